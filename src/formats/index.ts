@@ -1,0 +1,3 @@
+export * from './byteSource.ts'
+export * from './errors.ts'
+export * from './tensor.ts'

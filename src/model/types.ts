@@ -1,0 +1,105 @@
+/** What a language model is to the rest of Hooke: batches of tokens in, activations at hook sites out. */
+
+import type { HookName } from './hooks.ts'
+
+/** Token sequences of unequal length as one right-padded array. */
+export type TokenBatch = {
+  /** [n_seqs, seq_len], row-major; padding lies on the right. */
+  readonly ids: Int32Array
+  /** [n_seqs]: how many tokens of each row are real. */
+  readonly lengths: Int32Array
+  readonly n_seqs: number
+  readonly seq_len: number
+}
+
+/** Activations at one hook site for a batch (or, with a KV cache, for its newest columns). */
+export type HookActs = {
+  readonly hook: HookName
+  /** [n_seqs, seq_len, d], row-major; rows of padding hold numbers without meaning. An edit writes here. */
+  readonly data: Float32Array
+  readonly n_seqs: number
+  readonly seq_len: number
+  readonly d: number
+  /** Absolute position of column 0: 0 in a plain forward pass, the cache's length while generating. */
+  readonly start: number
+  readonly lengths: Int32Array
+}
+
+/** Changes activations in place at a hook site before the pass goes on. Edits run in the order given. */
+export type HookEdit = {
+  readonly hook: HookName
+  readonly apply: (acts: HookActs) => void | Promise<void>
+}
+
+export type ForwardOptions = {
+  /** Sites to return; the pass stops after the last one when `logits` is false. */
+  readonly hooks?: readonly HookName[]
+  readonly edits?: readonly HookEdit[]
+  /** Return logits [n_seqs, seq_len, d_vocab] (default false). */
+  readonly logits?: boolean
+  /** Return next-token losses [n_seqs, seq_len - 1] in nats, NaN where the target is padding (default false). */
+  readonly loss?: boolean
+  readonly signal?: AbortSignal
+}
+
+export type ForwardResult = {
+  readonly acts: ReadonlyMap<HookName, HookActs>
+  readonly logits?: Float32Array
+  readonly next_token_loss?: Float32Array
+}
+
+/** What a family's reader makes of config.json. */
+export type ModelConfig = {
+  readonly model_type: 'gemma2'
+  readonly n_layers: number
+  readonly d_model: number
+  readonly d_mlp: number
+  readonly d_head: number
+  readonly n_heads: number
+  readonly n_kv_heads: number
+  readonly d_vocab: number
+  readonly n_ctx: number
+  readonly rms_eps: number
+  readonly rope_theta: number
+  /** Local attention window in tokens, the query itself included. */
+  readonly sliding_window: number
+  readonly layer_types: readonly ('sliding_attention' | 'full_attention')[]
+  readonly query_scale: number
+  readonly attn_softcap: number
+  readonly final_softcap: number
+  /** sqrt(d_model), rounded to the checkpoint's dtype as in training. */
+  readonly embed_scale: number
+  readonly bos_token_id: number
+  readonly eos_token_ids: readonly number[]
+  readonly pad_token_id: number
+}
+
+/** Text to token ids and back. */
+export interface Tokenizer {
+  /** Ids of the text, with BOS in front unless `bos` is false. Special tokens written in the text are not parsed. */
+  tokenize(text: string, options?: { bos?: boolean }): Int32Array
+  detokenize(ids: ArrayLike<number>): string
+  /** What one id looks like on a page: its piece with the space mark as a space, bytes as `<0xE2>`. [d_vocab] */
+  readonly pieces: readonly string[]
+  /** BOS, EOS, padding, unknown, chat frame: out of all statistics. */
+  readonly special_ids: ReadonlySet<number>
+}
+
+/** An open language model. Not thread-safe: one call at a time. */
+export interface Model {
+  /** The folder's base name or bundled name. */
+  readonly name: string
+  /** Content hash of config and weights (hex), for manifests. */
+  readonly hash: string
+  readonly config: ModelConfig
+  /** Absent where the folder has no tokenizer. */
+  readonly tokenizer: Tokenizer | undefined
+  /** Every hook site, in the order of the pass. */
+  readonly hooks: readonly HookName[]
+  /** Width of a hook site: n_heads * d_head at `attn.hook_z`, d_model elsewhere. */
+  width(hook: HookName): number
+  forward(batch: TokenBatch, options?: ForwardOptions): Promise<ForwardResult>
+  /** Unembedding [d_vocab, d_model] with the final norm's gain (1 + w) folded in: for logit effects. Cached. */
+  unembedding(): Promise<Float32Array>
+  close(): Promise<void>
+}
