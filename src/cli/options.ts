@@ -1,0 +1,48 @@
+/** Readers of option values, shared by the commands. */
+import { InvalidArgumentError } from 'commander'
+
+/** What every command gets besides its options. */
+export type Context = {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal
+}
+
+/** A whole number in [min, max]. */
+export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER) {
+  return (text: string): number => {
+    const value = Number(text.replaceAll('_', ''))
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`)
+    return value
+  }
+}
+
+/** A number in [min, max]. */
+export function realNumber(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text)
+    if (text.trim() === '' || !(value >= min && value <= max))
+      throw new InvalidArgumentError(`expected a number from ${min} to ${max}.`)
+    return value
+  }
+}
+
+/** `2,7,9` */
+export function idList(text: string): number[] {
+  const ids = text.split(',').map((part) => Number(part.trim()))
+  if (!ids.every((id) => Number.isInteger(id) && id >= 0))
+    throw new InvalidArgumentError('expected token ids separated by commas, e.g. 2,7,9.')
+  return ids
+}
+
+/** Splits comma-joined globs of a variadic option. */
+export const globList = (text: string, previous: string[] = []): string[] => [
+  ...previous,
+  ...text.split(',').filter((glob) => glob !== ''),
+]
+
+/** One or several whole numbers: `--width 2048 4096` or `--width 2048,4096`. */
+export const numberList = (text: string, previous: number[] = []): number[] => [
+  ...previous,
+  ...text.split(',').map(wholeNumber(1)),
+]
