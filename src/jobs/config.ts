@@ -1,0 +1,76 @@
+/** What a pipeline run is asked to do. Plain JSON: it travels to worker threads, into the queue and into suite.json. */
+
+/** Settings of one suite, from text to labels. Paths are absolute. */
+export type PipelineConfig = {
+  /** A bundled name or a folder in Hugging Face's layout. */
+  readonly model: string
+  /** Text to train and evaluate on. */
+  readonly data: readonly string[]
+  /** Text that examples, densities and histograms are taken from; `data` where absent. */
+  readonly index_data?: readonly string[]
+  /** The suite's folder. */
+  readonly out: string
+  /** Globs over hook sites: one SAE per site, width and l0. */
+  readonly hooks: readonly string[]
+  readonly d_sae: readonly number[]
+  /** Active latents per token asked for. */
+  readonly l0: readonly number[]
+  /** Tokens to train on, epochs counted. */
+  readonly n_tokens: number
+  /** Most tokens to capture; all of the training text where absent. */
+  readonly capture_tokens?: number
+  /** Held-out tokens to evaluate on. */
+  readonly eval_tokens: number
+  /** Most tokens to index; all of the text where absent. */
+  readonly index_tokens?: number
+  /** Share of documents held out of training, 0 to 1. */
+  readonly held_out: number
+  /** Tokens per training step. */
+  readonly batch_size: number
+  readonly seed: number
+  /** Threads of the model and of training. */
+  readonly threads: number
+  /** Element type of stored activations. */
+  readonly dtype: 'F16' | 'F32'
+  /** Keep the activation store after training (default false: it can be captured again). */
+  readonly keep_activations?: boolean
+}
+
+/** The stages of a run, in order. */
+export const STAGES = ['capture', 'train', 'evaluate', 'index', 'label'] as const
+export type Stage = (typeof STAGES)[number]
+
+/** One SAE of a suite: its site, width and target, which name its folder. */
+export type SaeSpec = { readonly hook: string; readonly d_sae: number; readonly l0: number }
+
+/** One measurement of one SAE in training; fields as in the HTTP contract's RunPoint, less the SAE's id. */
+export type PipelinePoint = {
+  readonly spec: SaeSpec
+  readonly step: number
+  readonly n_steps: number
+  readonly n_tokens: number
+  readonly mse: number
+  readonly sparsity_loss: number
+  readonly l0: number
+  readonly fvu: number
+  readonly dead: number
+  readonly tokens_per_s: number
+}
+
+/** What a run says while it works. */
+export type PipelineEvent =
+  /** Where it is: progress 0 to 1 over the whole run. */
+  | {
+      readonly type: 'progress'
+      readonly stage: Stage
+      readonly message: string
+      readonly progress: number
+      readonly remaining_ms?: number
+    }
+  | { readonly type: 'points'; readonly points: readonly PipelinePoint[] }
+  /** What lies on disk has grown: the suite's list of SAEs is known, or one of them has a new file. */
+  | {
+      readonly type: 'suite'
+      readonly change: 'planned' | 'trained' | 'evaluated' | 'indexed' | 'labelled'
+      readonly spec?: SaeSpec
+    }
