@@ -1,0 +1,16 @@
+/** The only folder that touches the file system. */
+
+export { errorCode, explainFileError, FileError } from './errors.ts'
+export { bundledModels, packageRoot, resolveModel } from './models.ts'
+export {
+  type DiskFolder,
+  listFolder,
+  type OpenFile,
+  openFile,
+  openFolder,
+  pathExists,
+  readBytes,
+  readJson,
+  readText,
+} from './read.ts'
+export { type FileContent, makeFolder, removePath, writeFileAtomic, writeJson } from './write.ts'

@@ -1,0 +1,108 @@
+/**
+ * Atomic writes: a file appears under its name whole and flushed to disk, or not at all.
+ *
+ * The bytes go to a temporary file in the same folder, which is flushed (fsync) and then renamed over the target;
+ * a reader sees the old file or the new one, and a full disk leaves the old one as it was.
+ */
+
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { explainFileError } from './errors.ts'
+
+/** What to write: bytes, text (as UTF-8), or pieces of bytes in order. */
+export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
+/**
+ * Writes a file atomically; its folder is made where missing.
+ * @throws FileError if the disk is full (naming the bytes needed), the place may not be written, or is a folder. What
+ *   `content` throws passes through. In all cases an older file of this name stays as it was.
+ */
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
+  const progress = { n_bytes: 0 }
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    const handle = await open(temporary, 'wx')
+    try {
+      await writeAll(handle, content, progress)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+    await syncFolder(dirname(path))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw await explainFileError(error, 'write', path, neededBytes(content, progress))
+  }
+}
+
+/**
+ * Writes a value as indented JSON, atomically.
+ * @throws FileError as `writeFileAtomic`.
+ */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeFileAtomic(path, `${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+/**
+ * Makes a folder and those above it; one that is there already stays as it is.
+ * @throws FileError if it may not be made or a file stands in its place.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    throw await explainFileError(error, 'write', path)
+  }
+}
+
+/**
+ * Removes a file or a folder with all that is in it; nothing happens where there is none.
+ * @throws FileError if it may not be removed.
+ */
+export async function removePath(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true })
+  } catch (error) {
+    throw await explainFileError(error, 'write', path)
+  }
+}
+
+async function writeAll(
+  handle: FileHandle,
+  content: FileContent,
+  progress: { n_bytes: number },
+): Promise<void> {
+  for await (const chunk of chunksOf(content)) {
+    let at = 0
+    while (at < chunk.byteLength) {
+      const { bytesWritten } = await handle.write(chunk, at)
+      at += bytesWritten
+      progress.n_bytes += bytesWritten
+    }
+  }
+}
+
+function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+  if (typeof content === 'string') return [new TextEncoder().encode(content)]
+  return content instanceof Uint8Array ? [content] : content
+}
+
+/** The whole size where it is known; of a stream, at least what was written. */
+function neededBytes(content: FileContent, progress: { n_bytes: number }): number {
+  if (typeof content === 'string') return Buffer.byteLength(content)
+  return content instanceof Uint8Array ? content.byteLength : progress.n_bytes
+}
+
+/** Flushes the folder's list of names, without which a renamed file may vanish in a power cut. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
