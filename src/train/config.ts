@@ -1,0 +1,85 @@
+/** What a training run is asked for, and the recipe it follows; every default is visible here. */
+import { z } from 'zod'
+import type { HookName } from '../model/index.ts'
+
+/** One SAE of the suite. */
+export type SaeSpec = {
+  readonly hook: HookName
+  readonly d_sae: number
+  /** Target mean number of active latents a token. */
+  readonly l0: number
+}
+
+/**
+ * The recipe: Gemma Scope's (arXiv:2408.05147 §3.2) with the corrections that a run of a few thousand steps needs.
+ * Absent fields take defaults from the width of the site and the number of steps (`resolveRecipe`).
+ */
+export const Recipe = z.strictObject({
+  /**
+   * Peak learning rate of Adam for weights and biases. Default `min(3e-3, 1 / n_steps) * sqrt(256 / d_in)`, at least 7e-5,
+   * Gemma Scope's value, which presumes a million steps.
+   */
+  lr: z.number().positive().optional(),
+  /** Peak learning rate of thresholds. Default `lr`. */
+  lr_threshold: z.number().positive().optional(),
+  /** Steps of cosine warm-up from 0.1 lr to lr. Default 1000, at most 5 % of the run. */
+  lr_warmup_steps: z.int().min(0).optional(),
+  /** Last share of the run in which lr falls linearly to 0 (deviation: Gemma Scope's is constant). */
+  lr_decay: z.number().min(0).max(1).default(0.3),
+  /** Coefficient of the sparsity loss `lambda / (2 l0*) (l0 - l0*)^2`, whose slope is lambda at twice the target. */
+  lambda: z.number().min(0).default(0.1),
+  /** Steps of linear warm-up of lambda from 0. Default 10 % of the run, at most 10,000. */
+  lambda_warmup_steps: z.int().min(0).optional(),
+  /** Width of the rectangle kernel of the threshold gradient. Default `0.001 sqrt(2304 / d_in)`. */
+  bandwidth: z.number().positive().optional(),
+  /**
+   * Initial thresholds let this multiple of the target l0 through on the first batch (deviation: Gemma Scope starts at
+   * 0.001, an l0 of about d_sae / 2, which a long run can afford).
+   */
+  init_l0: z.number().positive().default(2),
+  /** Decay of Adam's second moment. Its first moment has decay 0, so none is kept. */
+  beta2: z.number().min(0).max(1).default(0.999),
+  /** Adam's epsilon. */
+  adam_eps: z.number().positive().default(1e-8),
+  /** A latent that has not fired on this many tokens is dead. */
+  dead_window_tokens: z.int().positive().default(100_000),
+  /** Coefficient of the loss `sum relu(threshold - pre_acts)` on dead latents; 0 leaves it out, as Gemma Scope does. */
+  pre_act_weight: z.number().min(0).default(0),
+  /**
+   * Slices into which the latents of each SAE are cut. Results depend on it, not on the number of threads, which may be
+   * anything from 1 to this. Default `d_sae / 1024` within 2 and 8.
+   */
+  shards: z.int().positive().optional(),
+  /** Steps between measurements. Default 1 % of the run, at least 1. */
+  point_every_steps: z.int().positive().optional(),
+  /** Steps between checkpoints. Default 500. */
+  checkpoint_every_steps: z.int().positive().default(500),
+})
+
+/** Fields of the recipe that a caller sets. */
+export type RecipeInput = z.input<typeof Recipe>
+/** The recipe with nothing left open, for one SAE. */
+export type ResolvedRecipe = Required<z.output<typeof Recipe>>
+
+/**
+ * Fills the open fields of a recipe for one SAE.
+ * @throws z.ZodError if a field is unknown or out of its range.
+ */
+export function resolveRecipe(
+  input: RecipeInput,
+  run: { d_in: number; d_sae: number; n_steps: number },
+): ResolvedRecipe {
+  const recipe = Recipe.parse(input)
+  const { d_in, d_sae, n_steps } = run
+  const lr = recipe.lr ?? Math.max(7e-5, Math.min(3e-3, 1 / n_steps) * Math.sqrt(256 / d_in))
+  return {
+    ...recipe,
+    lr,
+    lr_threshold: recipe.lr_threshold ?? lr,
+    lr_warmup_steps: recipe.lr_warmup_steps ?? Math.min(1000, Math.ceil(n_steps * 0.05)),
+    lambda_warmup_steps: recipe.lambda_warmup_steps ?? Math.min(10_000, Math.ceil(n_steps * 0.1)),
+    bandwidth: recipe.bandwidth ?? 0.001 * Math.sqrt(2304 / d_in),
+    shards: recipe.shards ?? Math.min(8, Math.max(2, Math.floor(d_sae / 1024))),
+    point_every_steps: recipe.point_every_steps ?? Math.max(1, Math.round(n_steps / 100)),
+  }
+}
