@@ -1,0 +1,114 @@
+/** SAEs and suites on disk. The only file of this folder that touches files. */
+
+import { join } from 'node:path'
+import {
+  listFolder,
+  openFile,
+  pathExists,
+  readJson,
+  writeFileAtomic,
+  writeJson,
+} from '../files/index.ts'
+import { FormatError, parseSafetensors, streamSafetensors } from '../formats/index.ts'
+import { checkShapes, parseHookName } from './check.ts'
+import { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
+import { type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
+import type { Sae } from './types.ts'
+
+const MANIFEST = 'suite.json'
+
+/**
+ * Loads an SAE from a folder in SAELens's layout.
+ * @throws FileError if a file is missing, FormatError or RangeError as `parseSaelens`.
+ */
+export async function loadSae(folder: string): Promise<Sae> {
+  const config = await readJson(join(folder, SAELENS_FILES.config))
+  const file = await openFile(join(folder, SAELENS_FILES.weights))
+  try {
+    return await parseSaelens(config, await parseSafetensors(file), folder)
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Saves an SAE into a folder in SAELens's layout, each file atomically, the configuration last.
+ * @throws RangeError if arrays and sizes disagree or a number is not finite, FileError if the disk refuses.
+ */
+export async function saveSae(folder: string, sae: Sae): Promise<void> {
+  checkShapes(sae, folder)
+  const tensors = saelensTensors(sae).map(([name, { dtype, shape, bytes }]) => ({
+    name,
+    dtype,
+    shape,
+    chunks: () => [bytes],
+  }))
+  await writeFileAtomic(
+    join(folder, SAELENS_FILES.weights),
+    streamSafetensors(tensors, { format: 'pt' }),
+  )
+  await writeJson(join(folder, SAELENS_FILES.config), saelensConfig(sae))
+}
+
+/**
+ * The trained SAEs of a suite, by hook in natural order (layer 2 before 10), then width, then L0; empty where there is none.
+ * @throws FormatError if a folder's cfg.json contradicts the folder's name.
+ */
+export async function listSuite(suite: string): Promise<SaeEntry[]> {
+  const entries: SaeEntry[] = []
+  for (const hook of (await listFolder(suite)).folders) {
+    for (const width of (await listFolder(join(suite, hook))).folders) {
+      if (!width.startsWith('width_')) continue
+      for (const l0 of (await listFolder(join(suite, hook, width))).folders) {
+        const path = join(suite, hook, width, l0)
+        if (!l0.startsWith('l0_') || !(await pathExists(join(path, SAELENS_FILES.config)))) continue
+        entries.push(await readEntry(path, hook, width, l0))
+      }
+    }
+  }
+  return entries.sort(
+    (a, b) =>
+      a.hook.localeCompare(b.hook, 'en', { numeric: true }) || a.d_sae - b.d_sae || a.l0 - b.l0,
+  )
+}
+
+/**
+ * Reads suite.json.
+ * @throws FileError if there is none, FormatError if it lacks a field.
+ */
+export async function readSuiteManifest(suite: string): Promise<SuiteManifest> {
+  const path = join(suite, MANIFEST)
+  const value = (await readJson(path)) as Partial<SuiteManifest> | null
+  for (const key of ['name', 'model', 'data_hash', 'config', 'version', 'created'] as const) {
+    if (value?.[key] === undefined)
+      throw new FormatError(path, `has no "${key}". Is it a suite that Hooke made?`)
+  }
+  return value as SuiteManifest
+}
+
+/** Writes suite.json. @throws FileError if the disk refuses. */
+export async function writeSuiteManifest(suite: string, manifest: SuiteManifest): Promise<void> {
+  await writeJson(join(suite, MANIFEST), manifest)
+}
+
+async function readEntry(path: string, hook: string, width: string, l0: string): Promise<SaeEntry> {
+  const config = (await readJson(join(path, SAELENS_FILES.config))) as {
+    d_in?: unknown
+    d_sae?: unknown
+    metadata?: { hook_name?: unknown }
+  } | null
+  const fail = (message: string) => new FormatError(join(path, SAELENS_FILES.config), message)
+  const { d_in, d_sae } = config ?? {}
+  if (typeof d_in !== 'number' || typeof d_sae !== 'number') throw fail('lacks d_in or d_sae.')
+  if (config?.metadata?.hook_name !== hook) {
+    throw fail(
+      `names ${config?.metadata?.hook_name}, but lies in the folder of ${hook}. Was it moved?`,
+    )
+  }
+  if (width !== `width_${widthName(d_sae)}`) {
+    throw fail(`has d_sae ${d_sae} (${widthName(d_sae)}), but lies in ${width}. Was it moved?`)
+  }
+  const target = Number(l0.slice('l0_'.length))
+  if (!Number.isFinite(target)) throw fail(`lies in ${l0}, expected l0_ and a number.`)
+  return { hook: parseHookName(hook, path), d_in, d_sae, l0: target, path }
+}
