@@ -1,1 +1,5 @@
+export { type CapturePlan, capture, planCapture, specialIds } from './capture.ts'
+export { corpusOfTexts, countDocuments, selectDocuments, splitCorpus } from './corpus.ts'
+export { hash32, permutation, type Random, seededRandom } from './random.ts'
+export { DOCUMENT_SEPARATOR, readCorpus, readDocuments } from './readCorpus.ts'
 export * from './types.ts'

@@ -8,18 +8,20 @@ export type TokenCorpus = {
   readonly ids: Int32Array
   /** [n_docs + 1]: document i owns ids[doc_start[i] .. doc_start[i + 1]]. At most n_ctx tokens each: longer texts are cut into several. */
   readonly doc_start: Int32Array
+  /** [n_docs]: index of the text that each document was cut from; absent where every document is a text of its own. */
+  readonly doc_text?: Int32Array
   /** Hash (hex) of ids and borders, for manifests. */
   readonly hash: string
   /** What was read: file names with their number of documents and tokens. */
   readonly files: readonly { name: string; n_docs: number; n_tokens: number }[]
 }
 
-/** Activations of real tokens (specials left out) at the asked sites, in corpus order. */
+/** Activations of real tokens (specials left out) at the asked sites, in the order of `planCapture`. */
 export type CapturedBatch = {
   readonly n_tokens: number
   /** Per site [n_tokens, d]. */
   readonly acts: ReadonlyMap<HookName, Float32Array>
-  /** [n_tokens]: index of each row's token in TokenCorpus.ids. */
+  /** [n_tokens]: index of each row's token in TokenCorpus.ids; a document's rows follow each other, ascending. */
   readonly token_index: Int32Array
   /** How many special tokens were left out of this batch. */
   readonly n_excluded: number
