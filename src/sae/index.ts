@@ -1,13 +1,6 @@
-/** The dictionary: encode and decode, load and save. */
+/** The dictionary: encode, decode, and its file formats. Loading and saving on disk is in `disk.ts`. */
 
 export { checkFits, checkShapes, parseHookName } from './check.ts'
-export {
-  listSuite,
-  loadSae,
-  readSuiteManifest,
-  saveSae,
-  writeSuiteManifest,
-} from './disk.ts'
 export { decode, encode } from './jumprelu.ts'
 export { openRunner } from './runner.ts'
 export { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
