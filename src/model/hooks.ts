@@ -1,5 +1,7 @@
 /** Hook names: TransformerLens's grammar, as a type that a wrong name does not pass. */
 
+import picomatch from 'picomatch'
+
 /** Hook sites inside one block, in the order in which the forward pass reaches them. */
 export const BLOCK_HOOKS = [
   'hook_resid_pre',
@@ -14,3 +16,54 @@ export type BlockHook = (typeof BLOCK_HOOKS)[number]
 
 /** A place in the forward pass where activations can be read. */
 export type HookName = 'hook_embed' | `blocks.${number}.${BlockHook}` | 'ln_final.hook_normalized'
+
+/** Every hook site of a model of `n_layers` blocks, in the order of the pass. */
+export function hookNames(n_layers: number): HookName[] {
+  const blocks = Array.from({ length: n_layers }, (_, layer) =>
+    BLOCK_HOOKS.map((hook) => `blocks.${layer}.${hook}` as const),
+  )
+  return ['hook_embed', ...blocks.flat(), 'ln_final.hook_normalized']
+}
+
+/**
+ * The hooks that match any of the globs (`blocks.*.hook_resid_post`, `blocks.{0,3}.*`), in the order of `hooks`, each once.
+ * `*` stays within a dot-separated part's text but may match dots too: `blocks.0.*` includes `blocks.0.attn.hook_z`.
+ * @throws RangeError if a glob matches nothing; the message names the nearest hooks.
+ */
+export function expandHooks(globs: readonly string[], hooks: readonly HookName[]): HookName[] {
+  const chosen = new Set<HookName>()
+  for (const glob of globs) {
+    const matches = picomatch(glob, { dot: true })
+    const found = hooks.filter((hook) => matches(hook))
+    if (found.length === 0) {
+      throw new RangeError(
+        `expandHooks: no hook matches ${JSON.stringify(glob)}. Nearest: ${nearest(glob, hooks).join(', ')}.`,
+      )
+    }
+    for (const hook of found) chosen.add(hook)
+  }
+  return hooks.filter((hook) => chosen.has(hook))
+}
+
+/** The three hooks with the least edit distance to a name. */
+function nearest(name: string, hooks: readonly HookName[]): HookName[] {
+  return hooks
+    .map((hook, order) => ({ hook, order, distance: editDistance(name, hook) }))
+    .sort((a, b) => a.distance - b.distance || a.order - b.order)
+    .slice(0, 3)
+    .map(({ hook }) => hook)
+}
+
+/** Levenshtein's distance: insertions, deletions and substitutions, each of cost 1. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, substitution))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

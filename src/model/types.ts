@@ -35,11 +35,28 @@ export type ForwardOptions = {
   /** Sites to return; the pass stops after the last one when `logits` is false. */
   readonly hooks?: readonly HookName[]
   readonly edits?: readonly HookEdit[]
-  /** Return logits [n_seqs, seq_len, d_vocab] (default false). */
-  readonly logits?: boolean
+  /** Return logits [n_seqs, seq_len, d_vocab], or with `'last'` only each row's last real token's, [n_seqs, d_vocab] (default false). */
+  readonly logits?: boolean | 'last'
   /** Return next-token losses [n_seqs, seq_len - 1] in nats, NaN where the target is padding (default false). */
   readonly loss?: boolean
+  /**
+   * Keys and values of earlier tokens: the batch goes on from `cache.length`, and its own are added.
+   * All rows must then have the same length. After an error or an abort the cache is as before.
+   */
+  readonly cache?: KvCache
   readonly signal?: AbortSignal
+}
+
+/** Keys and values of the tokens so far, one buffer a layer, updated in place. Made by `Model.openCache`. */
+export type KvCache = {
+  readonly n_seqs: number
+  /** Tokens it can hold. */
+  readonly n_ctx: number
+  /** Tokens it holds, the same for every row. Set it lower to go back. */
+  length: number
+  /** Per layer [n_seqs, n_kv_heads, n_ctx, d_head]. */
+  readonly k: readonly Float32Array[]
+  readonly v: readonly Float32Array[]
 }
 
 export type ForwardResult = {
@@ -98,7 +115,10 @@ export interface Model {
   readonly hooks: readonly HookName[]
   /** Width of a hook site: n_heads * d_head at `attn.hook_z`, d_model elsewhere. */
   width(hook: HookName): number
+  /** @throws RangeError if the batch is not one the model can run (sizes, ids, context), or an edit or hook is not the model's. */
   forward(batch: TokenBatch, options?: ForwardOptions): Promise<ForwardResult>
+  /** An empty cache for `n_seqs` rows of at most `n_ctx` tokens (default and limit: the model's). */
+  openCache(n_seqs: number, n_ctx?: number): KvCache
   /** Unembedding [d_vocab, d_model] with the final norm's gain (1 + w) folded in: for logit effects. Cached. */
   unembedding(): Promise<Float32Array>
   close(): Promise<void>

@@ -1,0 +1,36 @@
+/** Keys and values of earlier tokens as plain buffers that ONNX Runtime updates in place. */
+
+import type { KvCache, ModelConfig } from './types.ts'
+
+/**
+ * An empty cache.
+ * @throws RangeError if it is asked to hold more than the model's context.
+ */
+export function openKvCache(
+  config: ModelConfig,
+  n_seqs: number,
+  n_ctx: number = config.n_ctx,
+): KvCache {
+  if (n_seqs < 1 || n_ctx < 1 || n_ctx > config.n_ctx) {
+    throw new RangeError(
+      `openCache: ${n_seqs} rows of ${n_ctx} tokens, expected at least 1 row and 1 to n_ctx ${config.n_ctx} tokens.`,
+    )
+  }
+  const size = n_seqs * config.n_kv_heads * n_ctx * config.d_head
+  const buffers = (): Float32Array[] =>
+    Array.from({ length: config.n_layers }, () => new Float32Array(size))
+  return { n_seqs, n_ctx, length: 0, k: buffers(), v: buffers() }
+}
+
+/** A cache of some rows of another, in the order given: how finished sequences leave a batch. */
+export function selectRows(cache: KvCache, rows: readonly number[]): KvCache {
+  const pick = (buffer: Float32Array): Float32Array => {
+    const width = buffer.length / cache.n_seqs
+    const picked = new Float32Array(rows.length * width)
+    rows.forEach((row, i) => {
+      picked.set(buffer.subarray(row * width, (row + 1) * width), i * width)
+    })
+    return picked
+  }
+  return { ...cache, n_seqs: rows.length, k: cache.k.map(pick), v: cache.v.map(pick) }
+}

@@ -1,0 +1,98 @@
+/** A folder in Hugging Face's layout becomes an open model. */
+
+import { z } from 'zod'
+import { type Folder, FormatError, toFloat32 } from '../formats/index.ts'
+import type { Architecture } from './architecture.ts'
+import { gemma2 } from './architectures/gemma2.ts'
+import { type Checkpoint, openCheckpoint, readJsonSource } from './checkpoint.ts'
+import { runForward, Scratch } from './forward.ts'
+import { hashModel } from './hash.ts'
+import { hookNames } from './hooks.ts'
+import { openKvCache } from './kvCache.ts'
+import { openNetwork } from './network.ts'
+import { openTokenizer } from './tokenizer.ts'
+import type { Model, ModelConfig } from './types.ts'
+
+/** Families by config.json's `model_type`. */
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = { gemma2 }
+
+export type OpenModelOptions = {
+  /** Threads inside one operator; 0, the default, is one a physical core. */
+  readonly threads?: number
+}
+
+/**
+ * Opens a model: reads config.json, checks the weights' names and shapes, builds the graphs, reads the tokenizer if there is one.
+ * @param at a bundled name or a path (Node only), or a folder of byte sources.
+ * @throws FormatError if a file is missing or damaged, the model is of an unknown kind or has an unsupported setting.
+ */
+export async function openModel(
+  at: string | Folder,
+  { threads = 0 }: OpenModelOptions = {},
+): Promise<Model> {
+  const folder = typeof at === 'string' ? await openPath(at) : at
+  const configSource = await folder.open('config.json')
+  if (configSource === undefined) {
+    throw new FormatError(
+      folder.name,
+      "has no config.json. Give a folder in Hugging Face's layout: config.json, *.safetensors, tokenizer.json.",
+    )
+  }
+  const json = await readJsonSource(configSource)
+  const architecture = architectureOf(configSource.name, json)
+  const config = architecture.parseConfig(configSource.name, json)
+  const checkpoint = await openCheckpoint(folder, architecture.tensors(config))
+  const tokenizer = await openTokenizer(folder, config)
+  const hash = await hashModel([configSource, ...checkpoint.sources])
+  const network = await openNetwork(architecture, config, checkpoint, threads)
+  const hooks = hookNames(config.n_layers)
+  const scratch = new Scratch()
+  let unembedding: Promise<Float32Array> | undefined
+
+  return {
+    name: folder.name,
+    hash,
+    config,
+    tokenizer,
+    hooks,
+    width: (hook) =>
+      hook.endsWith('.attn.hook_z') ? config.n_heads * config.d_head : config.d_model,
+    forward: (batch, options = {}) => runForward(network, scratch, hooks, batch, options),
+    openCache: (n_seqs, n_ctx) => openKvCache(config, n_seqs, n_ctx),
+    unembedding() {
+      unembedding ??= foldUnembedding(architecture, config, checkpoint)
+      return unembedding
+    },
+    close: () => network.close(),
+  }
+}
+
+async function openPath(path: string): Promise<Folder> {
+  const { openFolder, resolveModel } = await import('../files/index.ts')
+  return openFolder(resolveModel(path))
+}
+
+function architectureOf(path: string, json: unknown): Architecture {
+  const { success, data } = z.object({ model_type: z.string() }).safeParse(json)
+  const supported = Object.keys(ARCHITECTURES).join(', ')
+  if (!success) throw new FormatError(path, `model_type is missing, supported: ${supported}.`)
+  const architecture = Object.hasOwn(ARCHITECTURES, data.model_type)
+    ? ARCHITECTURES[data.model_type]
+    : undefined
+  if (architecture !== undefined) return architecture
+  throw new FormatError(
+    path,
+    `model_type is ${JSON.stringify(data.model_type)}, supported: ${supported}.`,
+  )
+}
+
+/** `E * (1 + w)`: [d_vocab, d_model], each row scaled by the final norm's gain. */
+async function foldUnembedding(
+  architecture: Architecture,
+  { d_model }: ModelConfig,
+  checkpoint: Checkpoint,
+): Promise<Float32Array> {
+  const embedding = toFloat32(await checkpoint.read(architecture.embedding))
+  const w = toFloat32(await checkpoint.read(architecture.final_norm))
+  return embedding.map((value, i) => value * (1 + w[i % d_model]!))
+}

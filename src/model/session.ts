@@ -1,0 +1,50 @@
+/** A graph with a checkpoint's weights, opened in ONNX Runtime. */
+
+import { InferenceSession } from '#onnxruntime'
+import { onnxGraph } from '../formats/index.ts'
+import type { WeightedGraph } from './architecture.ts'
+import type { Checkpoint } from './checkpoint.ts'
+
+/**
+ * Builds a graph and opens it. Every weight is external data in the checkpoint's own dtype; its bytes are read from the
+ * checkpoint for this session only, so that no more than one session's weights are ever held twice.
+ * @param threads of ONNX Runtime inside one operator; 0 lets it choose.
+ */
+export async function openSession(
+  name: string,
+  checkpoint: Checkpoint,
+  threads: number,
+  build: (graph: WeightedGraph) => void,
+): Promise<InferenceSession> {
+  const graph = onnxGraph(name)
+  const weights = new Set<string>()
+  const external = (weight: string) => {
+    const { dtype, shape, length } = checkpoint.entry(weight)
+    weights.add(weight)
+    return {
+      value: graph.external(weight, dtype, shape, { location: weight, offset: 0, length }),
+      isFloat32: dtype === 'F32',
+    }
+  }
+  const widen = (value: string): string => graph.node('Cast', [value], { attributes: { to: 1 } })
+  build({
+    ...graph,
+    weight(weight) {
+      const { value, isFloat32 } = external(weight)
+      return isFloat32 ? value : widen(value)
+    },
+    rows(weight, indices) {
+      const { value, isFloat32 } = external(weight)
+      const rows = graph.node('Gather', [value, indices])
+      return isFloat32 ? rows : widen(rows)
+    },
+  })
+  const externalData = await Promise.all(
+    [...weights].map(async (path) => ({ path, data: (await checkpoint.read(path)).bytes })),
+  )
+  return InferenceSession.create(graph.finish(), {
+    externalData,
+    intraOpNumThreads: threads,
+    logSeverityLevel: 3,
+  })
+}
