@@ -20,3 +20,4 @@ export {
   type TensorStream,
   writeSafetensors,
 } from './safetensors.ts'
+export { readNpz, writeNpz } from './npz.ts'

@@ -1,6 +1,6 @@
 /** SAEs and suites on disk. The only file of this folder that touches files. */
 
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import {
   listFolder,
   openFile,
@@ -9,8 +9,22 @@ import {
   writeFileAtomic,
   writeJson,
 } from '../files/index.ts'
-import { FormatError, parseSafetensors, streamSafetensors } from '../formats/index.ts'
+import {
+  FormatError,
+  parseSafetensors,
+  readNpz,
+  streamSafetensors,
+  writeNpz,
+} from '../formats/index.ts'
+import type { HookName } from '../model/index.ts'
 import { checkShapes, parseHookName } from './check.ts'
+import {
+  GEMMA_SCOPE_FILE,
+  gemmaScopeFolder,
+  gemmaScopeHook,
+  gemmaScopeTensors,
+  parseGemmaScope,
+} from './gemmaScope.ts'
 import { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
 import { type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
 import type { Sae } from './types.ts'
@@ -48,6 +62,33 @@ export async function saveSae(folder: string, sae: Sae): Promise<void> {
     streamSafetensors(tensors, { format: 'pt' }),
   )
   await writeJson(join(folder, SAELENS_FILES.config), saelensConfig(sae))
+}
+
+/**
+ * Loads a Gemma Scope params.npz.
+ * @param hook the site; without it the path tells (see `gemmaScopeHook`).
+ * @throws FileError if it is missing, TypeError if the site is unknown, FormatError as `readNpz` and `parseGemmaScope`.
+ */
+export async function loadGemmaScope(path: string, hook?: HookName): Promise<Sae> {
+  const hook_name = hook ?? gemmaScopeHook(resolve(path))
+  const file = await openFile(path)
+  try {
+    return parseGemmaScope(await readNpz(file), hook_name, path)
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Saves an SAE as params.npz in Gemma Scope's layout (see `gemmaScopeFolder`).
+ * @returns the path of the params.npz.
+ * @throws TypeError for a site that the layout does not have, RangeError and FileError as `saveSae`.
+ */
+export async function saveGemmaScope(root: string, sae: Sae, average_l0: number): Promise<string> {
+  const path = join(gemmaScopeFolder(root, sae, average_l0), GEMMA_SCOPE_FILE)
+  checkShapes(sae, path)
+  await writeFileAtomic(path, writeNpz(gemmaScopeTensors(sae)))
+  return path
 }
 
 /**

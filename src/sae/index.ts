@@ -1,6 +1,13 @@
 /** The dictionary: encode, decode, and its file formats. Loading and saving on disk is in `disk.ts`. */
 
 export { checkFits, checkShapes, parseHookName } from './check.ts'
+export {
+  GEMMA_SCOPE_FILE,
+  gemmaScopeFolder,
+  gemmaScopeHook,
+  gemmaScopeTensors,
+  parseGemmaScope,
+} from './gemmaScope.ts'
 export { decode, encode } from './jumprelu.ts'
 export { openRunner } from './runner.ts'
 export { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
