@@ -59,7 +59,9 @@ export const Recipe = z.strictObject({
 /** Fields of the recipe that a caller sets. */
 export type RecipeInput = z.input<typeof Recipe>
 /** The recipe with nothing left open, for one SAE. */
-export type ResolvedRecipe = Required<z.output<typeof Recipe>>
+export type ResolvedRecipe = {
+  readonly [K in keyof z.output<typeof Recipe>]-?: NonNullable<z.output<typeof Recipe>[K]>
+}
 
 /**
  * Fills the open fields of a recipe for one SAE.

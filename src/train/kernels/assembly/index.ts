@@ -1,0 +1,3 @@
+export { scan, decode, transpose } from "./rows";
+export { gradients, update } from "./update";
+export { centre, add, subtract, moments } from "./dense";
