@@ -1,0 +1,16 @@
+export { type BossOptions, type Database, openDatabase, type Queryable } from './database.ts'
+export { addLabel, addLabels, labelledLatents, labelsOf, retireLabel } from './labels.ts'
+export { latentChips, listLatents, putLatents } from './latents.ts'
+export { addPoints, createRun, getRun, listRuns, pointsOf, updateRun } from './runs.ts'
+export {
+  listSaes,
+  listSuites,
+  removeSuite,
+  saeSummary,
+  setSaeMetrics,
+  setSaeState,
+  upsertSae,
+  upsertSuite,
+} from './suites.ts'
+export { tokenKey } from './text.ts'
+export * from './types.ts'

@@ -1,0 +1,137 @@
+/** Labels as claims with a history: nothing is overwritten, a newer claim by the same author retires the older. */
+import { inChunks } from './chunks.ts'
+import type { Database, Queryable } from './database.ts'
+import { storable } from './text.ts'
+import type { LabelEntry, LabelMethod, SaeId, StoredLabel } from './types.ts'
+
+/**
+ * Enters one label. An earlier one in force by the same method and author on this latent is retired.
+ * @throws Error when the SAE is not there or has no such latent; RangeError when the text is empty.
+ */
+export async function addLabel(db: Database, label: LabelEntry): Promise<StoredLabel> {
+  const [sae] = await db.query<{ d_sae: number }>('select d_sae from hooke.saes where id = $1', [
+    label.sae,
+  ])
+  if (!sae)
+    throw new Error(`no SAE ${JSON.stringify(label.sae)} in the database. Index its suite first.`)
+  if (!Number.isInteger(label.latent) || label.latent < 0 || label.latent >= sae.d_sae)
+    throw new RangeError(`latent ${label.latent} of ${label.sae}: expected 0 to ${sae.d_sae - 1}`)
+  return db.transaction(async (tx) => {
+    const [row] = await insert(tx, [label])
+    if (!row) throw new Error('the database did not return the label that it took')
+    return toLabel(row)
+  })
+}
+
+/**
+ * Enters many labels, each as addLabel does, in statements of at most about 50 ms; of two for one latent, method and author the
+ * last counts. A label that says the same as the one in force is left out, so that a repeated run adds no history.
+ * @returns how many were entered.
+ */
+export async function addLabels(
+  db: Database,
+  labels: Iterable<LabelEntry> | AsyncIterable<LabelEntry>,
+): Promise<number> {
+  let n_added = 0
+  await inChunks(labels, async (chunk) => {
+    const last = new Map(
+      chunk.map((l) => [JSON.stringify([l.sae, l.latent, l.method, l.author]), l]),
+    )
+    await db.transaction(async (tx) => {
+      n_added += (await insert(tx, [...last.values()], true)).length
+    })
+  })
+  return n_added
+}
+
+const COLUMNS =
+  'id, sae, latent, text, method, author, evidence, score, score_method, created_at, retired_at'
+
+async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): Promise<LabelRow[]> {
+  const rows = JSON.stringify(labels.map(toRow))
+  const source = `jsonb_to_recordset($1::jsonb) as n(
+    sae text, latent integer, text text, method text, author text, evidence text, score double precision, score_method text)`
+  const same = `old.sae = n.sae and old.latent = n.latent and old.method = n.method and old.author = n.author and old.retired_at is null`
+  const unchanged = `old.text = n.text and old.evidence = n.evidence and old.score is not distinct from n.score`
+  await tx.query(
+    `update hooke.labels old set retired_at = now() from ${source} where ${same} ${only_news ? `and not (${unchanged})` : ''}`,
+    [rows],
+  )
+  return tx.query<LabelRow>(
+    `insert into hooke.labels (sae, latent, text, method, author, evidence, score, score_method)
+     select * from ${source} ${only_news ? `where not exists (select 1 from hooke.labels old where ${same})` : ''}
+     returning ${COLUMNS}`,
+    [rows],
+  )
+}
+
+/** Withdraws a label; it stays as history. Undefined where there is no such label; retired ones are returned as they are. */
+export async function retireLabel(db: Queryable, id: number): Promise<StoredLabel | undefined> {
+  const [row] = await db.query<LabelRow>(
+    `update hooke.labels set retired_at = coalesce(retired_at, now()) where id = $1 returning ${COLUMNS}`,
+    [id],
+  )
+  return row && toLabel(row)
+}
+
+/** All labels of a latent: those in force first (manual, llm, lexical), then the retired; newest first within each. */
+export async function labelsOf(db: Queryable, sae: SaeId, latent: number): Promise<StoredLabel[]> {
+  const rows = await db.query<LabelRow>(
+    `select ${COLUMNS} from hooke.labels where sae = $1 and latent = $2
+     order by retired_at is not null, case when retired_at is null then -trust end, id desc`,
+    [sae, latent],
+  )
+  return rows.map(toLabel)
+}
+
+/** Indices of an SAE's latents that carry a label in force by this method (and author), ascending: what a resumed run skips. */
+export async function labelledLatents(
+  db: Queryable,
+  sae: SaeId,
+  method: LabelMethod,
+  author?: string,
+): Promise<number[]> {
+  const rows = await db.query<{ latent: number }>(
+    `select distinct latent from hooke.labels
+     where sae = $1 and method = $2 and ($3::text is null or author = $3) and retired_at is null order by latent`,
+    [sae, method, author ?? null],
+  )
+  return rows.map((row) => row.latent)
+}
+
+function toRow(label: LabelEntry): LabelEntry {
+  const text = storable(label.text).trim()
+  if (text === '')
+    throw new RangeError(`label of latent ${label.latent} of ${label.sae} is empty, expected text`)
+  return { ...label, text, author: storable(label.author), evidence: storable(label.evidence) }
+}
+
+type LabelRow = {
+  id: number
+  sae: string
+  latent: number
+  text: string
+  method: LabelMethod
+  author: string
+  evidence: string
+  score: number | null
+  score_method: string | null
+  created_at: Date
+  retired_at: Date | null
+}
+
+function toLabel(row: LabelRow): StoredLabel {
+  return {
+    id: row.id,
+    sae: row.sae,
+    latent: row.latent,
+    text: row.text,
+    method: row.method,
+    author: row.author,
+    evidence: row.evidence,
+    created_at: row.created_at.toISOString(),
+    ...(row.score === null ? {} : { score: row.score }),
+    ...(row.score_method === null ? {} : { score_method: row.score_method }),
+    ...(row.retired_at === null ? {} : { retired_at: row.retired_at.toISOString() }),
+  }
+}

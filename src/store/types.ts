@@ -1,0 +1,123 @@
+/** What the database holds, as plain data. Field names are those of the HTTP contract. */
+import type { Label } from '../label/index.ts'
+
+/** `<suite>~<hook>~width_<W>~l0_<K>`: names one SAE everywhere in the database. */
+export type SaeId = string
+
+export type SaeState = 'waiting' | 'training' | 'trained' | 'indexed' | 'labelled'
+
+/** Measured on held-out text; a number that could not be computed is absent. */
+export type SaeMetrics = {
+  readonly n_tokens: number
+  readonly l0: number
+  readonly fvu: number
+  readonly ce_loss?: number | undefined
+  readonly delta_ce_loss?: number | undefined
+  readonly dead?: number | undefined
+  readonly dead_window_tokens?: number | undefined
+}
+
+/** counts[b] latents have log10 density in [edges[b], edges[b + 1]). */
+export type DensityHistogram = { readonly edges: number[]; readonly counts: number[] }
+
+/** One SAE as it is entered. */
+export type SaeEntry = {
+  readonly id: SaeId
+  readonly suite: string
+  readonly hook: string
+  /** Block index; absent outside the blocks. */
+  readonly layer?: number | undefined
+  readonly d_in: number
+  readonly d_sae: number
+  readonly l0_target?: number | undefined
+}
+
+/** One SAE with all that is known about it. */
+export type SaeSummary = SaeEntry & {
+  readonly state: SaeState
+  readonly metrics?: SaeMetrics
+  readonly density_histogram?: DensityHistogram
+  /** Latents that carry at least one label in force. */
+  readonly n_labelled: number
+}
+
+export type Suite = { readonly name: string; readonly saes: SaeSummary[] }
+
+/** What is kept of one latent for lists, chips and search; the full record stays in latents.safetensors. */
+export type LatentEntry = {
+  readonly index: number
+  /** Fraction of counted tokens on which it fires. */
+  readonly density: number
+  readonly n_active: number
+  readonly max_act: number
+  readonly mean_act: number
+  /** The peak token of each top example, strongest first. Repeats are wanted: their count ranks the latent in token search. */
+  readonly top_tokens: readonly string[]
+  /** Output tokens that it raises, strongest first. */
+  readonly top_logits: readonly string[]
+}
+
+export type LabelMethod = Label['method']
+
+/** How a latent is named wherever it appears. */
+export type LatentChip = {
+  readonly sae: SaeId
+  readonly hook: string
+  readonly index: number
+  /** The label to show: manual before llm before lexical, newest first; absent where there is none. */
+  readonly label?: string
+  readonly label_method?: LabelMethod
+  readonly density?: number
+  readonly max_act?: number
+}
+
+export type LatentSort = 'index' | 'density' | 'max_act'
+
+/** A label as kept: a claim about one latent of one SAE. */
+export type StoredLabel = Omit<Label, 'hook'> & { readonly sae: SaeId }
+
+/** A label to be entered. */
+export type LabelEntry = {
+  readonly sae: SaeId
+  readonly latent: number
+  readonly text: string
+  readonly method: LabelMethod
+  readonly author: string
+  readonly evidence: string
+  readonly score?: number | undefined
+  readonly score_method?: string | undefined
+}
+
+export type RunKind = 'demo' | 'capture' | 'train' | 'evaluate' | 'index' | 'label'
+export type RunState = 'queued' | 'running' | 'done' | 'failed' | 'stopped'
+
+/** One piece of long work, from its order to its end. */
+export type Run = {
+  readonly id: string
+  readonly kind: RunKind
+  readonly suite?: string
+  readonly state: RunState
+  /** What it is doing now, in words. */
+  readonly message: string
+  /** 0 to 1 over the whole run. */
+  readonly progress: number
+  readonly remaining_ms?: number
+  /** ISO 8601 */
+  readonly started_at?: string
+  readonly ended_at?: string
+  readonly error?: string
+}
+
+/** One measurement of one SAE while it trains, averaged since the last point. */
+export type RunPoint = {
+  readonly sae: SaeId
+  readonly step: number
+  readonly n_steps: number
+  readonly n_tokens: number
+  readonly mse: number
+  readonly sparsity_loss: number
+  readonly l0: number
+  readonly fvu: number
+  readonly dead: number
+  readonly tokens_per_s: number
+}
