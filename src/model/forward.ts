@@ -9,26 +9,11 @@
 
 import { checkBatch, checkCache } from './batch.ts'
 import type { BlockHook, HookName } from './hooks.ts'
-import { crossEntropy, rmsNormalize } from './logits.ts'
+import { rmsNormalize } from './logits.ts'
 import type { Network } from './network.ts'
+import { runLogits, runLoss } from './readout.ts'
+import type { Scratch } from './scratch.ts'
 import type { ForwardOptions, ForwardResult, HookActs, TokenBatch } from './types.ts'
-
-/** Logits held at a time when none are returned: 64 MiB of them. */
-const CHUNK_LOGITS = 2 ** 24
-
-/** Arrays that live from call to call, one a role, so that a pass allocates only what it returns. */
-export class Scratch {
-  readonly #arrays = new Map<string, Float32Array>()
-
-  /** An array for a role; what it held is gone when the role is asked for again. */
-  take(role: string, length: number): Float32Array {
-    const held = this.#arrays.get(role)
-    if (held !== undefined && held.length >= length) return held.subarray(0, length)
-    const fresh = new Float32Array(length)
-    this.#arrays.set(role, fresh)
-    return fresh
-  }
-}
 
 /**
  * Runs a batch through the network. The values returned for a site are those after its edits.
@@ -220,81 +205,4 @@ async function runMlp(
 /** `out = a + sign * b`. */
 function add(a: Float32Array, b: Float32Array, sign: 1 | -1, out: Float32Array): void {
   for (let i = 0; i < out.length; i++) out[i] = a[i]! + sign * b[i]!
-}
-
-/** Runs the head on chosen rows of normalized [m, d_model], as many at a time as CHUNK_LOGITS allows. */
-async function eachChunk(
-  network: Network,
-  scratch: Scratch,
-  normalized: Float32Array,
-  rows: Int32Array,
-  signal: AbortSignal | undefined,
-  use: (logits: Float32Array, from: number, to: number) => void,
-  into?: Float32Array,
-): Promise<void> {
-  const { d_model, d_vocab } = network.config
-  const step = Math.max(1, Math.floor(CHUNK_LOGITS / d_vocab))
-  for (let from = 0; from < rows.length; from += step) {
-    const to = Math.min(rows.length, from + step)
-    const gathered = scratch.take('head rows', (to - from) * d_model)
-    for (let i = from; i < to; i++) {
-      const row = rows[i]! * d_model
-      gathered.set(normalized.subarray(row, row + d_model), (i - from) * d_model)
-    }
-    const logits =
-      into?.subarray(from * d_vocab, to * d_vocab) ?? scratch.take('logits', (to - from) * d_vocab)
-    await network.head(gathered, logits)
-    signal?.throwIfAborted()
-    use(logits, from, to)
-  }
-}
-
-async function runLogits(
-  network: Network,
-  scratch: Scratch,
-  { n_seqs, seq_len, lengths }: TokenBatch,
-  normalized: Float32Array,
-  options: ForwardOptions,
-): Promise<Float32Array> {
-  const rows =
-    options.logits === 'last'
-      ? lengths.map((length, row) => row * seq_len + length - 1)
-      : Int32Array.from({ length: n_seqs * seq_len }, (_, row) => row)
-  const logits = new Float32Array(rows.length * network.config.d_vocab)
-  await eachChunk(network, scratch, normalized, rows, options.signal, () => {}, logits)
-  return logits
-}
-
-async function runLoss(
-  network: Network,
-  scratch: Scratch,
-  { ids, n_seqs, seq_len, lengths }: TokenBatch,
-  normalized: Float32Array,
-  { signal }: ForwardOptions,
-): Promise<Float32Array> {
-  const losses = new Float32Array(n_seqs * (seq_len - 1)).fill(NaN)
-  const rows: number[] = []
-  const slots: number[] = []
-  lengths.forEach((length, seq) => {
-    for (let t = 0; t + 1 < length; t++) {
-      rows.push(seq * seq_len + t)
-      slots.push(seq * (seq_len - 1) + t)
-    }
-  })
-  await eachChunk(
-    network,
-    scratch,
-    normalized,
-    Int32Array.from(rows),
-    signal,
-    (logits, from, to) => {
-      const targets = Int32Array.from(rows.slice(from, to), (row) => ids[row + 1]!)
-      const values = new Float32Array(to - from)
-      crossEntropy(logits, targets, values)
-      values.forEach((value, i) => {
-        losses[slots[from + i]!] = value
-      })
-    },
-  )
-  return losses
 }

@@ -2,7 +2,7 @@
 
 import type { InferenceSession } from '#onnxruntime'
 import { Tensor } from '#onnxruntime'
-import type { Architecture } from './architecture.ts'
+import type { Architecture, WeightedGraph } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { openSession } from './session.ts'
 import type { KvCache, ModelConfig } from './types.ts'
@@ -33,6 +33,8 @@ export type Network = {
   ): Promise<void>
   /** normalized [m, d_model] to logits [m, d_vocab]. */
   head(normalized: Float32Array, logits: Float32Array): Promise<void>
+  /** Cross-entropy in nats of targets [m] under logits [m, d_vocab], to losses [m]. */
+  loss(logits: Float32Array, targets: Int32Array, losses: Float32Array): Promise<void>
   close(): Promise<void>
 }
 
@@ -61,6 +63,7 @@ export async function openNetwork(
     })
   }
   const head = await open('head', (graph) => architecture.head(graph, config))
+  const loss = await open('loss', (graph) => lossGraph(graph, config))
 
   const { d_model, d_head, d_vocab, n_heads, n_kv_heads } = config
   const { cos, sin } = rotary(config)
@@ -123,10 +126,27 @@ export async function openNetwork(
       )
     },
 
+    async loss(logits, targets, losses) {
+      const m = targets.length
+      await loss.run(
+        { logits: float(logits, [m, d_vocab]), targets: new Tensor('int32', targets, [m, 1]) },
+        { losses: float(losses, [m, 1]) },
+      )
+    },
+
     async close() {
       await Promise.all(sessions.map((session) => session.release()))
     },
   }
+}
+
+/** `losses = -log_softmax(logits)[target]`; the slow twin is crossEntropy. It has no weights, so it costs no memory to keep. */
+function lossGraph(graph: WeightedGraph, { d_vocab }: ModelConfig): void {
+  const logits = graph.input('logits', 'F32', ['m', d_vocab])
+  const targets = graph.input('targets', 'I32', ['m', 1])
+  const logProbs = graph.node('LogSoftmax', [logits], { attributes: { axis: 1 } })
+  const chosen = graph.node('GatherElements', [logProbs, targets], { attributes: { axis: 1 } })
+  graph.output('losses', graph.node('Neg', [chosen]), 'F32', ['m', 1])
 }
 
 /** Rotary tables [n_ctx, d_head / 2] of `position * theta^(-2j / d_head)`, shared by all layers. */

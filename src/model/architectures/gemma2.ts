@@ -283,9 +283,16 @@ export const gemma2: Architecture = {
   head(graph, config) {
     const normalized = graph.input('normalized', 'F32', ['m', config.d_model])
     const gain = graph.node('Add', [graph.weight(gemma2.final_norm), scalar(graph, 'one', 1)])
-    const logits = linear(graph, graph.node('Mul', [normalized, gain]), gemma2.embedding)
-    const cap = scalar(graph, 'final_softcap', config.final_softcap)
-    const capped = graph.node('Tanh', [graph.node('Div', [logits, cap])])
-    graph.output('logits', graph.node('Mul', [capped, cap]), 'F32', ['m', config.d_vocab])
+    const cap = config.final_softcap
+    const scaled = graph.node(
+      'Gemm',
+      [graph.node('Mul', [normalized, gain]), graph.weight(gemma2.embedding)],
+      { attributes: { transB: 1, alpha: { float: 1 / cap } } },
+    )
+    const capped = graph.node('Mul', [
+      graph.node('Tanh', [scaled]),
+      scalar(graph, 'final_softcap', cap),
+    ])
+    graph.output('logits', capped, 'F32', ['m', config.d_vocab])
   },
 }
