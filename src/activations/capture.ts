@@ -136,7 +136,12 @@ export function specialIds(model: Model): ReadonlySet<number> {
   return model.tokenizer?.special_ids ?? new Set([bos_token_id, ...eos_token_ids, pad_token_id])
 }
 
-function padDocuments(corpus: TokenCorpus, docs: readonly number[], pad: number): TokenBatch {
+/** Documents of a corpus as one right-padded batch. */
+export function padDocuments(
+  corpus: TokenCorpus,
+  docs: readonly number[],
+  pad: number,
+): TokenBatch {
   const { ids, doc_start } = corpus
   const lengths = Int32Array.from(docs, (doc) => doc_start[doc + 1]! - doc_start[doc]!)
   const seq_len = lengths.reduce((longest, length) => Math.max(longest, length), 0)
@@ -148,7 +153,7 @@ function padDocuments(corpus: TokenCorpus, docs: readonly number[], pad: number)
 }
 
 /** Where the countable tokens lie: `at` in the padded batch, `token_index` in the corpus. */
-function countableRows(
+export function countableRows(
   { ids, doc_start }: TokenCorpus,
   { docs, n_tokens }: PlannedBatch,
   seq_len: number,
@@ -171,7 +176,7 @@ function countableRows(
 }
 
 /** Rows of a padded [n_seqs, seq_len, d] array as [n, d]; runs of neighbouring rows are copied at once. */
-function takeRows({ data, d }: HookActs, at: Int32Array): Float32Array {
+export function takeRows({ data, d }: HookActs, at: Int32Array): Float32Array {
   const out = new Float32Array(at.length * d)
   for (let i = 0; i < at.length; ) {
     let end = i + 1

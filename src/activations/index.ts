@@ -1,4 +1,13 @@
-export { type CapturePlan, capture, planCapture, specialIds } from './capture.ts'
+export {
+  type CapturePlan,
+  capture,
+  countableRows,
+  type PlannedBatch,
+  padDocuments,
+  planCapture,
+  specialIds,
+  takeRows,
+} from './capture.ts'
 export { corpusOfTexts, countDocuments, selectDocuments, splitCorpus } from './corpus.ts'
 export type { Manifest } from './manifest.ts'
 export { type ActivationStore, openActivations, verifyStore } from './openActivations.ts'

@@ -26,10 +26,11 @@ import {
   parseGemmaScope,
 } from './gemmaScope.ts'
 import { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
-import { type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
+import { type Metrics, type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
 import type { Sae } from './types.ts'
 
 const MANIFEST = 'suite.json'
+const METRICS = 'metrics.json'
 
 /**
  * Loads an SAE from a folder in SAELens's layout.
@@ -127,9 +128,34 @@ export async function readSuiteManifest(suite: string): Promise<SuiteManifest> {
   return value as SuiteManifest
 }
 
-/** Writes suite.json. @throws FileError if the disk refuses. */
+/**
+ * Writes suite.json.
+ * @throws FileError if the disk refuses.
+ */
 export async function writeSuiteManifest(suite: string, manifest: SuiteManifest): Promise<void> {
   await writeJson(join(suite, MANIFEST), manifest)
+}
+
+/**
+ * Reads an SAE's metrics.json, `undefined` where it has not been evaluated.
+ * @throws FormatError if it is not what `writeMetrics` writes.
+ */
+export async function readMetrics(folder: string): Promise<Metrics | undefined> {
+  const path = join(folder, METRICS)
+  if (!(await pathExists(path))) return undefined
+  const value = (await readJson(path)) as Partial<Metrics> | null
+  if (typeof value?.n_tokens !== 'number' || typeof value.l0 !== 'number') {
+    throw new FormatError(path, 'lacks n_tokens or l0. Delete it and evaluate the SAE again.')
+  }
+  return value as Metrics
+}
+
+/**
+ * Writes metrics.json beside an SAE.
+ * @throws FileError if the disk refuses.
+ */
+export async function writeMetrics(folder: string, metrics: Metrics): Promise<void> {
+  await writeJson(join(folder, METRICS), metrics)
 }
 
 async function readEntry(path: string, hook: string, width: string, l0: string): Promise<SaeEntry> {

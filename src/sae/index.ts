@@ -11,5 +11,5 @@ export {
 export { decode, encode } from './jumprelu.ts'
 export { openRunner } from './runner.ts'
 export { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
-export { type SaeEntry, type SuiteManifest, saeFolder, widthName } from './suite.ts'
+export { type Metrics, type SaeEntry, type SuiteManifest, saeFolder, widthName } from './suite.ts'
 export * from './types.ts'

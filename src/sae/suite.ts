@@ -27,6 +27,34 @@ export type SuiteManifest = {
   readonly created: string
 }
 
+/** What was measured of one SAE on held-out text: metrics.json. Each metric is defined in `evaluate/`. */
+export type Metrics = {
+  /** Tokens the metrics were measured on, specials left out. */
+  readonly n_tokens: number
+  /** Special tokens (BOS, EOS, padding, chat frame) that were left out. */
+  readonly n_excluded: number
+  readonly l0: number
+  /** Absent where the activations do not vary. */
+  readonly fvu?: number
+  /** The model's own mean next-token loss in nats on these tokens. */
+  readonly ce_loss?: number
+  /** What the loss grows by, in nats, when the SAE's reconstruction takes the activation's place. */
+  readonly delta_ce_loss?: number
+  /** Share of latents that fired on none of the last `dead_window_tokens` tokens. */
+  readonly dead: number
+  readonly dead_window_tokens: number
+  /** Latents by log10 of their density: counts[b] of them in [edges[b], edges[b + 1]); dead ones are in none. */
+  readonly density_histogram: {
+    readonly edges: readonly number[]
+    readonly counts: readonly number[]
+  }
+  /** Why a number above is absent, by its name. */
+  readonly absent: Readonly<Record<string, string>>
+  /** Hash (hex) of the model and of the text. */
+  readonly model_hash: string
+  readonly corpus_hash: string
+}
+
 /**
  * How a width is written in names, as Gemma Scope does: `1024` is `1k`, `16384` `16k`, `131072` `131k`, `1048576` `1m`;
  * a width that is no multiple of 1024 is written as the number. Different widths have different names.
