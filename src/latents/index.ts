@@ -1,1 +1,9 @@
+/** What latents do. Saving and opening on disk is in `disk.ts`. */
+
+export { EXAMPLE_DEFAULTS, type ExampleOptions, indexBytes } from './accumulate.ts'
+export { N_TOP_TOKENS } from './examples.ts'
+export { type IndexProgress, indexLatents } from './indexLatents.ts'
+export { N_LOGITS } from './logits.ts'
+export { N_NEIGHBOURS } from './neighbours.ts'
+export { latentRecord } from './record.ts'
 export * from './types.ts'
