@@ -1,4 +1,15 @@
+/** A language model: open it, run it with hooks and edits, generate from it. */
+
 export { padBatch } from './batch.ts'
+export {
+  type GeneratedToken,
+  type GenerateOptions,
+  generate,
+  type StopReason,
+} from './generate.ts'
 export * from './hooks.ts'
 export { type OpenModelOptions, openModel } from './openModel.ts'
+export { openRandom, type Random } from './random.ts'
+export { type SampledDocument, type SampleOptions, sampleDocuments } from './sampleDocuments.ts'
+export type { SamplingOptions } from './sampling.ts'
 export * from './types.ts'
