@@ -1,6 +1,6 @@
 export { type BossOptions, type Database, openDatabase, type Queryable } from './database.ts'
 export { addLabel, addLabels, labelledLatents, labelsOf, retireLabel } from './labels.ts'
-export { latentChips, listLatents, putLatents } from './latents.ts'
+export { chipsOf, latentChips, listLatents, putLatents } from './latents.ts'
 export { addPoints, createRun, getRun, listRuns, pointsOf, updateRun } from './runs.ts'
 export {
   listSaes,
@@ -9,6 +9,7 @@ export {
   saeSummary,
   setSaeMetrics,
   setSaeState,
+  suiteInfo,
   upsertSae,
   upsertSuite,
 } from './suites.ts'

@@ -37,7 +37,7 @@ function toRow(latent: LatentEntry) {
     counts.set(token, (counts.get(token) ?? 0) + 1)
   const tokens = [...counts].sort((a, b) => b[1] - a[1])
   const top_logits = latent.top_logits.map(storable)
-  const token_keys = [...new Set(tokens.map(([token]) => tokenKey(token)))]
+  const token_keys = tokens.map(([token]) => tokenKey(token))
   return {
     index: latent.index,
     density: latent.density,
@@ -48,8 +48,8 @@ function toRow(latent: LatentEntry) {
     top_token_counts: tokens.map(([, n]) => n),
     top_logits,
     token_keys,
-    logit_keys: [...new Set(top_logits.map(tokenKey))],
-    token_text: token_keys.join(' '),
+    logit_keys: top_logits.map(tokenKey),
+    token_text: [...new Set(token_keys)].map((key) => ` ${key}`).join(''),
   }
 }
 
@@ -80,12 +80,23 @@ export async function latentChips(
   sae: SaeId,
   indices: readonly number[],
 ): Promise<LatentChip[]> {
+  return chipsOf(
+    db,
+    indices.map((index) => ({ sae, index })),
+  )
+}
+
+/** The same for latents of several SAEs; those of an unknown SAE are left out. */
+export async function chipsOf(
+  db: Queryable,
+  latents: readonly { readonly sae: SaeId; readonly index: number }[],
+): Promise<LatentChip[]> {
   const rows = await db.query<ChipRow>(
-    `select ${CHIP}, i.index from unnest($2::int[]) with ordinality as i(index, place)
-     join hooke.saes s on s.id = $1
-     left join hooke.latents l on l.sae = s.id and l.index = i.index
+    `select ${CHIP}, i.index from unnest($1::text[], $2::int[]) with ordinality as i(sae, index, place)
+     join hooke.saes s on s.id = i.sae
+     left join hooke.latents l on l.sae = i.sae and l.index = i.index
      ${bestLabel('i.index')} order by i.place`,
-    [sae, [...indices]],
+    [latents.map((latent) => latent.sae), latents.map((latent) => latent.index)],
   )
   return rows.map(toChip)
 }

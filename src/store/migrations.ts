@@ -38,10 +38,10 @@ create table hooke.latents (
   top_tokens text[] not null,
   top_token_counts integer[] not null,
   top_logits text[] not null,
-  -- The same in search form: trimmed, lower case.
+  -- The same, element by element, in search form: trimmed, lower case.
   token_keys text[] not null,
   logit_keys text[] not null,
-  -- token_keys in one string, for typos and beginnings of words.
+  -- token_keys once each, a space before every one: for typos and beginnings of words.
   token_text text not null,
   primary key (sae, index)
 );

@@ -20,6 +20,18 @@ export async function upsertSuite(db: Queryable, name: string, info: object = {}
   )
 }
 
+/** What upsertSuite was told about a suite, or undefined where there is none of that name. */
+export async function suiteInfo(
+  db: Queryable,
+  name: string,
+): Promise<Record<string, unknown> | undefined> {
+  const [row] = await db.query<{ info: Record<string, unknown> }>(
+    'select info from hooke.suites where name = $1',
+    [name],
+  )
+  return row?.info
+}
+
 /** Enters an SAE in state `waiting` and its suite with it; one that is there keeps state, metrics and labels. */
 export async function upsertSae(db: Queryable, sae: SaeEntry): Promise<void> {
   await db.query('insert into hooke.suites (name) values ($1) on conflict do nothing', [sae.suite])

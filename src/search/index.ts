@@ -1,0 +1,1 @@
+export { type SearchHit, type SearchKind, searchLatents } from './searchLatents.ts'

@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { addLabels, type Database, openDatabase, putLatents, upsertSae } from '../store/index.ts'
+import { searchLatents } from './searchLatents.ts'
+
+const A = 'tiny~blocks.0.hook_resid_post~width_100~l0_3'
+const B = 'other~blocks.1.hook_resid_post~width_100~l0_3'
+let db: Database
+
+/** 100 latents: 0 to 9 as described below, the rest on tokens of their own that no query asks for. */
+const special: Record<
+  number,
+  { top_tokens: string[]; top_logits?: string[]; density?: number; max_act?: number }
+> = {
+  0: { top_tokens: [' moon', ' moon', ' moon', ' sun'] },
+  1: { top_tokens: [' moon', ' sea', ' sun', ' star'] },
+  2: { top_tokens: [' Moon', ' Moon', ' Moon', ' Moon'] },
+  3: { top_tokens: [' night'], top_logits: [' moon', ' star'] },
+  4: { top_tokens: [' moonlight'] },
+  5: { top_tokens: ['"', "'", '\\', '%', '_'] },
+  6: { top_tokens: [' twin'], density: 0.01, max_act: 2 },
+  7: { top_tokens: [' twin'], density: 0.001, max_act: 2 },
+  8: { top_tokens: [' twin'], density: 0.001, max_act: 3 },
+}
+
+beforeAll(async () => {
+  db = await openDatabase('memory://')
+  for (const [id, suite, layer] of [
+    [A, 'tiny', 0],
+    [B, 'other', 1],
+  ] as const) {
+    await upsertSae(db, {
+      id,
+      suite,
+      hook: `blocks.${layer}.hook_resid_post`,
+      layer,
+      d_in: 5,
+      d_sae: 100,
+    })
+    await putLatents(
+      db,
+      id,
+      Array.from({ length: 100 }, (_, index) => ({
+        index,
+        density: 0.01,
+        n_active: 10,
+        max_act: 1,
+        mean_act: 0.5,
+        top_logits: [],
+        ...((id === A && special[index]) || { top_tokens: [` own${index}`] }),
+      })),
+    )
+  }
+  const label = (
+    sae: string,
+    latent: number,
+    text: string,
+    method: 'manual' | 'lexical' | 'llm',
+  ) => ({
+    sae,
+    latent,
+    text,
+    method,
+    author: method,
+    evidence: '',
+  })
+  await addLabels(db, [
+    label(A, 20, 'moving ships', 'llm'),
+    label(A, 21, 'move', 'lexical'),
+    label(A, 22, 'verbs: move', 'lexical'),
+    label(A, 23, 'verbs: move', 'manual'),
+    label(A, 24, 'verbs: move', 'llm'),
+    label(A, 25, 'elephants in the room', 'lexical'),
+    label(A, 26, 'the', 'lexical'),
+    label(A, 27, `it's 100% "quoted" \\ _ ☃`, 'manual'),
+    label(A, 0, '“moon”', 'lexical'),
+    label(B, 20, 'moving ships', 'llm'),
+  ])
+})
+afterAll(() => db.close())
+
+const indices = async (query: string, more: object = {}) =>
+  (await searchLatents(db, { query, sae: A, ...more })).hits.map((hit) => hit.index)
+
+describe('searchLatents', () => {
+  it('puts the label of just these words first, then labels that hold them by trust, then other forms of the word', async () => {
+    expect(await indices('move')).toEqual([21, 23, 24, 22, 20])
+  })
+
+  it('finds a stop word by the word itself', async () => {
+    expect(await indices('the', { kind: 'label' })).toEqual([26, 25])
+  })
+
+  it('ranks tokens by case, then by share of top examples, then raised tokens, then beginnings', async () => {
+    expect(await indices('moon', { kind: 'token' })).toEqual([0, 1, 2, 4])
+    expect(await indices('Moon', { kind: 'token' })).toEqual([2, 0, 1, 4])
+    expect(await indices('moon', { kind: 'logit' })).toEqual([3])
+    expect(await indices('moon')).toEqual([0, 1, 2, 3, 4])
+  })
+
+  it('shows the tokens that matched and counts a latent that matches twice once', async () => {
+    const { hits, n_total } = await searchLatents(db, { query: ' moon', sae: A })
+    expect(n_total).toBe(5)
+    expect(hits[0]).toMatchObject({
+      matched: 'label',
+      snippet: '“moon”',
+      label: '“moon”',
+      label_method: 'lexical',
+      hook: 'blocks.0.hook_resid_post',
+      density: 0.01,
+    })
+    expect(hits[1]).toMatchObject({ matched: 'token', snippet: ' moon' })
+    expect(hits[3]).toMatchObject({ matched: 'logit', snippet: ' moon' })
+    const ranks = hits.map((hit) => hit.rank)
+    expect(ranks).toEqual(ranks.toSorted((a, b) => b - a))
+  })
+
+  it('asks tokens for all words of the query', async () => {
+    expect(await indices('sea moon', { kind: 'token' })).toEqual([1])
+  })
+
+  it('breaks ties by the rarer, then the stronger latent', async () => {
+    expect(await indices('twin')).toEqual([8, 7, 6])
+  })
+
+  it('offers words that are spelt alike only where nothing matches by letters', async () => {
+    expect(await indices('elefant')).toEqual([25])
+    expect(await indices('mooon', { kind: 'token' })).toEqual(expect.arrayContaining([0, 1, 2]))
+    expect((await searchLatents(db, { query: 'elefant' })).hits[0]?.rank).toBeLessThan(1)
+  })
+
+  it('finds the beginning of a word while it is typed', async () => {
+    expect(await indices('eleph')).toEqual([25])
+    expect(await indices('moonl')).toEqual([4])
+  })
+
+  it('keeps to a suite, and searches all without one', async () => {
+    expect(
+      (await searchLatents(db, { query: 'ships', suite: 'other' })).hits.map((hit) => hit.sae),
+    ).toEqual([B])
+    expect((await searchLatents(db, { query: 'ships' })).n_total).toBe(2)
+    expect((await searchLatents(db, { query: 'ships', suite: 'none' })).n_total).toBe(0)
+  })
+
+  it('cuts the same order into pages that do not overlap and knows the total beyond the end', async () => {
+    const all = await indices('own', { limit: 200 })
+    const pages = await Promise.all(
+      [0, 40, 80].map((offset) => indices('own', { limit: 40, offset })),
+    )
+    expect(pages.flat()).toEqual(all)
+    expect((await searchLatents(db, { query: 'own', sae: A, offset: 500 })).n_total).toBe(
+      all.length,
+    )
+  })
+
+  it.each(['"', "'", '\\', '%', '_'])(
+    'finds the token %s and takes it literally',
+    async (query) => {
+      expect(await indices(query, { kind: 'token' })).toEqual([5])
+    },
+  )
+
+  it('finds signs and digits inside labels', async () => {
+    expect(await indices('100%', { kind: 'label' })).toEqual([27])
+    expect(await indices('☃')).toEqual([27])
+  })
+
+  it.each([
+    '',
+    '   ',
+    '\0',
+    'a\0b',
+    '& | ! ( ) :* <->',
+    "'); drop table hooke.labels; --",
+    '"unbalanced',
+    '-moon OR',
+    '\ud800',
+    'x'.repeat(10_000),
+    'moon '.repeat(2_000),
+    '%%%%',
+    '\\\\\\',
+    '$1 $2',
+    '\u202e\u0000☃',
+  ])('answers hostile query %# without an error', async (query) => {
+    for (const kind of ['all', 'label', 'token', 'logit'] as const)
+      expect((await searchLatents(db, { query, kind })).n_total).toBeGreaterThanOrEqual(0)
+    expect((await searchLatents(db, { query: 'ships' })).n_total).toBe(2)
+  })
+})
