@@ -110,7 +110,8 @@ function tensorsOf({ shards, biases }: EngineState): [string, Tensor][] {
     for (const name of SHARD_STATE) {
       const values = state[name]
       const shape = [values.length]
-      const tensor = values instanceof Float32Array ? fromFloat32(values, shape) : fromInt32(values, shape)
+      const tensor =
+        values instanceof Float32Array ? fromFloat32(values, shape) : fromInt32(values, shape)
       tensors.push([`sae.${sae}.shard.${shard}.${name}`, tensor])
     }
   }
@@ -129,7 +130,11 @@ function stateOf(tensors: ReadonlyMap<string, Tensor>): EngineState {
     const i = Number(sae)
     if (second === 'shard') {
       const place = `${sae}.${shard}`
-      const snapshot = shards.get(place) ?? { sae: i, shard: Number(shard), state: {} as ShardState }
+      const snapshot = shards.get(place) ?? {
+        sae: i,
+        shard: Number(shard),
+        state: {} as ShardState,
+      }
       shards.set(place, snapshot)
       snapshot.state[name as keyof ShardState] =
         tensor.dtype === 'I32' ? toInt32(tensor) : toFloat32(tensor)

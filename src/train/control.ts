@@ -2,9 +2,9 @@
  * What the threads of a run share, and how they wait for each other. Numbers cross in SharedArrayBuffers, signals by
  * Atomics; messages carry only snapshots and failures.
  */
-import type { SaeSpec, ResolvedRecipe } from './config.ts'
-import type { KernelVariant } from './kernels/load.ts'
+import type { ResolvedRecipe, SaeSpec } from './config.ts'
 import { HISTOGRAM_BINS } from './initialise.ts'
+import type { KernelVariant } from './kernels/load.ts'
 import { padded } from './slice.ts'
 
 /** What the workers are told to do next. */
@@ -75,7 +75,9 @@ export function allocateShared(plan: RunPlan): SharedState {
   const twice = <T>(make: () => T): T[] => [make(), make()]
   return {
     signals: ints(8),
-    x: twice(() => [...sites].sort((a, b) => a[0] - b[0]).map(([, d_in]) => floats(batch_size * d_in))),
+    x: twice(() =>
+      [...sites].sort((a, b) => a[0] - b[0]).map(([, d_in]) => floats(batch_size * d_in)),
+    ),
     partials: twice(() => Array.from({ length: n_shards }, () => floats(batch_size * widest))),
     saes: saes.map((sae) => ({
       inputs: doubles(Object.keys(INPUTS).length),

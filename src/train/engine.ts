@@ -56,7 +56,7 @@ export class Engine {
     this.#shared = allocateShared(plan)
     this.#t = restored?.step ?? 0
     this.#v_b_dec = plan.saes.map(
-      ({ d_in }, i) => restored?.state.biases[i]!.v_b_dec ?? new Float32Array(padded(d_in)),
+      ({ d_in }, i) => restored?.state.biases[i]?.v_b_dec ?? new Float32Array(padded(d_in)),
     )
     for (const [i, { b_dec }] of (restored?.state.biases ?? []).entries())
       this.#shared.saes[i]!.b_dec.set(b_dec)
@@ -125,7 +125,12 @@ export class Engine {
     return this.plan.saes.map((sae, i) => {
       const { outputs, counts, b_dec, g_b_dec } = this.#shared.saes[i]!
       const { beta2, adam_eps } = sae.recipe
-      adamOnSum(b_dec, this.#v_b_dec[i]!, g_b_dec, { lr: inputs[i]!.lr, beta2, adam_eps, t: this.#t })
+      adamOnSum(b_dec, this.#v_b_dec[i]!, g_b_dec, {
+        lr: inputs[i]!.lr,
+        beta2,
+        adam_eps,
+        t: this.#t,
+      })
       let n_active = 0
       let n_dead = 0
       for (let shard = 0; shard < sae.n_shards; shard++) {
@@ -155,9 +160,7 @@ export class Engine {
     while (this.#snapshots.length < n_shards && !this.#failure)
       await new Promise((resolve) => setTimeout(resolve, 1))
     if (this.#failure) throw this.#failure
-    const shards = this.#snapshots
-      .splice(0)
-      .sort((a, b) => a.sae - b.sae || a.shard - b.shard)
+    const shards = this.#snapshots.splice(0).sort((a, b) => a.sae - b.sae || a.shard - b.shard)
     const biases: BiasState[] = this.plan.saes.map((_, i) => ({
       b_dec: Float32Array.from(this.#shared.saes[i]!.b_dec),
       v_b_dec: this.#v_b_dec[i]!.slice(),
@@ -198,8 +201,7 @@ function workerUrl(): URL {
 /** Means of the columns of `scale * x` [n, d_in] into `mean` [at least d_in]. */
 function columnMeans(x: Float32Array, d_in: number, scale: number, mean: Float32Array): void {
   const sums = new Float64Array(d_in)
-  for (let i = 0; i < x.length; i += d_in)
-    for (let k = 0; k < d_in; k++) sums[k]! += x[i + k]!
+  for (let i = 0; i < x.length; i += d_in) for (let k = 0; k < d_in; k++) sums[k]! += x[i + k]!
   for (let k = 0; k < d_in; k++) mean[k] = (sums[k]! * scale * d_in) / x.length
 }
 

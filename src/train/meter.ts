@@ -77,6 +77,11 @@ export class Meter {
     this.#point_ms = now_ms
     this.#point_step = step
     const per_step_ms = (now_ms - this.#started_ms) / (step - this.#first)
-    return { step, n_steps: this.#n_steps, remaining_ms: per_step_ms * (this.#n_steps - step), points }
+    return {
+      step,
+      n_steps: this.#n_steps,
+      remaining_ms: per_step_ms * (this.#n_steps - step),
+      points,
+    }
   }
 }

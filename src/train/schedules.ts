@@ -11,9 +11,7 @@ type LrSchedule = Pick<ResolvedRecipe, 'lr_warmup_steps' | 'lr_decay'>
 export function lrFactor(step: number, n_steps: number, recipe: LrSchedule): number {
   const { lr_warmup_steps, lr_decay } = recipe
   const warm =
-    step < lr_warmup_steps
-      ? 0.1 + 0.45 * (1 - Math.cos((Math.PI * step) / lr_warmup_steps))
-      : 1
+    step < lr_warmup_steps ? 0.1 + 0.45 * (1 - Math.cos((Math.PI * step) / lr_warmup_steps)) : 1
   const n_decay = n_steps * lr_decay
   const decay = n_decay > 0 ? Math.min(1, (n_steps - step) / n_decay) : 1
   return Math.min(warm, decay)

@@ -6,8 +6,8 @@ import {
   INPUTS,
   nextCommand,
   OUTPUTS,
-  reportDone,
   type RunPlan,
+  reportDone,
   type SaePlan,
   type SharedState,
   shardOwner,
@@ -27,7 +27,13 @@ export type WorkerInput = {
 export type WorkerMessage = { readonly snapshot: ShardSnapshot }
 
 /** The shards of one SAE that this thread owns. */
-type Owned = { plan: SaePlan; sae: number; numbers: number[]; ranges: ShardRange[]; slice: SaeSlice }
+type Owned = {
+  plan: SaePlan
+  sae: number
+  numbers: number[]
+  ranges: ShardRange[]
+  slice: SaeSlice
+}
 
 async function main({ plan, shared, thread, restored }: WorkerInput): Promise<void> {
   const owned: (Owned | undefined)[] = []
@@ -124,7 +130,12 @@ async function step(
 }
 
 /** First weights, and the histogram of pre-activations by which the coordinator sets the first threshold. */
-async function initialise(plan: RunPlan, shared: SharedState, mine: Owned, slot: number): Promise<void> {
+async function initialise(
+  plan: RunPlan,
+  shared: SharedState,
+  mine: Owned,
+  slot: number,
+): Promise<void> {
   const { slice, sae, numbers, ranges } = mine
   const { d_in, scale, site } = mine.plan
   slice.load(shared.x[slot]![site]!, scale, shared.saes[sae]!.b_dec)
@@ -142,16 +153,22 @@ async function initialise(plan: RunPlan, shared: SharedState, mine: Owned, slot:
 }
 
 function setThreshold(shared: SharedState, { slice, sae }: Owned): void {
-  for (const { arrays } of slice.shards) arrays.threshold.fill(shared.saes[sae]!.inputs[INPUTS.threshold]!)
+  for (const { arrays } of slice.shards)
+    arrays.threshold.fill(shared.saes[sae]!.inputs[INPUTS.threshold]!)
   slice.refresh()
 }
 
 function postSnapshots({ slice, sae, numbers }: Owned): void {
   for (const [k, shard] of numbers.entries()) {
     const arrays = slice.shards[k]!.arrays
-    const state = Object.fromEntries(SHARD_STATE.map((name) => [name, arrays[name].slice()])) as ShardState
+    const state = Object.fromEntries(
+      SHARD_STATE.map((name) => [name, arrays[name].slice()]),
+    ) as ShardState
     const message: WorkerMessage = { snapshot: { sae, shard, state } }
-    parentPort!.postMessage(message, SHARD_STATE.map((name) => state[name].buffer as ArrayBuffer))
+    parentPort!.postMessage(
+      message,
+      SHARD_STATE.map((name) => state[name].buffer as ArrayBuffer),
+    )
   }
 }
 

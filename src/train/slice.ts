@@ -150,7 +150,10 @@ export class SaeSlice {
   }
 
   /** Pre-activations of shard k, chunk by chunk; `use` reads [m, width] before the next chunk overwrites it. */
-  async preActs(k: number, use: (first: number, m: number, pre: Float32Array) => void): Promise<void> {
+  async preActs(
+    k: number,
+    use: (first: number, m: number, pre: Float32Array) => void,
+  ): Promise<void> {
     for (const { first, m, feeds, fetches } of this.#parts[k]!.chunks) {
       const start = performance.now()
       await this.#session.run(feeds, fetches)
@@ -194,14 +197,24 @@ export class SaeSlice {
 
   /** Mean of residual into `mean` [padded d]; returns the mean of its squared row norms. */
   residualMoments(mean: Float32Array): number {
-    const squares = this.#kernels.moments(this.#at.residual, this.#at.mean, this.options.batch_size, this.#d)
+    const squares = this.#kernels.moments(
+      this.#at.residual,
+      this.#at.mean,
+      this.options.batch_size,
+      this.#d,
+    )
     mean.set(this.#mean)
     return squares
   }
 
   /** Mean over tokens of `||x - mean x||^2`. */
   variance(): number {
-    const squares = this.#kernels.moments(this.#at.x, this.#at.mean, this.options.batch_size, this.#d)
+    const squares = this.#kernels.moments(
+      this.#at.x,
+      this.#at.mean,
+      this.options.batch_size,
+      this.#d,
+    )
     return squares - this.#mean.reduce((sum, v) => sum + v * v, 0)
   }
 
@@ -233,7 +246,8 @@ export class SaeSlice {
   refresh(): void {
     for (const { view } of this.#parts) {
       const { low, threshold } = view.arrays
-      for (let i = 0; i < low.length; i++) low[i] = threshold[i]! - Math.fround(this.options.bandwidth) / 2
+      for (let i = 0; i < low.length; i++)
+        low[i] = threshold[i]! - Math.fround(this.options.bandwidth) / 2
     }
   }
 }
@@ -244,6 +258,9 @@ function encoderGraph(d: number): Uint8Array {
   const x = graph.input('x', 'F32', ['m', d])
   const W = graph.input('W', 'F32', ['width', d])
   const b = graph.input('b', 'F32', ['width'])
-  graph.output('pre', graph.node('Gemm', [x, W, b], { attributes: { transB: 1 } }), 'F32', ['m', 'width'])
+  graph.output('pre', graph.node('Gemm', [x, W, b], { attributes: { transB: 1 } }), 'F32', [
+    'm',
+    'width',
+  ])
   return graph.finish()
 }

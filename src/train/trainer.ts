@@ -12,9 +12,9 @@ import { saveSae } from '../sae/disk.ts'
 import { type Sae, saeFolder } from '../sae/index.ts'
 import {
   type Checkpoint,
+  type RunConfig,
   readCheckpoint,
   removeCheckpoints,
-  type RunConfig,
   writeCheckpoint,
 } from './checkpoint.ts'
 import { resolveRecipe } from './config.ts'
@@ -45,9 +45,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const first = checkpoint?.step ?? 0
   const meter = new Meter(plan, n_steps, first, checkpoint?.window)
 
-  const batches = source
-    .batches({ batch_size, seed, first_batch: first })
-    [Symbol.asyncIterator]()
+  const batches = source.batches({ batch_size, seed, first_batch: first })[Symbol.asyncIterator]()
   const hooks = [...new Set(options.saes.map(({ hook }) => hook))]
   const next = async (): Promise<Float32Array[]> => {
     const { value, done } = await batches.next()
@@ -79,7 +77,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       })
       const other = 1 - slot
       const running = engine.step(slot, inputs)
-      const fetching = step + 1 < n_steps ? next().then((batch) => engine!.put(other, batch)) : undefined
+      const fetching =
+        step + 1 < n_steps ? next().then((batch) => engine!.put(other, batch)) : undefined
       const [outputs] = await Promise.all([running, fetching])
       slot = other
       const progress = meter.add(step + 1, outputs, inputs)
@@ -105,11 +104,19 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     const saes: TrainResult['saes'][number][] = []
     for (const [i, { spec }] of plan.saes.entries()) {
       const folder = saeFolder(out, spec.hook, spec.d_sae, spec.l0)
-      await saveSae(folder, assemble(plan, i, state, source.norm(spec.hook), manifest(options, config, plan.saes[i]!)))
+      await saveSae(
+        folder,
+        assemble(plan, i, state, source.norm(spec.hook), manifest(options, config, plan.saes[i]!)),
+      )
       saes.push({ spec, folder, last: last[i] })
     }
     await removeCheckpoints(out)
-    return { n_steps, n_tokens: n_steps * batch_size, wall_ms: performance.now() - started_ms, saes }
+    return {
+      n_steps,
+      n_tokens: n_steps * batch_size,
+      wall_ms: performance.now() - started_ms,
+      saes,
+    }
   } finally {
     await engine?.close()
     await batches.return?.()
@@ -132,11 +139,14 @@ function planRun(options: TrainOptions, n_steps: number): RunPlan {
       )
     }
     if (!(spec.l0 > 0 && spec.l0 < spec.d_sae))
-      throw new RangeError(`train: l0 ${spec.l0} of ${spec.hook} must lie between 0 and d_sae ${spec.d_sae}`)
+      throw new RangeError(
+        `train: l0 ${spec.l0} of ${spec.hook} must lie between 0 and d_sae ${spec.d_sae}`,
+      )
     const d_in = source.width(spec.hook)
     const recipe = resolveRecipe(options.recipe ?? {}, { d_in, d_sae: spec.d_sae, n_steps })
     const norm = source.norm(spec.hook)
-    if (!(norm > 0)) throw new RangeError(`train: ${spec.hook} has norm ${norm}; its activations are all zero`)
+    if (!(norm > 0))
+      throw new RangeError(`train: ${spec.hook} has norm ${norm}; its activations are all zero`)
     return {
       spec,
       d_in,
@@ -164,7 +174,12 @@ function runConfig(options: TrainOptions, plan: RunPlan, n_steps: number): RunCo
     batch_size: options.batch_size,
     n_steps,
     kernels: plan.variant,
-    saes: plan.saes.map(({ spec, d_in, n_shards, recipe }) => ({ ...spec, d_in, n_shards, recipe })),
+    saes: plan.saes.map(({ spec, d_in, n_shards, recipe }) => ({
+      ...spec,
+      d_in,
+      n_shards,
+      recipe,
+    })),
   }
 }
 
@@ -184,7 +199,11 @@ function manifest(options: TrainOptions, config: RunConfig, sae: SaePlan): Recor
   }
 }
 
-function siteBatch(batch: TrainingBatch, hooks: readonly TrainOptions['saes'][number]['hook'][], batch_size: number): Float32Array[] {
+function siteBatch(
+  batch: TrainingBatch,
+  hooks: readonly TrainOptions['saes'][number]['hook'][],
+  batch_size: number,
+): Float32Array[] {
   if (batch.n_tokens !== batch_size) {
     throw new RangeError(
       `train: the source gave a batch of ${batch.n_tokens} tokens, expected ${batch_size}`,

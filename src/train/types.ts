@@ -57,5 +57,9 @@ export type TrainResult = {
   /** Wall time of this call, without what a checkpoint already held. */
   readonly wall_ms: number
   /** In the order asked for. */
-  readonly saes: readonly { readonly spec: SaeSpec; readonly folder: string; readonly last: TrainPoint | undefined }[]
+  readonly saes: readonly {
+    readonly spec: SaeSpec
+    readonly folder: string
+    readonly last: TrainPoint | undefined
+  }[]
 }
