@@ -8,7 +8,13 @@
  *    out and counted. In Gemma 2 it is the BOS whose norm is out of all proportion; no other token is left out for its norm.
  */
 
-import type { HookActs, HookName, Model, TokenBatch } from '../model/index.ts'
+import {
+  type HookActs,
+  type HookName,
+  type Model,
+  padBatch,
+  type TokenBatch,
+} from '../model/index.ts'
 import { countDocuments } from './corpus.ts'
 import type { CapturedBatch, TokenCorpus } from './types.ts'
 
@@ -138,18 +144,14 @@ export function specialIds(model: Model): ReadonlySet<number> {
 
 /** Documents of a corpus as one right-padded batch. */
 export function padDocuments(
-  corpus: TokenCorpus,
+  { ids, doc_start }: TokenCorpus,
   docs: readonly number[],
-  pad: number,
+  pad_token_id: number,
 ): TokenBatch {
-  const { ids, doc_start } = corpus
-  const lengths = Int32Array.from(docs, (doc) => doc_start[doc + 1]! - doc_start[doc]!)
-  const seq_len = lengths.reduce((longest, length) => Math.max(longest, length), 0)
-  const padded = new Int32Array(docs.length * seq_len).fill(pad)
-  for (const [row, doc] of docs.entries()) {
-    padded.set(ids.subarray(doc_start[doc], doc_start[doc + 1]), row * seq_len)
-  }
-  return { ids: padded, lengths, n_seqs: docs.length, seq_len }
+  return padBatch(
+    docs.map((doc) => ids.subarray(doc_start[doc], doc_start[doc + 1])),
+    pad_token_id,
+  )
 }
 
 /** Where the countable tokens lie: `at` in the padded batch, `token_index` in the corpus. */

@@ -11,7 +11,7 @@ export {
 export { corpusOfTexts, countDocuments, selectDocuments, splitCorpus } from './corpus.ts'
 export type { Manifest } from './manifest.ts'
 export { type ActivationStore, openActivations, verifyStore } from './openActivations.ts'
-export { hash32, permutation, type Random, seededRandom } from './random.ts'
+export { hash32 } from './random.ts'
 export { DOCUMENT_SEPARATOR, readCorpus, readDocuments } from './readCorpus.ts'
 export * from './types.ts'
 export { type CaptureProgress, writeStore } from './writeStore.ts'

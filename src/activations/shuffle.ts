@@ -12,8 +12,8 @@
  */
 
 import { setImmediate } from 'node:timers/promises'
-import type { HookName } from '../model/index.ts'
-import { permutation, seededRandom } from './random.ts'
+import { type HookName, openRandom } from '../model/index.ts'
+import { hash32, permutation } from './random.ts'
 import { gatherRows, type Rows } from './rows.ts'
 import type { TrainingBatch } from './types.ts'
 
@@ -138,7 +138,7 @@ function bucketStream(
     const members = buckets[index]!
     const starts = new Int32Array(members.length + 1)
     for (const [i, shard] of members.entries()) starts[i + 1] = starts[i]! + shards[shard]!.n_tokens
-    const order = permutation(starts.at(-1)!, seededRandom(seed, epoch, index + 1))
+    const order = permutation(starts.at(-1)!, openRandom(seed, streamOf(epoch, index + 1)))
     return { shards: await Promise.all(members.map(reader.read)), starts, order }
   }
   const advance = () => {
@@ -201,7 +201,7 @@ function dealShards(
 ): number[][] {
   const buckets: number[][] = []
   let room = 0
-  for (const shard of permutation(shards.length, seededRandom(seed, epoch))) {
+  for (const shard of permutation(shards.length, openRandom(seed, streamOf(epoch, 0)))) {
     const { size_bytes } = shards[shard]!
     if (size_bytes > room) {
       buckets.push([])
@@ -215,4 +215,9 @@ function dealShards(
 
 function tokensOf(shards: readonly ShardReader[], bucket: readonly number[]): number {
   return bucket.reduce((n, shard) => n + shards[shard]!.n_tokens, 0)
+}
+
+/** The random stream of one shuffle: of an epoch's shards (0) or of the tokens of its bucket (1 ..). */
+function streamOf(epoch: number, shuffle: number): number {
+  return hash32(hash32(epoch) + shuffle)
 }
