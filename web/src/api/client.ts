@@ -1,0 +1,118 @@
+/** A typed fetch over the server's contract. Types only: no schema, and so no zod, reaches the bundle. */
+import type {
+  LabelView,
+  LatentList,
+  LatentView,
+  Microscope,
+  MicroscopeRequest,
+  NewLabel,
+  Run,
+  RunPoint,
+  SearchKind,
+  SearchResult,
+  TestResult,
+  Workspace,
+} from '../../../src/server/api.ts'
+
+/** An answer that is not a success: the server's own words, and its status; status 0 where no server answered. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly status: number
+  constructor(message: string, status: number, options?: ErrorOptions) {
+    super(message, options)
+    this.status = status
+  }
+}
+
+/**
+ * Sends a request and gives the successful response.
+ * @throws ApiError with the server's Problem text, or status 0 where nothing answered.
+ */
+export async function send(
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<Response> {
+  const init: RequestInit = { method }
+  if (body !== undefined) {
+    init.headers = { 'content-type': 'application/json' }
+    init.body = JSON.stringify(body)
+  }
+  if (signal) init.signal = signal
+  let response: Response
+  try {
+    response = await fetch(path, init)
+  } catch (cause) {
+    if (signal?.aborted) throw cause
+    throw new ApiError('Hooke does not answer. Is `hooke serve` still running?', 0, { cause })
+  }
+  if (response.ok) return response
+  throw new ApiError(await problemText(response), response.status)
+}
+
+async function problemText(response: Response): Promise<string> {
+  const text = await response.text()
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (parsed && typeof parsed === 'object' && 'error' in parsed) {
+      if (typeof parsed.error === 'string') return parsed.error
+    }
+  } catch {
+    // Not JSON: a proxy's page, or a crash; the status says more than its markup.
+  }
+  return `${response.status} ${response.statusText}: the server gave no reason. Its terminal may.`
+}
+
+async function call<T>(...request: Parameters<typeof send>): Promise<T> {
+  const response = await send(...request)
+  return (await response.json()) as T
+}
+
+const at = (sae: string) => `/api/saes/${encodeURIComponent(sae)}/latents`
+
+/** What the latent list is sorted by. */
+export type LatentOrder = { sort: 'index' | 'density' | 'max_act'; order: 'asc' | 'desc' }
+
+/** One function per route of `src/server/api.ts`, but for the two event streams. */
+export const api = {
+  workspace: (signal?: AbortSignal) => call<Workspace>('GET', '/api/workspace', undefined, signal),
+
+  microscope: (request: MicroscopeRequest, signal?: AbortSignal) =>
+    call<Microscope>('POST', '/api/microscope', request, signal),
+
+  latents: (sae: string, by: LatentOrder, offset: number, limit: number, signal?: AbortSignal) =>
+    call<LatentList>(
+      'GET',
+      `${at(sae)}?sort=${by.sort}&order=${by.order}&offset=${offset}&limit=${limit}`,
+      undefined,
+      signal,
+    ),
+
+  latent: (sae: string, index: number, signal?: AbortSignal) =>
+    call<LatentView>('GET', `${at(sae)}/${index}`, undefined, signal),
+
+  testLatent: (sae: string, index: number, text: string, signal?: AbortSignal) =>
+    call<TestResult>('POST', `${at(sae)}/${index}/test`, { text }, signal),
+
+  addLabel: (sae: string, index: number, label: NewLabel) =>
+    call<LabelView>('POST', `${at(sae)}/${index}/labels`, label),
+
+  retireLabel: (id: number) => call<LabelView>('DELETE', `/api/labels/${id}`),
+
+  search: (
+    query: { q: string; kind: SearchKind; sae?: string; offset: number; limit: number },
+    signal?: AbortSignal,
+  ) => {
+    const params = new URLSearchParams({ q: query.q, kind: query.kind })
+    if (query.sae) params.set('sae', query.sae)
+    params.set('limit', String(query.limit))
+    params.set('offset', String(query.offset))
+    return call<SearchResult>('GET', `/api/search?${params}`, undefined, signal)
+  },
+
+  points: (run: string, signal?: AbortSignal) =>
+    call<RunPoint[]>('GET', `/api/runs/${encodeURIComponent(run)}/points`, undefined, signal),
+
+  stopRun: (run: string) => call<Run>('POST', `/api/runs/${encodeURIComponent(run)}/stop`),
+}

@@ -1,0 +1,52 @@
+/** Numbers as they stand on the page: three significant digits, no exponent, a dash where there is none. */
+
+/** What stands where a number could not be computed. */
+export const none = '–'
+
+/** Three significant digits: 0.0812, 1.23, 45.6, 1,234. */
+export function short(x: number | undefined | null): string {
+  if (x === undefined || x === null || !Number.isFinite(x)) return none
+  const size = Math.abs(x)
+  if (size === 0) return '0'
+  if (size >= 1000) return Math.round(x).toLocaleString('en')
+  if (size < 0.0001) return x.toPrecision(1)
+  const digits = Math.max(0, Math.min(4, 2 - Math.floor(Math.log10(size))))
+  return minus(x.toFixed(digits))
+}
+
+/** A fixed number of decimals, with a real minus sign. */
+export function fixed(x: number | undefined | null, decimals: number): string {
+  return x === undefined || x === null || !Number.isFinite(x) ? none : minus(x.toFixed(decimals))
+}
+
+/** A share as a percentage: 0.0123 is 1.2 %, 0.00012 is 0.012 %. */
+export function percent(x: number | undefined | null): string {
+  if (x === undefined || x === null || !Number.isFinite(x)) return none
+  const p = x * 100
+  if (p === 0) return '0 %'
+  const digits = p >= 10 ? 0 : p >= 1 ? 1 : p >= 0.1 ? 2 : 3
+  return `${p.toFixed(digits)} %`
+}
+
+/** A count with thousands separated. */
+export function count(x: number | undefined): string {
+  return x === undefined ? none : Math.round(x).toLocaleString('en')
+}
+
+/** How long is left: "about 2 min left", "seconds left". */
+export function remaining(ms: number | undefined): string {
+  if (ms === undefined) return ''
+  if (ms < 10_000) return 'seconds left'
+  if (ms < 90_000) return `about ${Math.round(ms / 10_000) * 10} s left`
+  if (ms < 90 * 60_000) return `about ${Math.round(ms / 60_000)} min left`
+  return `about ${(ms / 3_600_000).toFixed(1)} h left`
+}
+
+/** A date as 22 Nov 2026, 10:40, in the reader's own time. */
+export function date(iso: string): string {
+  const d = new Date(iso)
+  if (Number.isNaN(d.getTime())) return iso
+  return d.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })
+}
+
+const minus = (text: string) => text.replace('-', '−')

@@ -1,0 +1,134 @@
+/** One quantity over the steps of training, a line per site, shallow sites faint and deep ones full. */
+import { useId } from 'react'
+import type { RunPoint } from '../../../src/server/api.ts'
+import { saeName, siteName } from '../format/names.ts'
+import { count, short } from '../format/numbers.ts'
+import { Term, type TermName } from './Term.tsx'
+
+const width = 480
+const height = 180
+const left = 44
+const right = 34
+const top = 8
+const bottom = 22
+
+/** Ticks at 1, 2 or 5 times a power of ten, about `n` of them from `min` to `max`. */
+export function ticks(min: number, max: number, n: number): number[] {
+  if (!(max > min)) return [min]
+  const raw = (max - min) / n
+  const power = 10 ** Math.floor(Math.log10(raw))
+  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw) ?? power * 10
+  const list: number[] = []
+  for (let i = Math.ceil(min / step); i * step <= max + step * 1e-9; i++) list.push(i * step)
+  return list
+}
+
+/** Powers of ten, and their halves where there are few, between `min` and `max`. */
+export function logTicks(min: number, max: number): number[] {
+  const list: number[] = []
+  for (let e = Math.floor(Math.log10(min)); e <= Math.ceil(Math.log10(max)); e++)
+    for (const m of [1, 2, 5]) list.push(m * 10 ** e)
+  const inside = list.filter((x) => x >= min && x <= max)
+  return inside.length > 5 ? inside.filter((x) => /^1/.test(x.toPrecision(1))) : inside
+}
+
+/** The plot. `lit` is the SAE whose line stands out. */
+export function Curves(props: {
+  points: readonly RunPoint[]
+  of: 'fvu' | 'l0'
+  term: TermName
+  name: string
+  log?: boolean
+  lit?: string | undefined
+}) {
+  const { points, of, log } = props
+  const titleId = useId()
+  const lines = [...Map.groupBy(points, (p) => p.sae)]
+  const values = points.map((p) => p[of]).filter((v) => Number.isFinite(v) && (!log || v > 0))
+  const maxStep = Math.max(1, ...points.map((p) => p.n_steps))
+  const max = Math.max(...values)
+  const min = log ? Math.min(...values) : 0
+  const scaled = (v: number) => (log ? Math.log(v) : v)
+  const span = scaled(max) - scaled(min) || 1
+  const x = (step: number) => left + ((width - left - right) * step) / maxStep
+  const y = (v: number) =>
+    top + (height - top - bottom) * (1 - (scaled(Math.max(v, log ? min : v)) - scaled(min)) / span)
+  const depth = (i: number) => (lines.length < 2 ? 1 : 0.3 + (0.7 * i) / (lines.length - 1))
+  const ends = spread(
+    lines.map(([, list]) => y(list.at(-1)?.[of] ?? 0)),
+    11,
+    height - bottom,
+  )
+  return (
+    <figure className="curves">
+      <figcaption>
+        <Term of={props.term}>{props.name}</Term>
+        <span className="quiet">{log ? 'by step, logarithmic' : 'by step'}</span>
+      </figcaption>
+      {values.length === 0 ? (
+        <p className="quiet curves-empty">The first measurement is on its way.</p>
+      ) : (
+        <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-labelledby={titleId}>
+          <title id={titleId}>
+            {lines
+              .map(([sae, list]) => `${siteName(saeName(sae).hook)} ${short(list.at(-1)?.[of])}`)
+              .join(', ')}
+          </title>
+          {(log ? logTicks(min, max) : ticks(0, max, 4)).map((tick) => (
+            <g key={tick} className="tick">
+              <line x1={left} x2={width - right} y1={y(tick)} y2={y(tick)} />
+              <text x={left - 6} y={y(tick)} dy="0.32em" textAnchor="end">
+                {short(tick)}
+              </text>
+            </g>
+          ))}
+          {[0, maxStep].map((step) => (
+            <text
+              key={step}
+              className="axis"
+              x={x(step)}
+              y={height - 6}
+              textAnchor={step === 0 ? 'start' : 'end'}
+            >
+              {step === 0 ? '0' : `${count(step)} steps`}
+            </text>
+          ))}
+          {lines.map(([sae, list], i) => (
+            <g
+              key={sae}
+              className={sae === props.lit ? 'line lit' : 'line'}
+              style={{ '--depth': depth(i) }}
+            >
+              <polyline
+                points={list
+                  .filter((p) => Number.isFinite(p[of]) && (!log || p[of] > 0))
+                  .map((p) => `${x(p.step).toFixed(1)},${y(p[of]).toFixed(1)}`)
+                  .join(' ')}
+              />
+              <text x={x(list.at(-1)?.step ?? 0) + 5} y={ends[i]} dy="0.32em">
+                {siteName(saeName(sae).hook)}
+              </text>
+            </g>
+          ))}
+        </svg>
+      )}
+    </figure>
+  )
+}
+
+/** Moves positions apart so that none is nearer than `gap` to the next, none below `end`; order is kept. */
+export function spread(positions: readonly number[], gap: number, end: number): number[] {
+  const order = positions.map((p, i) => ({ p, i })).sort((a, b) => a.p - b.p)
+  for (let k = 1; k < order.length; k++) {
+    const [before, here] = [order[k - 1], order[k]]
+    if (before && here) here.p = Math.max(here.p, before.p + gap)
+  }
+  let limit = end
+  for (const here of order.toReversed()) {
+    here.p = Math.min(here.p, limit)
+    limit = here.p - gap
+  }
+  const placed = new Array<number>(positions.length)
+  for (const { p, i } of order) placed[i] = p
+  return placed
+}

@@ -1,0 +1,45 @@
+/** A latent wherever it is named: its place, its label, and how to steer with it. */
+import { Link } from '@tanstack/react-router'
+import type { LatentChip } from '../../../src/server/api.ts'
+import { latentName } from '../format/names.ts'
+import { formatInterventions } from '../state/urlState.ts'
+
+/** The label, or that there is none yet; how it was made is told by the type: italic for machines' labels. */
+export function LabelText(props: { chip: Pick<LatentChip, 'label' | 'label_method'> | undefined }) {
+  const { chip } = props
+  if (!chip?.label) return <span className="label unlabelled">no label yet</span>
+  return <bdi className={`label by-${chip.label_method ?? 'lexical'}`}>{chip.label}</bdi>
+}
+
+/** Place and label as one link to the latent's page. */
+export function LatentLink(props: { chip: LatentChip }) {
+  const { chip } = props
+  return (
+    <Link
+      to="/latent/$sae/$index"
+      params={{ sae: chip.sae, index: String(chip.index) }}
+      className="latent-link"
+    >
+      <span className="place">{latentName(chip.hook, chip.index)}</span>
+      <LabelText chip={chip} />
+    </Link>
+  )
+}
+
+/** Opens the steering dock with this latent added at its own maximum. */
+export function SteerLink(props: { sae: string; index: number }) {
+  const { sae, index } = props
+  const dock = formatInterventions([{ sae, latent: index, mode: 'add', strength: 1 }])
+  return (
+    <Link
+      to="."
+      className="action"
+      search={(old: Record<string, unknown>) => ({ ...old, dock })}
+      replace
+      resetScroll={false}
+      aria-label={`Steer with latent ${index}`}
+    >
+      steer
+    </Link>
+  )
+}

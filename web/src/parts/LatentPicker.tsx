@@ -1,0 +1,84 @@
+/** A field that finds a latent by words and takes it: a combobox over the search. */
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { type KeyboardEvent, useId, useState } from 'react'
+import type { Intervention, LatentChip } from '../../../src/server/api.ts'
+import { searchQuery } from '../api/queries.ts'
+import { latentName } from '../format/names.ts'
+import { useDebounced } from '../state/debounced.ts'
+import { LabelText } from './LatentLink.tsx'
+
+/** The field; latents already taken are not offered again. */
+export function LatentPicker(props: {
+  taken: readonly Intervention[]
+  onPick: (chip: LatentChip) => void
+}) {
+  const [text, setText] = useState('')
+  const [chosen, setChosen] = useState(0)
+  const id = useId()
+  const query = useDebounced(text, 150)
+  const { data, error } = useInfiniteQuery(searchQuery(query, 'all', undefined))
+  const hits =
+    text.trim() === ''
+      ? []
+      : (data?.pages[0]?.hits ?? [])
+          .filter((h) => !props.taken.some((t) => t.sae === h.sae && t.latent === h.index))
+          .slice(0, 8)
+  const take = (chip: LatentChip | undefined) => {
+    if (!chip) return
+    props.onPick(chip)
+    setText('')
+    setChosen(0)
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'ArrowDown') setChosen((c) => Math.min(hits.length - 1, c + 1))
+    else if (event.key === 'ArrowUp') setChosen((c) => Math.max(0, c - 1))
+    else if (event.key === 'Enter') take(hits[chosen])
+    else if (event.key === 'Escape') setText('')
+    else return
+    event.preventDefault()
+  }
+  return (
+    <div className="picker">
+      <input
+        type="text"
+        role="combobox"
+        aria-label="Add a latent: find it by words"
+        aria-expanded={hits.length > 0}
+        aria-controls={`${id}-list`}
+        aria-activedescendant={hits[chosen] ? `${id}-${chosen}` : undefined}
+        autoComplete="off"
+        placeholder="add a latent: words of its label or its tokens"
+        value={text}
+        onChange={(e) => {
+          setText(e.target.value)
+          setChosen(0)
+        }}
+        onKeyDown={onKeyDown}
+      />
+      {hits.length > 0 && (
+        <div className="picker-list" id={`${id}-list`} role="listbox">
+          {hits.map((hit, i) => (
+            <button
+              key={`${hit.sae}/${hit.index}`}
+              type="button"
+              id={`${id}-${i}`}
+              // biome-ignore lint/a11y/useSemanticElements: an option with rich content, in a list of a combobox
+              role="option"
+              aria-selected={i === chosen}
+              tabIndex={-1}
+              onPointerDown={(e) => e.preventDefault()}
+              onClick={() => take(hit)}
+            >
+              <span className="place">{latentName(hit.hook, hit.index)}</span>
+              <LabelText chip={hit} />
+            </button>
+          ))}
+        </div>
+      )}
+      {text.trim() !== '' && query === text && data && hits.length === 0 && (
+        <p className="quiet">Nothing found. Try a word that its examples hold.</p>
+      )}
+      {error && <p className="quiet">{error.message}</p>}
+    </div>
+  )
+}

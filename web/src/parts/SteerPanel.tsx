@@ -1,0 +1,235 @@
+/** Steering: what is changed and by how much, the default text beside the steered one. View and dock are made of it. */
+import { type FormEvent, type ReactNode, useMemo } from 'react'
+import type { Intervention } from '../../../src/server/api.ts'
+import { visiblePiece } from '../format/names.ts'
+import { short } from '../format/numbers.ts'
+import { diffTokens } from '../format/tokenDiff.ts'
+import { perplexity, type SteerRun, type SteerToken, useSteering } from '../state/steering.ts'
+import { InterventionRow } from './InterventionRow.tsx'
+import { LatentPicker } from './LatentPicker.tsx'
+import { Failure } from './Notice.tsx'
+import { Term } from './Term.tsx'
+
+/** Everything a run needs. */
+export type SteerForm = {
+  readonly prompt: string
+  readonly interventions: readonly Intervention[]
+  readonly seed: number
+  readonly temperature: number
+  readonly tokens: number
+}
+
+/** What stands in a fresh form; the prompt is the reader's to choose. */
+export const freshForm: SteerForm = {
+  prompt: 'The',
+  interventions: [],
+  seed: 1,
+  temperature: 0.7,
+  tokens: 60,
+}
+
+/** The panel. `compact` is the dock's form. */
+export function SteerPanel(props: {
+  form: SteerForm
+  onForm: (form: SteerForm) => void
+  compact?: boolean
+  children?: ReactNode
+}) {
+  const { form, onForm } = props
+  const { run, start, stop } = useSteering()
+  const change = (part: Partial<SteerForm>) => onForm({ ...form, ...part })
+  const ready = form.interventions.length > 0
+  const submit = (event?: FormEvent) => {
+    event?.preventDefault()
+    if (!ready) return
+    start({
+      prompt: form.prompt,
+      interventions: [...form.interventions],
+      max_tokens: form.tokens,
+      temperature: form.temperature,
+      seed: form.seed,
+    })
+  }
+  return (
+    <form className={props.compact ? 'steer compact' : 'steer'} onSubmit={submit}>
+      <div className="steer-controls">
+        <label className="prompt">
+          <span className="field-name">Prompt</span>
+          <textarea
+            rows={props.compact ? 1 : 2}
+            value={form.prompt}
+            maxLength={20_000}
+            spellCheck={false}
+            onChange={(e) => change({ prompt: e.target.value })}
+            onKeyDown={(e) => {
+              if (e.key === 'Enter' && !e.shiftKey) submit(e)
+              if (e.key === 'Escape') e.currentTarget.blur()
+            }}
+          />
+        </label>
+        <fieldset className="interventions">
+          <legend className="field-name">Change</legend>
+          {form.interventions.map((item, i) => (
+            <InterventionRow
+              key={`${item.sae}/${item.latent}`}
+              item={item}
+              onChange={(next) =>
+                change({
+                  interventions: form.interventions.map((old, j) => (j === i ? next : old)),
+                })
+              }
+              onRemove={() =>
+                change({ interventions: form.interventions.filter((_, j) => j !== i) })
+              }
+            />
+          ))}
+          {!props.compact && form.interventions.length < 16 && (
+            <LatentPicker
+              taken={form.interventions}
+              onPick={(chip) =>
+                change({
+                  interventions: [
+                    ...form.interventions,
+                    { sae: chip.sae, latent: chip.index, mode: 'add', strength: 1 },
+                  ],
+                })
+              }
+            />
+          )}
+        </fieldset>
+        <div className="steer-run">
+          <NumberField
+            name="seed"
+            value={form.seed}
+            min={0}
+            max={2 ** 31 - 1}
+            step={1}
+            onValue={(seed) => change({ seed })}
+          />
+          <NumberField
+            name="temperature"
+            value={form.temperature}
+            min={0}
+            max={5}
+            step={0.1}
+            onValue={(temperature) => change({ temperature })}
+          />
+          <NumberField
+            name="tokens"
+            value={form.tokens}
+            min={1}
+            max={2048}
+            step={1}
+            onValue={(tokens) => change({ tokens })}
+          />
+          {run.state === 'running' ? (
+            <button type="button" className="primary" onClick={stop}>
+              Stop
+            </button>
+          ) : (
+            <button type="submit" className="primary" disabled={!ready}>
+              Steer
+            </button>
+          )}
+          {props.children}
+        </div>
+      </div>
+      <Sides run={run} prompt={form.prompt} />
+    </form>
+  )
+}
+
+function NumberField(props: {
+  name: string
+  value: number
+  min: number
+  max: number
+  step: number
+  onValue: (value: number) => void
+}) {
+  return (
+    <label className="number-field">
+      <span className="field-name">{props.name}</span>
+      <input
+        type="number"
+        value={props.value}
+        min={props.min}
+        max={props.max}
+        step={props.step}
+        onChange={(e) => {
+          const x = e.target.valueAsNumber
+          if (Number.isFinite(x)) props.onValue(Math.min(props.max, Math.max(props.min, x)))
+        }}
+      />
+    </label>
+  )
+}
+
+function Sides(props: { run: SteerRun; prompt: string }) {
+  const { run } = props
+  const diff = useMemo(
+    () =>
+      diffTokens(
+        run.default.map((t) => t.piece),
+        run.steered.map((t) => t.piece),
+      ),
+    [run],
+  )
+  return (
+    <div className="sides" aria-busy={run.state === 'running'}>
+      {(['default', 'steered'] as const).map((side) => (
+        <section key={side} className={`side ${side}`} aria-label={`${side} text`}>
+          <header>
+            <h2>{side}</h2>
+            <span className="quiet">
+              {run[side].length > 0 && (
+                <>
+                  {run[side].length} tokens, <Term of="perplexity">perplexity</Term>{' '}
+                  {short(perplexity(run[side]))}
+                </>
+              )}
+            </span>
+          </header>
+          <SideText
+            prompt={props.prompt}
+            tokens={run[side]}
+            changed={side === 'default' ? diff.a : diff.b}
+            idle={run.state === 'idle'}
+          />
+        </section>
+      ))}
+      {run.error !== undefined && <Failure error={run.error} />}
+      <p className="quiet side-note" role="status">
+        {run.state === 'stopped' && 'Stopped. '}
+        {run.state === 'done' && differenceWords(diff.b)}
+      </p>
+    </div>
+  )
+}
+
+function differenceWords(changed: readonly boolean[]): string {
+  const n = changed.filter(Boolean).length
+  return n === 0
+    ? 'The two texts are the same: try a greater strength.'
+    : `${n} of ${changed.length} steered tokens differ, marked above. Same seed on both sides.`
+}
+
+function SideText(props: {
+  prompt: string
+  tokens: readonly SteerToken[]
+  changed: readonly boolean[]
+  idle: boolean
+}) {
+  if (props.idle) return <p className="side-text quiet">Nothing yet.</p>
+  return (
+    <p className="side-text">
+      <span className="quiet">{props.prompt}</span>
+      {props.tokens.map((t, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a token is its position
+        <span key={i} className={props.changed[i] ? 'differs' : undefined}>
+          {/^[\n↵]+$/.test(t.piece) ? t.piece.replaceAll('↵', '\n') : visiblePiece(t.piece)}
+        </span>
+      ))}
+    </p>
+  )
+}

@@ -1,0 +1,74 @@
+/** A quantity's name that carries its definition: on pointer, focus or tap, and by Escape away. */
+import { type ReactNode, useId, useLayoutEffect, useRef, useState } from 'react'
+
+const definitions = {
+  l0: 'L0: how many latents are active on a token, averaged over held-out tokens. “Asked” is what training aimed at.',
+  fvu: 'FVU, fraction of variance unexplained: Σ‖x − x̂‖² / Σ‖x − mean(x)‖² over held-out tokens. 0 is a perfect reconstruction, 1 is no better than the mean.',
+  delta_ce_loss:
+    'Delta loss: by how many nats per token the model’s next-token loss rises when the activations are replaced by their reconstruction at exactly this site. BOS is left alone.',
+  dead: 'Dead: share of latents that did not fire once in the window of tokens named below the table.',
+  density:
+    'Density: share of tokens on which the latent is active. Special tokens are not counted.',
+  densities:
+    'How the latents spread over density, on a logarithmic scale from rare (left) to frequent (right).',
+  labelled: 'How many latents carry at least one label, of any method.',
+  d_sae: 'd_sae: how many latents the dictionary has.',
+  max_act: 'The latent’s largest activation in the corpus, in the model’s own units.',
+  mean_act: 'The mean over the tokens on which the latent is active.',
+  loss: 'Loss: −ln of the probability the model gave this token, in nats. The underline of a token grows with it.',
+  strength: 'Activation divided by the latent’s own maximum in the corpus.',
+  effect:
+    'How much the logit of an output token rises per unit of activation, from the decoder direction through the final norm and the unembedding.',
+  cosine: 'Cosine between the decoder directions of two latents. 1 is the same direction.',
+  score: 'How well the label predicted where the latent fires, by the method named.',
+  perplexity:
+    'exp of the mean negative log-probability of the tokens, each under the distribution it was drawn from.',
+} as const
+
+/** A name that has a definition. */
+export type TermName = keyof typeof definitions
+
+/** The term as a small button with a dotted underline; the note floats, so nothing moves. */
+export function Term(props: { of: TermName; children: ReactNode }) {
+  const id = useId()
+  const [open, setOpen] = useState(false)
+  return (
+    <span className="term-box">
+      <button
+        type="button"
+        className="term"
+        aria-describedby={open ? id : undefined}
+        onPointerEnter={(e) => e.pointerType === 'mouse' && setOpen(true)}
+        onPointerLeave={(e) => e.pointerType === 'mouse' && setOpen(false)}
+        onFocus={() => setOpen(true)}
+        onBlur={() => setOpen(false)}
+        onClick={() => setOpen(true)}
+        onKeyDown={(e) => e.key === 'Escape' && setOpen(false)}
+      >
+        {props.children}
+      </button>
+      {open && <Note id={id}>{definitions[props.of]}</Note>}
+    </span>
+  )
+}
+
+function Note(props: { id: string; children: ReactNode }) {
+  const note = useRef<HTMLSpanElement>(null)
+  useLayoutEffect(() => {
+    const element = note.current
+    const anchor = element?.parentElement?.getBoundingClientRect()
+    if (!element || !anchor) return
+    element.showPopover()
+    const { width, height } = element.getBoundingClientRect()
+    const left = Math.max(8, Math.min(anchor.left, innerWidth - width - 8))
+    const below = anchor.bottom + 6
+    const top = below + height > innerHeight - 8 ? anchor.top - height - 6 : below
+    element.style.left = `${left}px`
+    element.style.top = `${top}px`
+  }, [])
+  return (
+    <span ref={note} id={props.id} role="tooltip" popover="manual" className="note">
+      {props.children}
+    </span>
+  )
+}

@@ -1,0 +1,51 @@
+/** Keys of the page: single letters, or `g` and a letter, that work wherever nobody is typing. */
+import { useEffect, useRef } from 'react'
+
+/** From `event.key`, or `g` and a key as "g m", to what it does. */
+export type KeyMap = Readonly<Record<string, () => void>>
+
+const leader = 'g'
+const leaderLasts_ms = 1000
+const maps = new Set<{ current: KeyMap }>()
+let ledAt = Number.NEGATIVE_INFINITY
+
+/** Whether a key belongs to the field or dialog that has the focus. */
+function isTyping(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false
+  if (target.isContentEditable || target.closest('dialog')) return true
+  if (target instanceof HTMLInputElement) return !['checkbox', 'radio'].includes(target.type)
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
+}
+
+function listen(event: KeyboardEvent): void {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
+  if (isTyping(event.target)) return
+  const led = event.timeStamp - ledAt < leaderLasts_ms
+  ledAt = Number.NEGATIVE_INFINITY
+  const chord = led ? `${leader} ${event.key}` : event.key
+  // The map that was mounted last, so the view before the frame, is asked first.
+  for (const map of [...maps].reverse()) {
+    const act = Object.hasOwn(map.current, chord) ? map.current[chord] : undefined
+    if (!act) continue
+    event.preventDefault()
+    act()
+    return
+  }
+  if (chord === leader) ledAt = event.timeStamp
+}
+
+/** Listens for keys while the component is mounted; keys with Ctrl, Meta or Alt are left to the browser. */
+export function useKeys(map: KeyMap): void {
+  const latest = useRef(map)
+  useEffect(() => {
+    latest.current = map
+  })
+  useEffect(() => {
+    if (maps.size === 0) window.addEventListener('keydown', listen)
+    maps.add(latest)
+    return () => {
+      maps.delete(latest)
+      if (maps.size === 0) window.removeEventListener('keydown', listen)
+    }
+  }, [])
+}

@@ -1,0 +1,276 @@
+/** The entry view: what each layer makes of each token of one's own sentence. */
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { type FormEvent, useCallback, useDeferredValue, useMemo, useState } from 'react'
+import type { Run, SaeSummary } from '../../../src/server/api.ts'
+import { microscopeQuery, workspaceQuery } from '../api/queries.ts'
+import { parseLatentKey, siteName } from '../format/names.ts'
+import { remaining } from '../format/numbers.ts'
+import { CellPanel } from '../parts/CellPanel.tsx'
+import { type Cell, Grid } from '../parts/Grid.tsx'
+import { Legend } from '../parts/Legend.tsx'
+import { Failure, Notice } from '../parts/Notice.tsx'
+import { useKeys } from '../state/keys.ts'
+import { readSheet, startCell } from '../state/sheet.ts'
+import { formatInterventions, longestInUrl, type MicroscopeState } from '../state/urlState.ts'
+
+/** The microscope. */
+export function Microscope() {
+  const search = useSearch({ from: '/' })
+  const navigate = useNavigate()
+  const workspace = useQuery(workspaceQuery)
+  const [longText, setLongText] = useState<string>()
+  const [hover, setHover] = useState<Cell>()
+  const [hoverLatent, setHoverLatent] = useState<string>()
+
+  const text = search.text ?? longText ?? workspace.data?.sample_text ?? ''
+  const suite = search.suite ?? workspace.data?.suites[0]?.name
+  const result = useQuery(microscopeQuery(text, suite))
+  const saes = workspace.data?.suites.find((s) => s.name === suite)?.saes
+  const sheet = useMemo(
+    () => (result.data ? readSheet(result.data, saes ?? []) : undefined),
+    [result.data, saes],
+  )
+
+  const update = useCallback(
+    (change: (old: MicroscopeState) => MicroscopeState) =>
+      void navigate({ to: '/', search: (old) => change(old), replace: true, resetScroll: false }),
+    [navigate],
+  )
+  const focus = sheet
+    ? (readCell(search.at, sheet.rows.length, sheet.columns) ?? startCell(sheet))
+    : undefined
+  const locked = parseLatentKey(search.latent) ? search.latent : undefined
+  const target = hover ?? focus
+  const lit = useDeferredValue(
+    hoverLatent ?? (hover && sheet && !locked ? sheet.strongest(hover) : undefined) ?? locked,
+  )
+
+  const lock = useCallback(
+    (key: string | undefined) =>
+      update(({ latent, ...old }) => (key && key !== latent ? { ...old, latent: key } : old)),
+    [update],
+  )
+  const select = useCallback(
+    (cell: Cell, alsoLock: boolean) => {
+      const key = alsoLock ? sheet?.strongest(cell) : undefined
+      setHover(undefined)
+      update(({ latent, ...old }) => {
+        const at = `${cell.row}.${cell.column}`
+        const keep = key ?? latent
+        const toggledOff = alsoLock && key === latent
+        return { ...old, at, ...(keep && !toggledOff ? { latent: keep } : {}) }
+      })
+    },
+    [sheet, update],
+  )
+
+  const move = (rows: number, columns: number) => {
+    if (!sheet || !focus) return
+    const clamp = (x: number, end: number) => Math.max(0, Math.min(end - 1, x))
+    const row = clamp(focus.row + rows, sheet.rows.length)
+    const column = clamp(focus.column + columns, sheet.columns)
+    select({ row, column }, false)
+  }
+  const chosen = locked ?? (focus && sheet?.strongest(focus))
+  useKeys({
+    ArrowLeft: () => move(0, -1),
+    ArrowRight: () => move(0, 1),
+    ArrowUp: () => move(-1, 0),
+    ArrowDown: () => move(1, 0),
+    Enter: () => focus && select(focus, true),
+    Escape: () => lock(undefined),
+    o: () => {
+      const latent = parseLatentKey(chosen)
+      if (latent)
+        void navigate({
+          to: '/latent/$sae/$index',
+          params: { sae: latent.sae, index: String(latent.index) },
+        })
+    },
+    s: () => {
+      const latent = parseLatentKey(chosen)
+      if (!latent) return
+      const dock = formatInterventions([
+        { sae: latent.sae, latent: latent.index, mode: 'add', strength: 1 },
+      ])
+      void navigate({
+        to: '/',
+        search: (old) => ({ ...old, dock }),
+        replace: true,
+        resetScroll: false,
+      })
+    },
+  })
+
+  const run = workspace.data?.runs.find((r) => r.state === 'running')
+  return (
+    <main className="page microscope">
+      <h1 className="hidden">Microscope: layers by tokens</h1>
+      <Sentence
+        key={text}
+        text={text}
+        tooLong={longText !== undefined && search.text === undefined}
+        busy={result.isFetching}
+        narrow={search.cells === 'narrow'}
+        suites={workspace.data?.suites.map((s) => s.name) ?? []}
+        suite={suite}
+        onSuite={(name) => update(({ at, latent, ...old }) => ({ ...old, suite: name }))}
+        onNarrow={(narrow) =>
+          update(({ cells, ...old }) => (narrow ? { ...old, cells: 'narrow' } : old))
+        }
+        onText={(next) => {
+          setLongText(next.length > longestInUrl ? next : undefined)
+          const inUrl = next.length > longestInUrl ? {} : { text: next }
+          void navigate({
+            to: '/',
+            search: ({ text, at, latent, ...old }: MicroscopeState) => ({ ...old, ...inUrl }),
+          })
+        }}
+      />
+      {workspace.error && !workspace.data && (
+        <Failure error={workspace.error} onRetry={() => void workspace.refetch()} />
+      )}
+      {result.error && <Failure error={result.error} onRetry={() => void result.refetch()} />}
+      {sheet && result.data && focus && target ? (
+        <div className="instrument" data-busy={result.isPlaceholderData || undefined}>
+          <div className="plate">
+            <Legend sheet={sheet} lit={lit} locked={locked} onUnlock={() => lock(undefined)} />
+            <Grid
+              sheet={sheet}
+              focus={focus}
+              lit={lit}
+              narrow={search.cells === 'narrow'}
+              onHover={setHover}
+              onSelect={select}
+            />
+            <LeftOut
+              words={result.data.left_out}
+              saes={saes}
+              known={sheet.latents.size}
+              run={run}
+            />
+          </div>
+          <CellPanel
+            sheet={sheet}
+            cell={target}
+            lit={lit}
+            locked={locked}
+            onHoverLatent={setHoverLatent}
+            onLock={lock}
+          />
+        </div>
+      ) : (
+        !result.error && !workspace.error && <div className="instrument waiting" aria-busy="true" />
+      )}
+    </main>
+  )
+}
+
+/** The text box with the sentence, and how the cells are shown. */
+function Sentence(props: {
+  text: string
+  tooLong: boolean
+  busy: boolean
+  narrow: boolean
+  suites: readonly string[]
+  suite: string | undefined
+  onSuite: (name: string) => void
+  onNarrow: (narrow: boolean) => void
+  onText: (text: string) => void
+}) {
+  const [draft, setDraft] = useState(props.text)
+  const submit = (event?: FormEvent) => {
+    event?.preventDefault()
+    if (draft.trim() !== '') props.onText(draft)
+  }
+  return (
+    <form className="sentence" onSubmit={submit}>
+      <label className="hidden" htmlFor="sentence">
+        Your sentence
+      </label>
+      <textarea
+        id="sentence"
+        value={draft}
+        rows={1}
+        maxLength={20_000}
+        spellCheck={false}
+        placeholder="Type a sentence, and see what each layer makes of it."
+        onChange={(e) => setDraft(e.target.value)}
+        onKeyDown={(e) => {
+          if (e.key === 'Enter' && !e.shiftKey) submit(e)
+          if (e.key === 'Escape') e.currentTarget.blur()
+        }}
+      />
+      <div className="sentence-actions">
+        <button type="submit" className="primary" disabled={draft.trim() === ''}>
+          Look
+        </button>
+        {props.suites.length > 1 && (
+          <select
+            aria-label="Suite"
+            value={props.suite}
+            onChange={(e) => props.onSuite(e.target.value)}
+          >
+            {props.suites.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={props.narrow}
+            onChange={(e) => props.onNarrow(e.target.checked)}
+          />
+          narrow cells
+        </label>
+        <span className="quiet" role="status">
+          {props.busy
+            ? 'reading…'
+            : props.tooLong
+              ? 'too long for the address: not in the link'
+              : ''}
+        </span>
+      </div>
+    </form>
+  )
+}
+
+/** Below the grid: what is not shown and why, and what is still to come. */
+function LeftOut(props: {
+  words: readonly string[]
+  saes: readonly SaeSummary[] | undefined
+  known: number
+  run: Run | undefined
+}) {
+  const coming = (props.saes ?? []).filter((s) => s.state === 'waiting' || s.state === 'training')
+  const { run } = props
+  return (
+    <div className="left-out">
+      {props.words.length > 0 && <p>Left out: {props.words.join('; ')}.</p>}
+      {props.known === 0 && !props.saes?.length && !run && (
+        <Notice>
+          No dictionary is trained for this model yet. Tokens, their loss and the predictions are
+          known without one. <code>hooke train</code> makes one for every layer.
+        </Notice>
+      )}
+      {(coming.length > 0 || (run && !props.saes?.length)) && (
+        <p>
+          {coming.length > 0 && <>To come: {coming.map((s) => siteName(s.hook)).join(', ')}. </>}
+          {run && (
+            <>
+              Now {run.message} <span className="quiet">{remaining(run.remaining_ms)}</span>
+            </>
+          )}
+        </p>
+      )}
+    </div>
+  )
+}
+
+function readCell(at: string | undefined, n_rows: number, n_columns: number): Cell | undefined {
+  const [row, column] = (at ?? '').split('.').map(Number)
+  if (row === undefined || column === undefined) return undefined
+  return row < Math.max(1, n_rows) && column < n_columns ? { row, column } : undefined
+}

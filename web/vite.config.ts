@@ -1,0 +1,12 @@
+/** Builds the explorer to web/dist; in development it proxies the API to a running `hooke serve`. */
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+const server = process.env.HOOKE_SERVER ?? 'http://127.0.0.1:4665'
+
+export default defineConfig({
+  root: import.meta.dirname,
+  plugins: [react()],
+  build: { outDir: 'dist', emptyOutDir: true, target: 'es2024', assetsInlineLimit: 0 },
+  server: { host: '127.0.0.1', proxy: { '/api': { target: server, changeOrigin: true } } },
+})
