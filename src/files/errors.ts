@@ -24,17 +24,17 @@ export function errorCode(error: unknown): string | undefined {
 
 /**
  * A FileError for what was thrown while working on `path`; errors without a system code come back as they are.
- * @param needed_bytes how much was to be written, where known.
+ * @param needs how much was to be written, in words, e.g. `4096 bytes`.
  */
 export async function explainFileError(
   error: unknown,
   doing: 'read' | 'write',
   path: string,
-  needed_bytes?: number,
+  needs?: string,
 ): Promise<unknown> {
   const code = errorCode(error)
   if (code === undefined || error instanceof FileError) return error
-  const message = await explain(code, doing, path, needed_bytes)
+  const message = await explain(code, doing, path, needs)
   return new FileError(path, code, message ?? `${path}: could not ${doing} it (${code}).`, {
     cause: error,
   })
@@ -44,7 +44,7 @@ async function explain(
   code: string,
   doing: 'read' | 'write',
   path: string,
-  needed_bytes: number | undefined,
+  needs: string | undefined,
 ): Promise<string | undefined> {
   switch (code) {
     case 'ENOENT':
@@ -58,13 +58,14 @@ async function explain(
       return `${path}: lies on a read-only disk. Choose another folder.`
     case 'ENOSPC':
     case 'EDQUOT':
-      return `${path}: disk full${await space(path, needed_bytes)}. Nothing that was there before is lost; free some space or choose another disk, then run it again.`
+      return `${path}: disk full${await space(path, needs)}. Nothing that was there before is lost; free some space or choose another disk, then run it again.`
     case 'EFBIG':
-      return `${path}: larger than this file system or the process limit (ulimit -f) allows${await space(path, needed_bytes)}.`
+      return `${path}: larger than this file system or the process limit (ulimit -f) allows${await space(path, needs)}.`
     case 'EISDIR':
-      return `${path}: is a folder, expected a file.`
+      return `${path}: is a folder, expected a file. Choose another path.`
     case 'ENOTDIR':
-      return `${path}: a part of the path is a file, expected a folder.`
+    case 'EEXIST':
+      return `${path}: a part of the path is a file, expected a folder. Choose another path.`
     case 'EMFILE':
     case 'ENFILE':
       return `${path}: too many files are open. Raise the limit (ulimit -n) or run fewer things at once.`
@@ -73,11 +74,11 @@ async function explain(
   }
 }
 
-async function space(path: string, needed_bytes: number | undefined): Promise<string> {
+async function space(path: string, needs: string | undefined): Promise<string> {
   const needs = needed_bytes === undefined ? undefined : `it needs ${needed_bytes} bytes`
   const free = await freeBytes(dirname(path))
   const has = free === undefined ? undefined : `the disk has ${free} free`
-  const parts = [needs, has].filter((part) => part !== undefined)
+  const parts = [needs && `it needs ${needs}`, has].filter((part) => part !== undefined)
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`
 }
 

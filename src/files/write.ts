@@ -19,22 +19,21 @@ export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIter
  *   `content` throws passes through. In all cases an older file of this name stays as it was.
  */
 export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
   const progress = { n_bytes: 0 }
   try {
     await mkdir(dirname(path), { recursive: true })
+    const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
     const handle = await open(temporary, 'wx')
     try {
-      await writeAll(handle, content, progress)
-      await handle.sync()
-    } finally {
-      await handle.close()
+      await writeAll(handle, content, progress).finally(() => handle.close())
+      await rename(temporary, path)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
     }
-    await rename(temporary, path)
     await syncFolder(dirname(path))
   } catch (error) {
-    await rm(temporary, { force: true })
-    throw await explainFileError(error, 'write', path, neededBytes(content, progress))
+    throw await explainFileError(error, 'write', path, needs(content, progress))
   }
 }
 
@@ -70,6 +69,7 @@ export async function removePath(path: string): Promise<void> {
   }
 }
 
+/** Writes everything and flushes it to disk. */
 async function writeAll(
   handle: FileHandle,
   content: FileContent,
@@ -83,6 +83,7 @@ async function writeAll(
       progress.n_bytes += bytesWritten
     }
   }
+  await handle.sync()
 }
 
 function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
@@ -90,10 +91,11 @@ function chunksOf(content: FileContent): Iterable<Uint8Array> | AsyncIterable<Ui
   return content instanceof Uint8Array ? [content] : content
 }
 
-/** The whole size where it is known; of a stream, at least what was written. */
-function neededBytes(content: FileContent, progress: { n_bytes: number }): number {
-  if (typeof content === 'string') return Buffer.byteLength(content)
-  return content instanceof Uint8Array ? content.byteLength : progress.n_bytes
+/** The whole size where it is known; of a stream, what was written is not enough. */
+function needs(content: FileContent, progress: { n_bytes: number }): string {
+  if (typeof content === 'string') return `${Buffer.byteLength(content)} bytes`
+  if (content instanceof Uint8Array) return `${content.byteLength} bytes`
+  return `more than ${progress.n_bytes} bytes`
 }
 
 /** Flushes the folder's list of names, without which a renamed file may vanish in a power cut. */

@@ -1,0 +1,217 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FileError } from '../files/index.ts'
+import { FormatError, fromFloat32, type Tensor, writeSafetensors } from '../formats/index.ts'
+import {
+  listSuite,
+  loadGemmaScope,
+  loadSae,
+  readMetrics,
+  readSuiteManifest,
+  saveGemmaScope,
+  saveSae,
+  writeSuiteManifest,
+} from './disk.ts'
+import { encode, gemmaScopeHook, type Sae, saeFolder, saelensTensors, widthName } from './index.ts'
+
+let root: string
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'hooke-sae-'))
+})
+afterAll(() => rmSync(root, { recursive: true }))
+
+const ramp = (length: number, step: number) =>
+  Float32Array.from({ length }, (_, i) => Math.sin(i * step))
+const SAE: Sae = {
+  architecture: 'jumprelu',
+  hook_name: 'blocks.3.attn.hook_z',
+  d_in: 3,
+  d_sae: 5,
+  W_enc: ramp(15, 1),
+  b_enc: ramp(5, 2),
+  W_dec: ramp(15, 3),
+  b_dec: ramp(3, 4),
+  threshold: Float32Array.of(0, 0.1, 0.2, 0.3, 0.4),
+  metadata: { model_name: 'thimble-5m', prepend_bos: true, hook_name: 'blocks.3.attn.hook_z', hook_head_index: null },
+} // biome-ignore format: one field a line
+const arrays = ({ W_enc, b_enc, W_dec, b_dec, threshold }: Sae) => ({
+  W_enc,
+  b_enc,
+  W_dec,
+  b_dec,
+  threshold,
+})
+
+/** A folder with this configuration and these tensors. */
+function folder(
+  name: string,
+  config: object,
+  tensors: Iterable<[string, Tensor]> = saelensTensors(SAE),
+): string {
+  const path = join(root, name)
+  mkdirSync(path, { recursive: true })
+  writeFileSync(join(path, 'cfg.json'), JSON.stringify(config))
+  writeFileSync(join(path, 'sae_weights.safetensors'), writeSafetensors(tensors))
+  return path
+}
+const CONFIG = {
+  architecture: 'jumprelu', d_in: 3, d_sae: 5, dtype: 'float32', device: 'cpu', apply_b_dec_to_input: false,
+  normalize_activations: 'none', reshape_activations: 'hook_z', metadata: { hook_name: 'blocks.3.attn.hook_z' },
+} // biome-ignore format: short
+
+describe("SAELens's layout", () => {
+  it('is written with the fields and tensors of SAELens 6 and loads back equal', async () => {
+    const path = join(root, 'saved')
+    await saveSae(path, SAE)
+    expect(JSON.parse(readFileSync(join(path, 'cfg.json'), 'utf8'))).toEqual({
+      ...CONFIG,
+      metadata: SAE.metadata,
+    })
+    expect(await loadSae(path)).toEqual(SAE)
+  })
+
+  it('is the same bytes when saved again', async () => {
+    const read = () => readFileSync(join(root, 'saved', 'sae_weights.safetensors'))
+    const before = read()
+    await saveSae(join(root, 'saved'), await loadSae(join(root, 'saved')))
+    expect(read()).toEqual(before)
+  })
+
+  it('folds a subtracted b_dec into b_enc so that the latents stay equal', async () => {
+    const config = { ...CONFIG, apply_b_dec_to_input: true }
+    const folded = await loadSae(folder('folded', config))
+    expect(folded.metadata.folded).toBe('b_enc - b_dec W_enc')
+    const x = ramp(21, 5)
+    const centred = x.map((value, i) => value - SAE.b_dec[i % 3]!)
+    const [a, b] = [encode(folded, x), encode(SAE, centred)]
+    expect(a.index).toEqual(b.index)
+    expect([...a.value]).toEqual(Array.from(b.value, (value) => expect.closeTo(value, 5)))
+  })
+
+  it('reads a negative threshold as 0, as SAELens applies it, and half precision', async () => {
+    const tensors = new Map(saelensTensors(SAE))
+    tensors.set('threshold', fromFloat32(Float32Array.of(-1, 0.5, 0.5, 0.5, 0.5), [5], 'BF16'))
+    const loaded = await loadSae(folder('negative', CONFIG, tensors))
+    expect(loaded.threshold).toEqual(Float32Array.of(0, 0.5, 0.5, 0.5, 0.5))
+  })
+
+  const without = (name: string) => saelensTensors(SAE).filter(([key]) => key !== name)
+  const refused: [string, object, [string, Tensor][], string][] = [
+    ['another architecture', { ...CONFIG, architecture: 'topk' }, [], 'has architecture "topk"; Hooke reads "jumprelu"'],
+    ['the flat layout of SAELens 3 to 5', { architecture: 'jumprelu', hook_name: 'x' }, [], 'written by SAELens 3 to 5'],
+    ['a normalization at run time', { ...CONFIG, normalize_activations: 'layer_norm' }, [], 'normalize_activations "layer_norm"'],
+    ['an unknown field', { ...CONFIG, rescale: 2 }, [], 'unknown field "rescale"'],
+    ['an unknown reshape', { ...CONFIG, reshape_activations: 'hook_q' }, [], 'reshape_activations "hook_q"'],
+    ['a single head', { ...CONFIG, metadata: { ...CONFIG.metadata, hook_head_index: 2 } }, [], 'reads a single head'],
+    ['a site Hooke does not know', { ...CONFIG, metadata: { hook_name: 'blocks.3.hook_q' } }, [], 'hook_name is "blocks.3.hook_q"'],
+    ['sizes that are none', { ...CONFIG, d_sae: 0 }, [], 'd_in 3 and d_sae 0'],
+    ['a missing tensor', CONFIG, without('b_dec'), 'has no tensor b_dec'],
+    ['an unknown tensor', CONFIG, [...saelensTensors(SAE), ['W_skip', fromFloat32(ramp(9, 1), [3, 3])]], 'unknown tensor "W_skip"'],
+    ['a transposed tensor', CONFIG, [...without('W_enc'), ['W_enc', fromFloat32(SAE.W_enc, [5, 3])]], 'W_enc has shape [5, 3], expected [3, 5]'],
+    ['a number that is not finite', CONFIG, [...without('b_enc'), ['b_enc', fromFloat32(Float32Array.of(0, 1, NaN, 3, 4), [5])]], 'b_enc[2] is NaN'],
+  ] // biome-ignore format: a table
+  for (const [name, config, tensors, message] of refused) {
+    it(`with ${name} is refused`, async () => {
+      const path = folder('refused', config, tensors.length > 0 ? tensors : saelensTensors(SAE))
+      await expect(loadSae(path)).rejects.toThrow(message)
+    })
+  }
+
+  it('that is not there is named', async () => {
+    await expect(loadSae(join(root, 'nowhere'))).rejects.toBeInstanceOf(FileError)
+  })
+
+  it('is not written from arrays of other sizes', async () => {
+    await expect(saveSae(join(root, 'bad'), { ...SAE, d_sae: 7 })).rejects.toThrow(
+      'W_enc has 15 numbers, expected [3, 7]',
+    )
+  })
+})
+
+describe('a suite', () => {
+  it('names widths as Gemma Scope does', () => {
+    const names = [7, 1024, 2048, 16384, 32768, 65536, 131072, 524288, 1048576].map(widthName)
+    expect(names).toEqual(['7', '1k', '2k', '16k', '32k', '65k', '131k', '524k', '1m'])
+    expect(saeFolder('s', 'hook_embed', 2048, 32)).toBe('s/hook_embed/width_2k/l0_32')
+  })
+
+  it('lists its SAEs by layer, width and L0, and nothing else', async () => {
+    const suite = join(root, 'suite')
+    for (const [layer, l0] of [
+      [10, 32],
+      [2, 64],
+      [2, 8],
+    ] as const) {
+      // biome-ignore format: short
+      const hook = `blocks.${layer}.hook_resid_post` as const
+      await saveSae(saeFolder(suite, hook, 5, l0), { ...SAE, hook_name: hook })
+    }
+    mkdirSync(join(suite, 'blocks.1.hook_resid_post', 'width_5', 'l0_8'), { recursive: true })
+    const entries = await listSuite(suite)
+    expect(entries.map(({ hook, l0 }) => `${hook} ${l0}`)).toEqual([
+      'blocks.2.hook_resid_post 8',
+      'blocks.2.hook_resid_post 64',
+      'blocks.10.hook_resid_post 32',
+    ])
+    expect(entries[0]).toMatchObject({ d_in: 3, d_sae: 5 })
+    expect(await loadSae(entries[0]!.path)).toMatchObject({ hook_name: 'blocks.2.hook_resid_post' })
+    expect(await readMetrics(entries[0]!.path)).toBeUndefined()
+    expect(await listSuite(join(root, 'nowhere'))).toEqual([])
+  })
+
+  it('with an SAE in the wrong folder is refused', async () => {
+    const suite = join(root, 'mixed')
+    await saveSae(saeFolder(suite, 'hook_embed', 5, 8), SAE)
+    await expect(listSuite(suite)).rejects.toThrow(
+      'names blocks.3.attn.hook_z, but lies in the folder of hook_embed',
+    )
+    await expect(listSuite(suite)).rejects.toBeInstanceOf(FormatError)
+  })
+
+  it('keeps what made it in suite.json', async () => {
+    const manifest = {
+      name: 's', model: { name: 'm', path: 'p', hash: 'h' }, data_hash: 'd', config: { seed: 1 }, version: '0', created: 'c',
+    } // biome-ignore format: short
+    await writeSuiteManifest(join(root, 'suite'), manifest)
+    expect(await readSuiteManifest(join(root, 'suite'))).toEqual(manifest)
+    writeFileSync(join(root, 'suite', 'suite.json'), '{"name": "s"}')
+    await expect(readSuiteManifest(join(root, 'suite'))).rejects.toThrow('has no "model"')
+  })
+})
+
+describe("Gemma Scope's layout", () => {
+  it('takes the site from the path', () => {
+    expect(
+      gemmaScopeHook('/hub/gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82/params.npz'),
+    ).toBe('blocks.12.hook_resid_post')
+    expect(gemmaScopeHook('x-mlp/layer_0/width_1m/average_l0_7/params.npz')).toBe(
+      'blocks.0.hook_mlp_out',
+    )
+    expect(gemmaScopeHook('C:\\gemma-scope-9b-pt-att\\layer_31\\params.npz')).toBe(
+      'blocks.31.attn.hook_z',
+    )
+    expect(() => gemmaScopeHook('some/layer_3/params.npz')).toThrow('Give the hook')
+    expect(() => gemmaScopeHook('gemma-scope-2b-pt-transcoders/layer_3/params.npz')).toThrow(
+      TypeError,
+    )
+  })
+
+  it('is written into the folders of its repositories and loads back equal', async () => {
+    const path = await saveGemmaScope(join(root, 'scope'), SAE, 31.6)
+    expect(path).toBe(join(root, 'scope-att/layer_3/width_5/average_l0_32/params.npz'))
+    const loaded = await loadGemmaScope(path)
+    expect(arrays(loaded)).toEqual(arrays(SAE))
+    expect(loaded.hook_name).toBe(SAE.hook_name)
+    const again = await saveGemmaScope(join(root, 'scope-att'), loaded, 31.6)
+    expect(again).toBe(path)
+  })
+
+  it('has no place for other sites', async () => {
+    const elsewhere: Sae = { ...SAE, hook_name: 'blocks.3.hook_resid_mid' }
+    await expect(saveGemmaScope(root, elsewhere, 3)).rejects.toThrow(
+      'has no name for blocks.3.hook_resid_mid',
+    )
+  })
+})
