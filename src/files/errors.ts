@@ -75,10 +75,11 @@ async function explain(
 }
 
 async function space(path: string, needs: string | undefined): Promise<string> {
-  const needs = needed_bytes === undefined ? undefined : `it needs ${needed_bytes} bytes`
   const free = await freeBytes(dirname(path))
   const has = free === undefined ? undefined : `the disk has ${free} free`
-  const parts = [needs && `it needs ${needs}`, has].filter((part) => part !== undefined)
+  const parts = [needs === undefined ? undefined : `it needs ${needs}`, has].filter(
+    (part) => part !== undefined,
+  )
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`
 }
 
