@@ -1,5 +1,7 @@
 /** What a pipeline run is asked to do. Plain JSON: it travels to worker threads, into the queue and into suite.json. */
 
+import type { RecipeInput, SaeSpec, TrainPoint } from '../train/index.ts'
+
 /** Settings of one suite, from text to labels. Paths are absolute. */
 export type PipelineConfig = {
   /** A bundled name or a folder in Hugging Face's layout. */
@@ -31,7 +33,9 @@ export type PipelineConfig = {
   /** Threads of the model and of training. */
   readonly threads: number
   /** Element type of stored activations. */
-  readonly dtype: 'F16' | 'F32'
+  readonly dtype: 'F16' | 'BF16' | 'F32'
+  /** What differs from the training recipe's defaults. */
+  readonly recipe?: RecipeInput
   /** Keep the activation store after training (default false: it can be captured again). */
   readonly keep_activations?: boolean
 }
@@ -39,23 +43,6 @@ export type PipelineConfig = {
 /** The stages of a run, in order. */
 export const STAGES = ['capture', 'train', 'evaluate', 'index', 'label'] as const
 export type Stage = (typeof STAGES)[number]
-
-/** One SAE of a suite: its site, width and target, which name its folder. */
-export type SaeSpec = { readonly hook: string; readonly d_sae: number; readonly l0: number }
-
-/** One measurement of one SAE in training; fields as in the HTTP contract's RunPoint, less the SAE's id. */
-export type PipelinePoint = {
-  readonly spec: SaeSpec
-  readonly step: number
-  readonly n_steps: number
-  readonly n_tokens: number
-  readonly mse: number
-  readonly sparsity_loss: number
-  readonly l0: number
-  readonly fvu: number
-  readonly dead: number
-  readonly tokens_per_s: number
-}
 
 /** What a run says while it works. */
 export type PipelineEvent =
@@ -67,7 +54,7 @@ export type PipelineEvent =
       readonly progress: number
       readonly remaining_ms?: number
     }
-  | { readonly type: 'points'; readonly points: readonly PipelinePoint[] }
+  | { readonly type: 'points'; readonly points: readonly TrainPoint[] }
   /** What lies on disk has grown: the suite's list of SAEs is known, or one of them has a new file. */
   | {
       readonly type: 'suite'

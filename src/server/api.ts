@@ -51,7 +51,9 @@ export const SaeSummary = z.object({
   state: z.enum(['waiting', 'training', 'trained', 'indexed', 'labelled']),
   metrics: Metrics.optional(),
   /** log10 density histogram over latents: counts[b] in [edges[b], edges[b+1]). */
-  density_histogram: z.object({ edges: z.array(z.number()), counts: z.array(z.number()) }).optional(),
+  density_histogram: z
+    .object({ edges: z.array(z.number()), counts: z.array(z.number()) })
+    .optional(),
   n_labelled: z.number(),
 })
 
@@ -162,7 +164,9 @@ export const Microscope = z.object({
       hook: z.string(),
       layer: z.number().optional(),
       /** [n_tokens]: strongest first; empty at special tokens. `strength` = act / the latent's own maximum. */
-      cells: z.array(z.array(z.object({ index: z.number(), act: z.number(), strength: z.number().optional() }))),
+      cells: z.array(
+        z.array(z.object({ index: z.number(), act: z.number(), strength: z.number().optional() })),
+      ),
       /** [n_tokens]: how many latents are active. */
       l0: z.array(z.number()),
       /** [n_tokens]: ||x - recon||^2 / ||x - mean||^2, mean over this text. */
@@ -210,7 +214,13 @@ export const LatentList = z.object({
 export const LatentSort = z.enum(['index', 'density', 'max_act'])
 
 export const TestRequest = z.object({ text: z.string().min(1).max(20_000) })
-export const TestResult = z.object({ tokens: z.array(TokenView), values: z.array(z.number()) })
+export const TestResult = z.object({
+  tokens: z.array(TokenView),
+  /** [n_tokens]: the latent's activation; 0 at special tokens, which SAEs never read. */
+  values: z.array(z.number()),
+  /** What was left out and why, in words. */
+  left_out: z.array(z.string()).optional(),
+})
 
 export const NewLabel = z.object({
   text: z.string().trim().min(1).max(500),

@@ -33,14 +33,19 @@ export function staticPage(root: string): MiddlewareHandler {
     const extension = extname(path)
     const body = extension === '' ? undefined : await readIfThere(join(root, path))
     if (body !== undefined) {
-      c.header('Cache-Control', path.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache')
+      c.header(
+        'Cache-Control',
+        path.startsWith('/assets/') ? 'max-age=31536000, immutable' : 'no-cache',
+      )
       return c.body(body, 200, { 'Content-Type': TYPES[extension] ?? 'application/octet-stream' })
     }
     // Hook names hold dots (`blocks.3.hook_resid_post`), so only known file types are files.
     if (extension in TYPES) return next()
     const index = await readIfThere(join(root, 'index.html'))
     c.header('Cache-Control', 'no-cache')
-    return index === undefined ? c.html(NOT_BUILT, 503) : c.body(index, 200, { 'Content-Type': TYPES['.html']! })
+    return index === undefined
+      ? c.html(NOT_BUILT, 503)
+      : c.body(index, 200, { 'Content-Type': TYPES['.html']! })
   }
 }
 
@@ -57,7 +62,8 @@ async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | unde
     return Uint8Array.from(await readFile(path))
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'EISDIR' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return undefined
+    if (code === 'ENOENT' || code === 'EISDIR' || code === 'ENOTDIR' || code === 'ENAMETOOLONG')
+      return undefined
     throw error
   }
 }

@@ -1,0 +1,179 @@
+/**
+ * Opening a folder is the import: what a suite's files say becomes rows, again and again with the same result.
+ * Files are read only where they have changed since the last time; labels by hand are never touched.
+ */
+import { stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
+import { N_LOGITS, N_TOP_TOKENS } from '../latents/index.ts'
+import { listSuite, readMetrics } from '../sae/disk.ts'
+import { type Metrics, saeFolder, widthName } from '../sae/index.ts'
+import {
+  addLabels,
+  type Database,
+  type DensityHistogram,
+  type LabelEntry,
+  type LatentEntry,
+  putLatents,
+  type SaeId,
+  type SaeState,
+  setSaeMetrics,
+  setSaeState,
+  suiteInfo,
+  upsertSae,
+  upsertSuite,
+} from '../store/index.ts'
+import type { SaeSpec } from '../train/index.ts'
+import { LABELS_FILE, readLabelsFile } from './labelsFile.ts'
+import { openPieces } from './pieces.ts'
+import { readSuiteFile } from './suiteFile.ts'
+
+/** What is kept of a suite's origin beside its rows. */
+export type SuiteInfo = {
+  /** Absolute path. */
+  readonly folder: string
+  /** Bundled name or folder of the model; absent where the suite does not say. */
+  readonly model?: string
+  readonly sample_text?: string
+  /** By SAE: the state of the files that its rows were made from. */
+  readonly imported: Readonly<Record<SaeId, { latents?: string; labels?: string }>>
+}
+
+/** `<suite>~<hook>~width_<W>~l0_<K>`: how an SAE is named in the database and in addresses. */
+export const saeId = (
+  suite: string,
+  { hook, d_sae, l0 }: Omit<SaeSpec, 'hook'> & { hook: string },
+): SaeId => `${suite}~${hook}~width_${widthName(d_sae)}~l0_${l0}`
+
+/**
+ * Brings the rows of a suite to what lies in its folder.
+ * @param options.training true while its SAEs are being trained: those that are not there yet are shown so.
+ * @throws FormatError if one of its files is not what it should be; RangeError if the folder's name cannot name a suite.
+ */
+export async function importSuite(
+  db: Database,
+  suite_folder: string,
+  options: { training?: boolean } = {},
+): Promise<void> {
+  const suite = basename(suite_folder)
+  if (/[~/\\]/.test(suite))
+    throw new RangeError(`${suite_folder}: a suite's folder may not have ~ in its name; rename it`)
+  const file = await readSuiteFile(suite_folder)
+  const found = await listSuite(suite_folder)
+  const before = (await suiteInfo(db, suite)) as Partial<SuiteInfo> | undefined
+  const imported: Record<SaeId, { latents?: string; labels?: string }> = { ...before?.imported }
+  const remember = (): Promise<void> =>
+    upsertSuite(db, suite, {
+      folder: suite_folder,
+      ...(file ? { model: file.model.path } : {}),
+      ...(file?.sample_text === undefined ? {} : { sample_text: file.sample_text }),
+      imported,
+    } satisfies SuiteInfo)
+  await remember()
+
+  const planned = (file?.saes ?? []).map((spec) => ({
+    ...spec,
+    path: saeFolder(suite_folder, spec.hook, spec.d_sae, spec.l0),
+  }))
+  const entries = new Map([...planned, ...found].map((entry) => [saeId(suite, entry), entry]))
+  const trained = new Set(found.map((entry) => saeId(suite, entry)))
+  let pieceOf: ((id: number) => string) | undefined
+  for (const [id, { hook, d_in, d_sae, l0, path }] of entries) {
+    const layer = /^blocks\.(\d+)\./.exec(hook)?.[1]
+    await upsertSae(db, {
+      id,
+      suite,
+      hook,
+      ...(layer === undefined ? {} : { layer: Number(layer) }),
+      d_in,
+      d_sae,
+      l0_target: l0,
+    })
+    let state: SaeState = options.training ? 'training' : 'waiting'
+    if (trained.has(id)) {
+      state = 'trained'
+      const metrics = await readMetrics(path)
+      // Without an FVU (activations all equal) there is nothing to show that would not mislead.
+      if (metrics?.fvu !== undefined)
+        await setSaeMetrics(db, id, { ...metrics, fvu: metrics.fvu }, histogramOf(metrics))
+      const files = {
+        latents: await stateOf(join(path, LATENTS_FILE)),
+        labels: await stateOf(join(path, LABELS_FILE)),
+      }
+      const known = imported[id] ?? {}
+      if (files.latents !== undefined) {
+        state = 'indexed'
+        if (files.latents !== known.latents) {
+          pieceOf ??= await openPieces(suite_folder)
+          await putLatents(db, id, latentEntries(path, pieceOf))
+          imported[id] = { ...imported[id], latents: files.latents }
+          await remember()
+        }
+      }
+      if (files.labels !== undefined && state === 'indexed') {
+        state = 'labelled'
+        if (files.labels !== known.labels) {
+          await addLabels(db, labelEntries(path, id))
+          imported[id] = { ...imported[id], labels: files.labels }
+          await remember()
+        }
+      }
+    }
+    await setSaeState(db, id, state)
+  }
+}
+
+function histogramOf({ density_histogram: { edges, counts } }: Metrics): DensityHistogram {
+  return { edges: [...edges], counts: [...counts] }
+}
+
+/** Size and time of a file, as a token that changes when it is written again; undefined where there is none. */
+async function stateOf(path: string): Promise<string | undefined> {
+  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return info && `${info.size}-${info.mtimeMs}`
+}
+
+/** What lists and search need of each latent of an SAE. */
+async function* latentEntries(
+  folder: string,
+  pieceOf: (id: number) => string,
+): AsyncGenerator<LatentEntry> {
+  const latents = await openLatents(folder)
+  try {
+    const { n_tokens, d_sae } = latents
+    const n_active = await latents.column('n_active')
+    const max_act = await latents.column('max_act')
+    const mean_act = await latents.column('mean_act')
+    const token_id = await latents.column('top_token_id')
+    const token_count = await latents.column('top_token_count')
+    const logit_id = await latents.column('top_logit_id')
+    for (let index = 0; index < d_sae; index++) {
+      const top_tokens: string[] = []
+      for (let i = index * N_TOP_TOKENS; i < (index + 1) * N_TOP_TOKENS; i++)
+        for (let n = 0; token_id[i]! >= 0 && n < token_count[i]!; n++)
+          top_tokens.push(pieceOf(token_id[i]!))
+      const raised = [...logit_id.subarray(index * N_LOGITS, (index + 1) * N_LOGITS)]
+      yield {
+        index,
+        density: n_tokens === 0 ? 0 : n_active[index]! / n_tokens,
+        n_active: n_active[index]!,
+        max_act: max_act[index]!,
+        mean_act: mean_act[index]!,
+        top_tokens,
+        top_logits: raised.filter((id) => id >= 0).map(pieceOf),
+      }
+    }
+  } finally {
+    await latents.close()
+  }
+}
+
+/** The automatic labels that lie beside an SAE. */
+async function* labelEntries(folder: string, sae: SaeId): AsyncGenerator<LabelEntry> {
+  const file = await readLabelsFile(folder)
+  for (const label of file?.labels ?? [])
+    yield { sae, ...label, method: file!.method, author: file!.author }
+}

@@ -1,0 +1,39 @@
+/** labels.json: automatic labels of one SAE beside its weights, so that a copied folder brings them along. */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { pathExists, readJson, writeJson } from '../files/index.ts'
+import { FormatError } from '../formats/index.ts'
+
+const LabelsJson = z.strictObject({
+  method: z.enum(['lexical', 'llm']),
+  /** `hooke lexical`, or the language model's id. */
+  author: z.string(),
+  /** One a latent; latents without one are absent. */
+  labels: z.array(
+    z.strictObject({ latent: z.int().min(0), text: z.string(), evidence: z.string() }),
+  ),
+})
+
+export type LabelsFile = z.infer<typeof LabelsJson>
+
+/** The file in an SAE's folder. */
+export const LABELS_FILE = 'labels.json'
+
+const pathIn = (sae_folder: string): string => join(sae_folder, LABELS_FILE)
+
+/** @returns undefined where the SAE has none yet. @throws FormatError if it is not what this program writes. */
+export async function readLabelsFile(sae_folder: string): Promise<LabelsFile | undefined> {
+  const path = pathIn(sae_folder)
+  if (!(await pathExists(path))) return undefined
+  const parsed = LabelsJson.safeParse(await readJson(path))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new FormatError(
+    path,
+    `${issue?.path.join('.')}: ${issue?.message}. Delete the file and label the suite again.`,
+  )
+}
+
+/** Writes labels.json in one step. */
+export const writeLabelsFile = (sae_folder: string, labels: LabelsFile): Promise<void> =>
+  writeJson(pathIn(sae_folder), labels)

@@ -1,0 +1,115 @@
+/** Turns what a running pipeline reports into rows and events, in order, without holding the pipeline up. */
+import { basename } from 'node:path'
+import { addPoints, type Database, type RunPoint, updateRun } from '../store/index.ts'
+import type { PipelineConfig, PipelineEvent } from './config.ts'
+import { importSuite, saeId } from './importSuite.ts'
+import type { QueueEvent } from './queue.ts'
+
+/** Progress rows are written this often at most; the last one of a pause is written too. */
+const ROW_EVERY_MS = 250
+
+type Progress = Extract<PipelineEvent, { type: 'progress' }>
+
+/** The book of one run. */
+export class RunLedger {
+  readonly #db: Database
+  readonly #run: string
+  readonly #config: PipelineConfig
+  readonly #tell: (event: QueueEvent) => void
+  /** Entries are made one after another. */
+  #entries: Promise<void> = Promise.resolve()
+  #progress: Progress | undefined
+  #progress_timer: NodeJS.Timeout | undefined
+  #import_waits = false
+  #training = false
+  #failure: unknown
+
+  constructor(
+    db: Database,
+    run: string,
+    config: PipelineConfig,
+    tell: (event: QueueEvent) => void,
+  ) {
+    this.#db = db
+    this.#run = run
+    this.#config = config
+    this.#tell = tell
+  }
+
+  /** Notes one event; returns at once. */
+  enter(event: PipelineEvent): void {
+    switch (event.type) {
+      case 'progress':
+        if (event.stage === 'train' && !this.#training) {
+          this.#training = true
+          this.#importSoon(['workspace'])
+        }
+        this.#progress = event
+        this.#progress_timer ??= setTimeout(() => this.#writeProgress(), ROW_EVERY_MS)
+        return
+      case 'points': {
+        const suite = basename(this.#config.out)
+        const points: RunPoint[] = event.points.map(({ hook, d_sae, l0_target, ...point }) => ({
+          sae: saeId(suite, { hook, d_sae, l0: l0_target }),
+          ...point,
+        }))
+        return this.#write(async () => {
+          await addPoints(this.#db, this.#run, points)
+          this.#tell({ type: 'points', run: this.#run, points })
+        })
+      }
+      case 'suite': {
+        const also = { indexed: ['latents'], labelled: ['labels'] } as const
+        return this.#importSoon(['workspace', ...(also[event.change as keyof typeof also] ?? [])])
+      }
+      default:
+        event satisfies never
+    }
+  }
+
+  /** Writes what is outstanding and brings the suite's rows to what lies on disk. @throws what an entry threw. */
+  async finish(): Promise<void> {
+    this.#training = false
+    this.#writeProgress()
+    this.#importSoon(['workspace', 'latents', 'labels'])
+    await this.#entries
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #writeProgress(): void {
+    clearTimeout(this.#progress_timer)
+    this.#progress_timer = undefined
+    const progress = this.#progress
+    this.#progress = undefined
+    if (!progress) return
+    this.#write(async () => {
+      const run = await updateRun(this.#db, this.#run, {
+        message: progress.message,
+        progress: progress.progress,
+        ...(progress.remaining_ms === undefined ? {} : { remaining_ms: progress.remaining_ms }),
+      })
+      this.#tell({ type: 'run', run })
+    })
+  }
+
+  /** Imports once for all changes that came while an import was waiting. */
+  #importSoon(changed: readonly ('workspace' | 'labels' | 'latents')[]): void {
+    for (const what of changed) this.#changed.add(what)
+    if (this.#import_waits) return
+    this.#import_waits = true
+    this.#write(async () => {
+      this.#import_waits = false
+      const told = [...this.#changed]
+      this.#changed.clear()
+      await importSuite(this.#db, this.#config.out, { training: this.#training })
+      for (const what of told) this.#tell({ type: 'changed', what })
+    })
+  }
+  #changed = new Set<'workspace' | 'labels' | 'latents'>()
+
+  #write(entry: () => Promise<void>): void {
+    this.#entries = this.#entries.then(entry).catch((error: unknown) => {
+      this.#failure ??= error
+    })
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The queue of long work: pg-boss on the workspace's own database. One job at a time runs in a thread of its own; what it
+ * reports becomes rows (runs, points, suites) and events for the page.
+ *
+ * A job outlives the program: a run that was under way when the program was killed is taken up again at the next start
+ * and goes on from what lies on disk. A run that was stopped stays stopped until someone asks for the suite again.
+ */
+import { randomUUID } from 'node:crypto'
+import { basename } from 'node:path'
+import { PgBoss } from 'pg-boss'
+import {
+  createRun,
+  type Database,
+  getRun,
+  listRuns,
+  type Run,
+  type RunKind,
+  type RunPoint,
+  updateRun,
+} from '../store/index.ts'
+import type { PipelineConfig } from './config.ts'
+import { RunLedger } from './ledger.ts'
+import { runInThread } from './thread.ts'
+
+const QUEUE = 'hooke-runs'
+/** pg-boss's upper limit; a run that takes longer is handed out again and goes on from its checkpoint. */
+const EXPIRE_S = 24 * 3600 - 1
+/** How often a run is handed out again after its program died. */
+const MAX_RETRIES = 3
+
+/** What the queue tells whoever shows it. */
+export type QueueEvent =
+  | { readonly type: 'run'; readonly run: Run }
+  | { readonly type: 'points'; readonly run: string; readonly points: RunPoint[] }
+  | { readonly type: 'changed'; readonly what: 'workspace' | 'labels' | 'latents' }
+
+type JobData = { readonly kind: RunKind; readonly config: PipelineConfig }
+type Active = { readonly id: string; readonly stop: AbortController; readonly ended: Promise<void> }
+
+/** The open queue. */
+export class JobQueue {
+  readonly #db: Database
+  readonly #boss: PgBoss
+  readonly #onEvent: (event: QueueEvent) => void
+  #work_id: string | undefined
+  #active: Active | undefined
+  #closing = false
+
+  private constructor(db: Database, boss: PgBoss, onEvent: (event: QueueEvent) => void) {
+    this.#db = db
+    this.#boss = boss
+    this.#onEvent = onEvent
+  }
+
+  /** Opens the queue, makes its tables where missing, takes up what was interrupted, and starts to work. */
+  static async open(
+    db: Database,
+    options: { onEvent?: (event: QueueEvent) => void; onError?: (error: Error) => void } = {},
+  ): Promise<JobQueue> {
+    const embedded = db.kind === 'pglite'
+    const boss = new PgBoss({ ...db.boss, schedule: false, supervise: !embedded })
+    boss.on('error', options.onError ?? ((error) => console.error(error)))
+    await boss.start()
+    await boss.createQueue(QUEUE, {
+      expireInSeconds: EXPIRE_S,
+      retryLimit: MAX_RETRIES,
+      // Between machines a lost worker is told by its silence; an embedded queue has no other machines.
+      ...(embedded ? {} : { heartbeatSeconds: 60 }),
+    })
+    const queue = new JobQueue(db, boss, options.onEvent ?? (() => {}))
+    if (embedded) await queue.#recover()
+    queue.#work_id = await boss.work<JobData>(
+      QUEUE,
+      { batchSize: 1, pollingIntervalSeconds: 2 },
+      async ([job]) => {
+        if (job) await queue.#perform(job.id, job.data)
+      },
+    )
+    return queue
+  }
+
+  /**
+   * Orders a run of a suite; where one is waiting or under way already, that one.
+   * @returns the run's id.
+   */
+  async enqueue(kind: RunKind, config: PipelineConfig): Promise<string> {
+    const suite = basename(config.out)
+    const pending = (await listRuns(this.#db)).find(
+      (run) => run.suite === suite && (run.state === 'queued' || run.state === 'running'),
+    )
+    if (pending) return pending.id
+    const id = randomUUID()
+    this.#tell(await createRun(this.#db, { id, kind, suite, message: 'waiting for its turn' }))
+    await this.#boss.send(QUEUE, { kind, config } satisfies JobData, { id })
+    if (this.#work_id !== undefined) this.#boss.notifyWorker(this.#work_id)
+    return id
+  }
+
+  /**
+   * Stops a run: a waiting one at once, one under way at its next checkpoint.
+   * @returns the run as it is afterwards; undefined where there is none by that id.
+   */
+  async stop(id: string): Promise<Run | undefined> {
+    if (this.#active?.id === id) {
+      this.#active.stop.abort()
+      this.#tell(await updateRun(this.#db, id, { message: 'stopping: writing what is there' }))
+      await this.#active.ended
+    } else {
+      const run = await getRun(this.#db, id)
+      if (run?.state === 'queued') {
+        await this.#boss.cancel(QUEUE, id)
+        this.#tell(
+          await updateRun(this.#db, id, { state: 'stopped', message: 'stopped before it began' }),
+        )
+      }
+    }
+    return getRun(this.#db, id)
+  }
+
+  /** Resolves when a run is done, stopped or failed. */
+  async settled(id: string, signal?: AbortSignal): Promise<Run> {
+    for (;;) {
+      signal?.throwIfAborted()
+      const run = await getRun(this.#db, id)
+      if (!run) throw new RangeError(`there is no run ${id}`)
+      if (run.state !== 'queued' && run.state !== 'running') return run
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+
+  /** Stops the run under way at its checkpoint and lets go of the database. */
+  async close(): Promise<void> {
+    this.#closing = true
+    const active = this.#active
+    active?.stop.abort()
+    await active?.ended
+    await this.#boss.stop({ graceful: true, close: false, timeout: 10_000 })
+  }
+
+  /** Embedded: nothing else can be working, so a job that is active was cut off. It goes back into the queue. */
+  async #recover(): Promise<void> {
+    const cut_off = (await this.#boss.findJobs<JobData>(QUEUE)).filter(
+      (job) => job.state === 'active',
+    )
+    for (const job of cut_off) await this.#boss.fail(QUEUE, job.id, { reason: 'the program ended' })
+    for (const run of await listRuns(this.#db)) {
+      if (run.state !== 'running' && run.state !== 'queued') continue
+      const job = await this.#boss.getJobById<JobData>(QUEUE, run.id)
+      const waits = job?.state === 'created' || job?.state === 'retry'
+      await updateRun(
+        this.#db,
+        run.id,
+        waits
+          ? { state: 'queued', message: 'was cut off; goes on where it was' }
+          : {
+              state: 'failed',
+              message: 'failed',
+              error: 'the program ended several times during this run',
+            },
+      )
+    }
+  }
+
+  /** One job from start to end. Errors of the run become its state; they are not retried, since they would come again. */
+  async #perform(id: string, { config }: JobData): Promise<void> {
+    if (this.#closing) throw new Error('the program is ending')
+    const stop = new AbortController()
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    this.#active = { id, stop, ended }
+    const ledger = new RunLedger(this.#db, id, config, (event) => this.#onEvent(event))
+    try {
+      this.#tell(await updateRun(this.#db, id, { state: 'running', message: 'starting' }))
+      const outcome = await runInThread(config, {
+        onEvent: (event) => ledger.enter(event),
+        signal: stop.signal,
+      })
+      await ledger.finish()
+      this.#tell(
+        await updateRun(
+          this.#db,
+          id,
+          outcome === 'done'
+            ? { state: 'done', message: 'done', progress: 1 }
+            : { state: 'stopped', message: 'stopped; run it again to go on from here' },
+        ),
+      )
+    } catch (error) {
+      await ledger.finish()
+      const message = error instanceof Error ? error.message : String(error)
+      this.#tell(
+        await updateRun(this.#db, id, { state: 'failed', message: 'failed', error: message }),
+      )
+    } finally {
+      this.#active = undefined
+      end()
+    }
+  }
+
+  #tell(run: Run): void {
+    this.#onEvent({ type: 'run', run })
+  }
+}

@@ -1,0 +1,51 @@
+/** What the routes share: the workspace's database, its suites on disk, the threads that compute. */
+import type { JobQueue } from '../jobs/index.ts'
+import type { Database } from '../store/index.ts'
+import type { EventHub } from './eventHub.ts'
+import type { Inference } from './inference.ts'
+import type { ModelInfo } from './inferenceProtocol.ts'
+import { LatentFiles } from './latentFiles.ts'
+import { SuiteShelf } from './suites.ts'
+
+export type ServerContext = {
+  readonly db: Database
+  readonly workspace: string
+  readonly version: string
+  readonly inference: Inference
+  readonly hub: EventHub
+  readonly jobs: JobQueue
+  readonly suites: SuiteShelf
+  readonly latents: LatentFiles
+  /** What is known of a model, without waiting: absent until its thread has opened it, which is then told to every page. */
+  model(name: string): ModelInfo | undefined
+  close(): Promise<void>
+}
+
+/** The context over its parts. */
+export function createContext(
+  parts: Pick<ServerContext, 'db' | 'workspace' | 'version' | 'inference' | 'hub' | 'jobs'>,
+): ServerContext {
+  const { db, inference, hub } = parts
+  const latents = new LatentFiles()
+  const models = new Map<string, ModelInfo | 'asked'>()
+  return {
+    ...parts,
+    suites: new SuiteShelf(db),
+    latents,
+    model(name) {
+      const known = models.get(name)
+      if (known === undefined) {
+        models.set(name, 'asked')
+        inference.call('describe', { model: name }).then(
+          (info) => {
+            models.set(name, info)
+            hub.publish({ type: 'changed', what: 'workspace' })
+          },
+          () => models.delete(name),
+        )
+      }
+      return known === 'asked' ? undefined : known
+    },
+    close: () => latents.close(),
+  }
+}

@@ -1,0 +1,150 @@
+/** Opens everything a workspace needs and listens. */
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { join, resolve } from 'node:path'
+import { createAdaptorServer } from '@hono/node-server'
+import { listFolder, makeFolder, packageRoot } from '../files/index.ts'
+import { importSuite, JobQueue, packageVersion, readSuiteFile } from '../jobs/index.ts'
+import { listSuite } from '../sae/disk.ts'
+import { type Database, openDatabase } from '../store/index.ts'
+import { createApp } from './app.ts'
+import { createContext } from './context.ts'
+import { EventHub } from './eventHub.ts'
+import { Inference } from './inference.ts'
+import { openBrowser } from './openBrowser.ts'
+import { isLoopback } from './security.ts'
+
+export type ServerOptions = {
+  /** Folder of suites; made where missing. */
+  readonly workspace: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** Default 127.0.0.1. Any other than loopback is guarded by a token. */
+  readonly host?: string
+  /** Asked for on every request; generated where the host is not loopback and none is given. */
+  readonly token?: string
+  /** Open the page in the browser. */
+  readonly open?: boolean
+  /** A folder, `memory://` or a Postgres URL; `<workspace>/.hooke/db` by default. */
+  readonly database?: string
+  /** Threads of the model behind the page (default 2). */
+  readonly threads?: number
+  /** Folder of the built page; the package's own by default. */
+  readonly page?: string
+}
+
+/** A server that listens. */
+export type RunningServer = {
+  /** With `?token=` where one is needed. */
+  readonly url: string
+  readonly jobs: JobQueue
+  /** Resolves when the suites that lie in the workspace are in the database. */
+  readonly imported: Promise<void>
+  /** Stops the run under way at its checkpoint, ends the threads, closes the database. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves a workspace: API, events and page. It listens before suites are imported, so that the page answers at once.
+ * @throws Error if the port is taken or may not be used (says what to do), or the database is in use by another program.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const workspace = resolve(options.workspace)
+  const host = options.host ?? '127.0.0.1'
+  const beyond = !isLoopback(host)
+  const token = options.token ?? (beyond ? randomBytes(24).toString('base64url') : undefined)
+  await makeFolder(workspace)
+
+  const closers: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer()
+  }
+  try {
+    const db = await openDatabase(options.database ?? join(workspace, '.hooke', 'db'))
+    closers.push(() => db.close())
+    const inference = new Inference({ threads: options.threads ?? 2 })
+    closers.push(() => inference.close())
+    const hub = new EventHub()
+    const jobs = await JobQueue.open(db, { onEvent: (event) => hub.publish(event) })
+    closers.push(() => jobs.close())
+    const context = createContext({
+      db,
+      workspace,
+      inference,
+      hub,
+      jobs,
+      version: packageVersion(),
+    })
+    closers.push(() => context.close())
+    const app = createApp(context, {
+      ...(token === undefined ? {} : { token }),
+      any_host: beyond,
+      page: options.page ?? join(packageRoot(), 'web', 'dist'),
+    })
+    const server = createAdaptorServer({ fetch: app.fetch })
+    const port = await listen(server, options.port, host)
+    closers.push(
+      () =>
+        new Promise((done) => {
+          hub.close()
+          server.close(() => done())
+          if ('closeAllConnections' in server) server.closeAllConnections()
+        }),
+    )
+    const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+    const url = `http://${shown}:${port}/${token === undefined ? '' : `?token=${token}`}`
+    const imported = importWorkspace(workspace, context.db, () =>
+      hub.publish({ type: 'changed', what: 'workspace' }),
+    )
+    closers.push(() => imported.catch(() => {}))
+    if (options.open) await openBrowser(url)
+    return { url, jobs, imported, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** @returns the port that was taken. */
+function listen(
+  server: ReturnType<typeof createAdaptorServer>,
+  port: number,
+  host: string,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => reject(listenError(cause, port, host)))
+    server.listen(port, host, () => resolve((server.address() as AddressInfo).port))
+  })
+}
+
+function listenError(cause: NodeJS.ErrnoException, port: number, host: string): Error {
+  const at = `${host}:${port}`
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `${at} is taken by another program, perhaps another Hooke. Stop that one, or take another port with --port ${port + 1} (0 takes a free one).`,
+    EACCES: `${at}: this user may not listen on that port. Take one above 1023 with --port.`,
+    EADDRNOTAVAIL: `${at}: this machine has no such address. Use --host 127.0.0.1.`,
+    ENOTFOUND: `${at}: no such host. Use --host 127.0.0.1.`,
+  }
+  return new Error(reasons[cause.code ?? ''] ?? `${at}: ${cause.message}`, { cause })
+}
+
+/** Brings every suite in the workspace's folder into the database; a damaged one is named on standard error and left out. */
+async function importWorkspace(
+  workspace: string,
+  db: Database,
+  onImported: () => void,
+): Promise<void> {
+  for (const name of (await listFolder(workspace)).folders) {
+    if (name.startsWith('.')) continue
+    const folder = join(workspace, name)
+    try {
+      if (!(await readSuiteFile(folder)) && (await listSuite(folder)).length === 0) continue
+      await importSuite(db, folder)
+      onImported()
+    } catch (error) {
+      console.error(
+        `${folder}: not opened: ${error instanceof Error ? error.message : String(error)}`,
+      )
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/** Open models and SAEs of the inference thread: opened when first asked for, the least recently used closed. */
+import { join } from 'node:path'
+import { openFolder, pathExists, resolveModel } from '../files/index.ts'
+import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
+import { type Model, openModel } from '../model/index.ts'
+import { loadSae } from '../sae/disk.ts'
+import { checkFits, openRunner, type SaeRunner } from '../sae/index.ts'
+
+/** Weights of open SAEs are kept up to this size. */
+const MAX_SAE_BYTES = 1.5 * 2 ** 30
+
+/** What was measured about an SAE's latents, one number a latent. */
+export type Measured = { readonly density: Float32Array; readonly max_act: Float32Array }
+
+type OpenSae = { readonly runner: SaeRunner; measured?: Measured }
+
+/** One model at a time, and as many of its SAEs as memory allows. Not thread-safe: one call at a time. */
+export class Workbench {
+  readonly #threads: number
+  #model: { readonly path: string; readonly model: Model } | undefined
+  /** In the order of use, least recent first. */
+  #saes = new Map<string, OpenSae>()
+
+  constructor(options: { threads: number }) {
+    this.#threads = options.threads
+  }
+
+  /** @param name bundled name or folder. @throws FileError if there is none. */
+  async model(name: string): Promise<Model> {
+    const path = resolveModel(name)
+    if (this.#model?.path === path) return this.#model.model
+    await this.#model?.model.close()
+    this.#model = undefined
+    const model = await openModel(openFolder(path), { threads: this.#threads })
+    this.#model = { path, model }
+    return model
+  }
+
+  /**
+   * The SAE in a folder, checked against the model, with what was measured about its latents once it is indexed.
+   * @throws TypeError or RangeError if it does not fit the model.
+   */
+  async sae(dir: string, model: Model): Promise<OpenSae> {
+    let open = this.#saes.get(dir)
+    if (open) {
+      this.#saes.delete(dir)
+    } else {
+      const sae = await loadSae(dir)
+      checkFits(sae, model)
+      open = { runner: await openRunner(sae, { threads: this.#threads }) }
+    }
+    if (!open.measured && (await pathExists(join(dir, LATENTS_FILE))))
+      open.measured = await readMeasured(dir)
+    this.#saes.set(dir, open)
+    await this.#evict(dir)
+    return open
+  }
+
+  async close(): Promise<void> {
+    for (const { runner } of this.#saes.values()) await runner.close()
+    this.#saes.clear()
+    await this.#model?.model.close()
+    this.#model = undefined
+  }
+
+  async #evict(keep: string): Promise<void> {
+    let bytes = 0
+    for (const { runner } of this.#saes.values()) bytes += weightBytes(runner)
+    for (const [dir, { runner }] of this.#saes) {
+      if (bytes <= MAX_SAE_BYTES || dir === keep) return
+      bytes -= weightBytes(runner)
+      this.#saes.delete(dir)
+      await runner.close()
+    }
+  }
+}
+
+const weightBytes = ({ sae }: SaeRunner): number => 8 * sae.d_in * sae.d_sae
+
+async function readMeasured(dir: string): Promise<Measured> {
+  const latents = await openLatents(dir)
+  try {
+    const n_active = await latents.column('n_active')
+    const density = Float32Array.from(n_active, (n) => n / latents.n_tokens)
+    return { density, max_act: await latents.column('max_act') }
+  } finally {
+    await latents.close()
+  }
+}
