@@ -6,6 +6,7 @@
 
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { onnxGraph } from '../formats/index.ts'
+import { checkShapes } from './check.ts'
 import { decode, rowCount } from './jumprelu.ts'
 import type { Sae, SaeRunner, SparseActs } from './types.ts'
 
@@ -16,11 +17,13 @@ const MAX_CHUNK_ROWS = 1024
 /**
  * Opens the fast path of one SAE; its results equal `encode` and `decode` up to rounding.
  * @param options.threads threads of the product, all cores unless given.
+ * @throws RangeError if arrays and sizes disagree or a number is not finite.
  */
 export async function openRunner(
   sae: Sae,
   options: { readonly threads?: number } = {},
 ): Promise<SaeRunner> {
+  checkShapes(sae, `openRunner: SAE at ${sae.hook_name}`)
   const session = await InferenceSession.create(encoderGraph(), {
     intraOpNumThreads: options.threads ?? 0,
     logSeverityLevel: 3,
