@@ -1,7 +1,9 @@
 /** Whether an SAE and a model belong together, as far as shapes tell. */
 
-import type { HookName, Model } from '../model/index.ts'
+import { BLOCK_HOOKS, type HookName, type Model } from '../model/index.ts'
 import type { Sae } from './types.ts'
+
+const OUTER_HOOKS = ['hook_embed', 'ln_final.hook_normalized'] as const satisfies HookName[]
 
 /**
  * Refuses an SAE whose site the model does not have, or has with another width.
@@ -53,11 +55,17 @@ export function checkShapes(sae: Sae, where: string): void {
   }
 }
 
-/** Names the site a text stands for. @throws TypeError if it is not a hook name Hooke knows. */
+/**
+ * A text as the name of a hook site.
+ * @param where for messages.
+ * @throws TypeError if Hooke knows no such site.
+ */
 export function parseHookName(text: unknown, where: string): HookName {
-  const known =
-    /^(hook_embed|ln_final\.hook_normalized|blocks\.\d+\.(hook_resid_pre|attn\.hook_z|hook_attn_out|hook_resid_mid|hook_mlp_out|hook_resid_post))$/
-  if (typeof text === 'string' && known.test(text)) return text as HookName
+  if (typeof text === 'string') {
+    const site = /^blocks\.(?:0|[1-9]\d*)\.(.+)$/.exec(text)?.[1]
+    const known = site === undefined ? OUTER_HOOKS : BLOCK_HOOKS
+    if ((known as readonly string[]).includes(site ?? text)) return text as HookName
+  }
   throw new TypeError(
     `${where}: hook_name is ${JSON.stringify(text)}, expected a site such as blocks.3.hook_resid_post, ` +
       'blocks.3.attn.hook_z or blocks.3.hook_mlp_out.',

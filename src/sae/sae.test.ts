@@ -2,7 +2,15 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadGemmaScope } from './disk.ts'
-import { checkFits, decode, encode, openRunner, type Sae, type SparseActs } from './index.ts'
+import {
+  checkFits,
+  decode,
+  encode,
+  openRunner,
+  parseHookName,
+  type Sae,
+  type SparseActs,
+} from './index.ts'
 
 /** Numbers of standard deviation about 1, from a seed. */
 function noise(length: number, seed: number, scale = 1): Float32Array {
@@ -141,5 +149,30 @@ describe('checkFits', () => {
       'The SAE reads blocks.25.hook_resid_post, which model thimble-5m does not have (2 sites, the last blocks.3.hook_resid_post)',
     )
     expect(() => checkFits(randomSae(256, 3, 1), model)).not.toThrow()
+  })
+})
+
+describe('parseHookName', () => {
+  it('knows the sites of a block and those outside, and nothing else', () => {
+    for (const name of [
+      'hook_embed',
+      'blocks.0.attn.hook_z',
+      'blocks.41.hook_resid_mid',
+      'ln_final.hook_normalized',
+    ]) {
+      expect(parseHookName(name, 'cfg.json')).toBe(name)
+    }
+    for (const name of [
+      'blocks.03.hook_z',
+      'blocks.1.hook_embed',
+      'blocks.x.hook_mlp_out',
+      'hook_resid_post',
+      '',
+      7,
+    ]) {
+      expect(() => parseHookName(name, 'cfg.json')).toThrow(
+        `cfg.json: hook_name is ${JSON.stringify(name)}`,
+      )
+    }
   })
 })
