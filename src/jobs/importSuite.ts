@@ -16,6 +16,7 @@ import {
   type LatentEntry,
   putLatents,
   type SaeId,
+  type SaeMetrics,
   type SaeState,
   setSaeMetrics,
   setSaeState,
@@ -95,7 +96,7 @@ export async function importSuite(
       const metrics = await readMetrics(path)
       // Without an FVU (activations all equal) there is nothing to show that would not mislead.
       if (metrics?.fvu !== undefined)
-        await setSaeMetrics(db, id, { ...metrics, fvu: metrics.fvu }, histogramOf(metrics))
+        await setSaeMetrics(db, id, { ...shownOf(metrics), fvu: metrics.fvu }, histogramOf(metrics))
       const files = {
         latents: await stateOf(join(path, LATENTS_FILE)),
         labels: await stateOf(join(path, LABELS_FILE)),
@@ -121,6 +122,11 @@ export async function importSuite(
     }
     await setSaeState(db, id, state)
   }
+}
+
+function shownOf(metrics: Metrics): Omit<SaeMetrics, 'fvu'> {
+  const { n_tokens, l0, ce_loss, delta_ce_loss, dead, dead_window_tokens } = metrics
+  return { n_tokens, l0, ce_loss, delta_ce_loss, dead, dead_window_tokens }
 }
 
 function histogramOf({ density_histogram: { edges, counts } }: Metrics): DensityHistogram {

@@ -53,14 +53,16 @@ export class RunLedger {
           sae: saeId(suite, { hook, d_sae, l0: l0_target }),
           ...point,
         }))
-        return this.#write(async () => {
+        this.#write(async () => {
           await addPoints(this.#db, this.#run, points)
           this.#tell({ type: 'points', run: this.#run, points })
         })
+        return
       }
       case 'suite': {
         const also = { indexed: ['latents'], labelled: ['labels'] } as const
-        return this.#importSoon(['workspace', ...(also[event.change as keyof typeof also] ?? [])])
+        this.#importSoon(['workspace', ...(also[event.change as keyof typeof also] ?? [])])
+        return
       }
       default:
         event satisfies never
