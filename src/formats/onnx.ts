@@ -25,7 +25,7 @@ export type ExternalData = {
 /** A graph under construction. Every method that makes a value returns its name. */
 export interface OnnxGraph {
   input(name: string, dtype: Dtype, shape: readonly OnnxDim[]): OnnxValue
-  /** Names a value as an output of the graph. */
+  /** Makes the value of a node an output of the graph, under this name from its node on: nothing is copied. */
   output(name: string, value: OnnxValue, dtype: Dtype, shape: readonly OnnxDim[]): void
   /** An initializer inside the graph; `bytes` are little-endian, row-major. */
   constant(name: string, dtype: Dtype, shape: readonly number[], bytes: Uint8Array): OnnxValue
@@ -76,7 +76,8 @@ const DATA_TYPE: Readonly<Record<Dtype, number>> = {
  * Source: onnx/onnx.proto, field numbers of ModelProto, GraphProto, NodeProto, TensorProto.
  */
 export function onnxGraph(name: string): OnnxGraph {
-  const nodes: ProtoWriter[] = []
+  const nodes: Node[] = []
+  const renamed = new Map<OnnxValue, string>()
   const initializers: ProtoWriter[] = []
   const inputs: ProtoWriter[] = []
   const outputs: ProtoWriter[] = []
@@ -90,29 +91,19 @@ export function onnxGraph(name: string): OnnxGraph {
     return value
   }
 
-  const addNode = (
-    op: string,
-    ins: readonly OnnxValue[],
-    outs: readonly OnnxValue[],
-    { attributes = {}, domain = '' }: NodeOptions = {},
-  ): void => {
-    const node = new ProtoWriter()
-    for (const value of ins) node.bytes(1, value)
-    for (const value of outs) node.bytes(2, value)
-    node.bytes(3, `${op}_${nodes.length}`).bytes(4, op)
-    for (const [key, value] of Object.entries(attributes)) node.bytes(5, attribute(key, value))
-    if (domain !== '') node.bytes(7, domain)
-    nodes.push(node)
-  }
-
   const graph: OnnxGraph = {
     input(value, dtype, shape) {
       inputs.push(valueInfo(value, dtype, shape))
       return claim(value)
     },
     output(value, from, dtype, shape) {
-      outputs.push(valueInfo(claim(value), dtype, shape))
-      addNode('Identity', [from], [value])
+      if (renamed.has(from) || !nodes.some((node) => node.outputs.includes(from))) {
+        throw new TypeError(
+          `onnxGraph ${name}: ${from} cannot become the output ${value}; expected a node's value, and each only once`,
+        )
+      }
+      renamed.set(from, claim(value))
+      outputs.push(valueInfo(value, dtype, shape))
     },
     constant(value, dtype, shape, bytes) {
       initializers.push(tensorHead(claim(value), dtype, shape).bytes(9, bytes))
@@ -131,12 +122,14 @@ export function onnxGraph(name: string): OnnxGraph {
     },
     nodes(op, n_outputs, ins, options) {
       const outs = Array.from({ length: n_outputs }, (_, i) => claim(`${op}_${nodes.length}:${i}`))
-      addNode(op, ins, outs, options)
+      nodes.push({ op, inputs: ins, outputs: outs, ...options })
       return outs
     },
     finish() {
       const body = new ProtoWriter()
-      for (const node of nodes) body.bytes(1, node)
+      nodes.forEach((node, i) => {
+        body.bytes(1, nodeMessage(node, i, renamed))
+      })
       body.bytes(2, name)
       for (const tensor of initializers) body.bytes(5, tensor)
       for (const value of inputs) body.bytes(11, value)
@@ -149,6 +142,25 @@ export function onnxGraph(name: string): OnnxGraph {
     },
   }
   return graph
+}
+
+type Node = NodeOptions & {
+  readonly op: string
+  readonly inputs: readonly OnnxValue[]
+  readonly outputs: readonly OnnxValue[]
+}
+
+function nodeMessage(
+  { op, inputs, outputs, attributes = {}, domain = '' }: Node,
+  at: number,
+  renamed: ReadonlyMap<OnnxValue, string>,
+): ProtoWriter {
+  const message = new ProtoWriter()
+  for (const value of inputs) message.bytes(1, renamed.get(value) ?? value)
+  for (const value of outputs) message.bytes(2, renamed.get(value) ?? value)
+  message.bytes(3, `${op}_${at}`).bytes(4, op)
+  for (const [key, value] of Object.entries(attributes)) message.bytes(5, attribute(key, value))
+  return domain === '' ? message : message.bytes(7, domain)
 }
 
 function tensorHead(name: string, dtype: Dtype, shape: readonly number[]): ProtoWriter {

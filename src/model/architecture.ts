@@ -17,9 +17,9 @@ export type WeightedGraph = OnnxGraph & {
  * | graph | inputs | outputs |
  * |---|---|---|
  * | embed | ids I32 [m] | hook_embed [m, d_model] |
- * | attn  | resid_pre [n, s, d_model], past_k, past_v [n, n_kv_heads, p, d_head], last_key I32 [n], n_keys I32 [1], cos, sin [n_ctx, d_head / 2] | z [n, s, n_heads * d_head], present_k, present_v |
+ * | attn  | resid_pre [n, s, d_model], past_k, past_v [n, n_kv_heads, p, d_head], last_key I32 [n], n_keys I32 [1], start I64 [1], cos, sin [n_ctx, d_head / 2] | z [n, s, n_heads * d_head], new_k, new_v [n, s, n_kv_heads * d_head] |
  * | mlp   | resid_pre [m, d_model], z [m, n_heads * d_head] | attn_out, resid_mid, mlp_out, resid_post, each [m, d_model] |
- * | head  | normalized [m, d_model]: the final residual over its root mean square, before the gain | logits [m, d_vocab] |
+ * | head  | normalized [m, d_model]: the final residual over its root mean square, before the gain | none: its logits [m, d_vocab] are returned |
  */
 export type Architecture = {
   /** @throws FormatError naming the field, what was found and what is supported. */
@@ -29,7 +29,8 @@ export type Architecture = {
   embed(graph: WeightedGraph, config: ModelConfig): void
   attn(graph: WeightedGraph, config: ModelConfig, layer: number): void
   mlp(graph: WeightedGraph, config: ModelConfig, layer: number): void
-  head(graph: WeightedGraph, config: ModelConfig): void
+  /** @returns the logits; the network makes them an output and computes losses from them. */
+  head(graph: WeightedGraph, config: ModelConfig): OnnxValue
   readonly embedding: string
   /** The final norm's weight w; its gain is 1 + w. */
   readonly final_norm: string

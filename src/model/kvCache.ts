@@ -1,4 +1,4 @@
-/** Keys and values of earlier tokens as plain buffers that ONNX Runtime updates in place. */
+/** Keys and values of earlier tokens as plain buffers that each step adds to. */
 
 import type { KvCache, ModelConfig } from './types.ts'
 
@@ -33,4 +33,27 @@ export function selectRows(cache: KvCache, rows: readonly number[]): KvCache {
     return picked
   }
   return { ...cache, n_seqs: rows.length, k: cache.k.map(pick), v: cache.v.map(pick) }
+}
+
+/**
+ * Writes new keys or values after the cache's tokens; `length` stays, so that all layers write at the same place.
+ * @param buffer [n_seqs, n_kv_heads, n_ctx, d_head] @param added [n_seqs, seq_len, n_kv_heads * d_head]
+ */
+export function appendKeys(
+  { n_seqs, n_ctx, length }: KvCache,
+  buffer: Float32Array,
+  added: Float32Array,
+  n_kv_heads: number,
+  d_head: number,
+): void {
+  const seq_len = added.length / (n_seqs * n_kv_heads * d_head)
+  let from = 0
+  for (let seq = 0; seq < n_seqs; seq++) {
+    for (let t = 0; t < seq_len; t++) {
+      for (let head = 0; head < n_kv_heads; head++, from += d_head) {
+        const to = ((seq * n_kv_heads + head) * n_ctx + length + t) * d_head
+        buffer.set(added.subarray(from, from + d_head), to)
+      }
+    }
+  }
 }

@@ -1,16 +1,15 @@
 /** The arithmetic around the head: final normalisation before the gain, and losses from logits. */
 
-/**
- * `x / sqrt(mean(x^2) + eps)` per row: RMSNorm before its gain, sums in float64.
- * @param x [m, d] @param out [m, d], may be `x`.
- */
-export function rmsNormalize(x: Float32Array, d: number, eps: number, out: Float32Array): void {
+/** `x / sqrt(mean(x^2) + eps)` per row of x [m, d]: RMSNorm before its gain, sums in float64. */
+export function rmsNormalize(x: Float32Array, d: number, eps: number): Float32Array {
+  const out = new Float32Array(x.length)
   for (let row = 0; row < x.length; row += d) {
     let sum = 0
     for (let j = row; j < row + d; j++) sum += x[j]! * x[j]!
     const scale = 1 / Math.sqrt(sum / d + eps)
     for (let j = row; j < row + d; j++) out[j] = x[j]! * scale
   }
+  return out
 }
 
 /** `log sum exp` of `logits[from .. to]`, shifted by the largest so that nothing overflows; sum in float64. */

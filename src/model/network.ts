@@ -1,40 +1,44 @@
-/** A model's sessions: embed, two a block, head; each run on plain arrays, written in place into the arrays given. */
+/**
+ * A model's sessions (embed, two a block, head), each as a function from arrays to arrays.
+ *
+ * Arrays are [m, width] with m = n_seqs * seq_len, row-major. Outputs are not preallocated: onnxruntime-node 1.30 writes
+ * into a given array and then copies that once more into its result, so that a given array costs more than none. For
+ * the same reason only new keys and values leave a session, never the whole cache.
+ */
 
-import type { InferenceSession } from '#onnxruntime'
-import { Tensor } from '#onnxruntime'
-import type { Architecture, WeightedGraph } from './architecture.ts'
+import { type InferenceSession, Tensor } from '#onnxruntime'
+import type { OnnxGraph, OnnxValue } from '../formats/index.ts'
+import type { Architecture } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { appendKeys } from './kvCache.ts'
 import { openSession } from './session.ts'
 import type { KvCache, ModelConfig } from './types.ts'
 
-/** The four outputs of a block's mlp session, each [m, d_model]. */
-export const MLP_OUTPUTS = ['attn_out', 'resid_mid', 'mlp_out', 'resid_post'] as const
-export type MlpOutput = (typeof MLP_OUTPUTS)[number]
+/** The outputs of a block's mlp session, each [m, d_model]. */
+export type MlpOutput = 'attn_out' | 'resid_mid' | 'mlp_out' | 'resid_post'
 
-/** Arrays are [m, width] with m = n_seqs * seq_len, row-major; outputs are preallocated by the caller. */
 export type Network = {
   readonly config: ModelConfig
   /** ids [m] to hook_embed [m, d_model]. */
-  embed(ids: Int32Array, out: Float32Array): Promise<void>
-  /** resid_pre [m, d_model] to z [m, n_heads * d_head]; writes keys and values at `cache.length` without moving it. */
+  embed(ids: Int32Array): Promise<Float32Array>
+  /** resid_pre [m, d_model] to z [m, n_heads * d_head]; keys and values go into the cache at `cache.length`, which stays. */
   attn(
     layer: number,
     n_seqs: number,
     resid_pre: Float32Array,
-    z: Float32Array,
     cache?: KvCache,
-  ): Promise<void>
-  /** resid_pre and z to the outputs given. */
-  mlp(
+  ): Promise<Float32Array>
+  /** resid_pre and z to the outputs asked for. */
+  mlp<Name extends MlpOutput>(
     layer: number,
     resid_pre: Float32Array,
     z: Float32Array,
-    out: Partial<Record<MlpOutput, Float32Array>>,
-  ): Promise<void>
+    outputs: readonly Name[],
+  ): Promise<Record<Name, Float32Array>>
   /** normalized [m, d_model] to logits [m, d_vocab]. */
-  head(normalized: Float32Array, logits: Float32Array): Promise<void>
-  /** Cross-entropy in nats of targets [m] under logits [m, d_vocab], to losses [m]. */
-  loss(logits: Float32Array, targets: Int32Array, losses: Float32Array): Promise<void>
+  logits(normalized: Float32Array): Promise<Float32Array>
+  /** Cross-entropy in nats of targets [m]; the logits never leave ONNX Runtime. */
+  losses(normalized: Float32Array, targets: Int32Array): Promise<Float32Array>
   close(): Promise<void>
 }
 
@@ -62,77 +66,65 @@ export async function openNetwork(
       mlp: await open(`mlp ${layer}`, (graph) => architecture.mlp(graph, config, layer)),
     })
   }
-  const head = await open('head', (graph) => architecture.head(graph, config))
-  const loss = await open('loss', (graph) => lossGraph(graph, config))
+  const head = await open('head', (graph) => {
+    addLosses(graph, config, architecture.head(graph, config))
+  })
 
-  const { d_model, d_head, d_vocab, n_heads, n_kv_heads } = config
-  const { cos, sin } = rotary(config)
-  const float = (data: Float32Array, dims: readonly number[]): Tensor =>
-    new Tensor('float32', data, dims)
+  const { d_model, d_head, n_heads, n_kv_heads } = config
+  const { cos, sin } = rotaryTables(config)
+  const runHead = async (
+    output: 'logits' | 'losses',
+    normalized: Float32Array,
+    targets: Int32Array,
+  ): Promise<Float32Array> => {
+    const m = normalized.length / d_model
+    const feeds = { normalized: float(normalized, [m, d_model]), targets: int32(targets, [m, 1]) }
+    return run(head, feeds, [output]).then((result) => result[output])
+  }
 
   return {
     config,
 
-    async embed(ids, out) {
-      await embed.run(
-        { ids: new Tensor('int32', ids, [ids.length]) },
-        { hook_embed: float(out, [ids.length, d_model]) },
-      )
-    },
+    embed: (ids) =>
+      run(embed, { ids: int32(ids, [ids.length]) }, ['hook_embed']).then((out) => out.hook_embed),
 
-    async attn(layer, n_seqs, resid_pre, z, cache) {
+    async attn(layer, n_seqs, resid_pre, cache) {
       const seq_len = resid_pre.length / d_model / n_seqs
-      const n_keys = (cache?.length ?? 0) + seq_len
-      const past = (buffer?: Float32Array): Tensor =>
-        float(buffer ?? new Float32Array(0), [n_seqs, n_kv_heads, cache?.n_ctx ?? 0, d_head])
-      const [k, v] = [past(cache?.k[layer]), past(cache?.v[layer])]
-      // Padding counts as tokens here: it lies on the right, where no real token looks, and each row's own
-      // length would make the operator take the positions of a later chunk from the row's end.
-      const last_key = new Int32Array(n_seqs).fill(n_keys - 1)
-      await blocks[layer]!.attn.run(
-        {
-          resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
-          past_k: k,
-          past_v: v,
-          last_key: new Tensor('int32', last_key, [n_seqs]),
-          n_keys: new Tensor('int32', Int32Array.of(n_keys), [1]),
-          cos,
-          sin,
-        },
-        {
-          z: float(z, [n_seqs, seq_len, n_heads * d_head]),
-          ...(cache === undefined ? {} : { present_k: k, present_v: v }),
-        },
-      )
+      const start = cache?.length ?? 0
+      const n_keys = start + seq_len
+      const past = [n_seqs, n_kv_heads, cache?.n_ctx ?? 0, d_head]
+      const feeds = {
+        resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
+        past_k: float(cache?.k[layer] ?? new Float32Array(0), past),
+        past_v: float(cache?.v[layer] ?? new Float32Array(0), past),
+        // Padding counts as tokens: it lies on the right, where no real token looks.
+        last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
+        n_keys: int32(Int32Array.of(n_keys), [1]),
+        start: new Tensor('int64', BigInt64Array.of(BigInt(start)), [1]),
+        cos,
+        sin,
+      }
+      const session = blocks[layer]!.attn
+      if (cache === undefined) return run(session, feeds, ['z']).then((out) => out.z)
+      const { z, new_k, new_v } = await run(session, feeds, ['z', 'new_k', 'new_v'])
+      appendKeys(cache, cache.k[layer]!, new_k, n_kv_heads, d_head)
+      appendKeys(cache, cache.v[layer]!, new_v, n_kv_heads, d_head)
+      return z
     },
 
-    async mlp(layer, resid_pre, z, out) {
+    async mlp(layer, resid_pre, z, outputs) {
       const m = resid_pre.length / d_model
-      const wanted = MLP_OUTPUTS.flatMap((name) => {
-        const data = out[name]
-        return data === undefined ? [] : [[name, float(data, [m, d_model])] as const]
-      })
-      await blocks[layer]!.mlp.run(
-        { resid_pre: float(resid_pre, [m, d_model]), z: float(z, [m, n_heads * d_head]) },
-        Object.fromEntries(wanted),
-      )
+      const feeds = {
+        resid_pre: float(resid_pre, [m, d_model]),
+        z: float(z, [m, n_heads * d_head]),
+      }
+      return run(blocks[layer]!.mlp, feeds, outputs)
     },
 
-    async head(normalized, logits) {
-      const m = normalized.length / d_model
-      await head.run(
-        { normalized: float(normalized, [m, d_model]) },
-        { logits: float(logits, [m, d_vocab]) },
-      )
-    },
+    logits: (normalized) =>
+      runHead('logits', normalized, new Int32Array(normalized.length / d_model)),
 
-    async loss(logits, targets, losses) {
-      const m = targets.length
-      await loss.run(
-        { logits: float(logits, [m, d_vocab]), targets: new Tensor('int32', targets, [m, 1]) },
-        { losses: float(losses, [m, 1]) },
-      )
-    },
+    losses: (normalized, targets) => runHead('losses', normalized, targets),
 
     async close() {
       await Promise.all(sessions.map((session) => session.release()))
@@ -140,17 +132,33 @@ export async function openNetwork(
   }
 }
 
-/** `losses = -log_softmax(logits)[target]`; the slow twin is crossEntropy. It has no weights, so it costs no memory to keep. */
-function lossGraph(graph: WeightedGraph, { d_vocab }: ModelConfig): void {
-  const logits = graph.input('logits', 'F32', ['m', d_vocab])
+const float = (data: Float32Array, dims: readonly number[]): Tensor =>
+  new Tensor('float32', data, dims)
+
+const int32 = (data: Int32Array, dims: readonly number[]): Tensor => new Tensor('int32', data, dims)
+
+/** Runs a session for the float outputs named; it computes the others too, but only these are copied out. */
+async function run<Name extends string>(
+  session: InferenceSession,
+  feeds: Record<string, Tensor>,
+  outputs: readonly Name[],
+): Promise<Record<Name, Float32Array>> {
+  const result = await session.run(feeds, outputs)
+  const arrays = outputs.map((name) => [name, result[name]!.data])
+  return Object.fromEntries(arrays) as Record<Name, Float32Array>
+}
+
+/** `losses = -log_softmax(logits)[target]`, targets and losses [m, 1]; the slow twin is crossEntropy. */
+function addLosses(graph: OnnxGraph, { d_vocab }: ModelConfig, logits: OnnxValue): void {
   const targets = graph.input('targets', 'I32', ['m', 1])
   const logProbs = graph.node('LogSoftmax', [logits], { attributes: { axis: 1 } })
   const chosen = graph.node('GatherElements', [logProbs, targets], { attributes: { axis: 1 } })
   graph.output('losses', graph.node('Neg', [chosen]), 'F32', ['m', 1])
+  graph.output('logits', logits, 'F32', ['m', d_vocab])
 }
 
 /** Rotary tables [n_ctx, d_head / 2] of `position * theta^(-2j / d_head)`, shared by all layers. */
-function rotary(config: ModelConfig): { cos: Tensor; sin: Tensor } {
+function rotaryTables(config: ModelConfig): { cos: Tensor; sin: Tensor } {
   const half = config.d_head / 2
   const table = (f: (angle: number) => number): Tensor => {
     const data = new Float32Array(config.n_ctx * half)
@@ -159,7 +167,7 @@ function rotary(config: ModelConfig): { cos: Tensor; sin: Tensor } {
         data[position * half + j] = f(position * config.rope_theta ** (-j / half))
       }
     }
-    return new Tensor('float32', data, [config.n_ctx, half])
+    return float(data, [config.n_ctx, half])
   }
   return { cos: table(Math.cos), sin: table(Math.sin) }
 }

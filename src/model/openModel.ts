@@ -10,7 +10,6 @@ import { hashModel } from './hash.ts'
 import { hookNames } from './hooks.ts'
 import { openKvCache } from './kvCache.ts'
 import { openNetwork } from './network.ts'
-import { Scratch } from './scratch.ts'
 import { openTokenizer } from './tokenizer.ts'
 import type { Model, ModelConfig } from './types.ts'
 
@@ -47,7 +46,6 @@ export async function openModel(
   const hash = await hashModel([configSource, ...checkpoint.sources])
   const network = await openNetwork(architecture, config, checkpoint, threads)
   const hooks = hookNames(config.n_layers)
-  const scratch = new Scratch()
   let unembedding: Promise<Float32Array> | undefined
 
   return {
@@ -58,7 +56,7 @@ export async function openModel(
     hooks,
     width: (hook) =>
       hook.endsWith('.attn.hook_z') ? config.n_heads * config.d_head : config.d_model,
-    forward: (batch, options = {}) => runForward(network, scratch, hooks, batch, options),
+    forward: (batch, options = {}) => runForward(network, hooks, batch, options),
     openCache: (n_seqs, n_ctx) => openKvCache(config, n_seqs, n_ctx),
     unembedding() {
       unembedding ??= foldUnembedding(architecture, config, checkpoint)

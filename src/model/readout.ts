@@ -1,7 +1,6 @@
 /** The end of a pass: logits and losses of the rows that were asked for, a chunk at a time. */
 
 import type { Network } from './network.ts'
-import type { Scratch } from './scratch.ts'
 import type { ForwardOptions, TokenBatch } from './types.ts'
 
 /** Logits made at a time: 16 MiB of them, enough to fill the cores and few enough to stay near them. */
@@ -10,20 +9,21 @@ const CHUNK_LOGITS = 2 ** 22
 /** @returns logits of all rows [n_seqs, seq_len, d_vocab], or of each row's last real token [n_seqs, d_vocab]. */
 export async function runLogits(
   network: Network,
-  scratch: Scratch,
   { n_seqs, seq_len, lengths }: TokenBatch,
   normalized: Float32Array,
   { logits: which, signal }: ForwardOptions,
 ): Promise<Float32Array> {
-  const { d_vocab } = network.config
+  const { d_model, d_vocab } = network.config
   const rows =
     which === 'last'
       ? lengths.map((length, seq) => seq * seq_len + length - 1)
       : Int32Array.from({ length: n_seqs * seq_len }, (_, row) => row)
+  const ranges = [...chunks(rows.length, d_vocab)]
+  if (ranges.length === 1) return network.logits(gather(normalized, d_model, rows))
   const logits = new Float32Array(rows.length * d_vocab)
-  for (const [from, to] of chunks(rows.length, d_vocab)) {
-    const chunk = gather(scratch, normalized, network.config.d_model, rows.subarray(from, to))
-    await network.head(chunk, logits.subarray(from * d_vocab, to * d_vocab))
+  for (const [from, to] of ranges) {
+    const chunk = await network.logits(gather(normalized, d_model, rows.subarray(from, to)))
+    logits.set(chunk, from * d_vocab)
     signal?.throwIfAborted()
   }
   return logits
@@ -32,7 +32,6 @@ export async function runLogits(
 /** @returns next-token losses [n_seqs, seq_len - 1] in nats, NaN where the target is padding; padding costs nothing. */
 export async function runLoss(
   network: Network,
-  scratch: Scratch,
   { ids, n_seqs, seq_len, lengths }: TokenBatch,
   normalized: Float32Array,
   { signal }: ForwardOptions,
@@ -48,19 +47,15 @@ export async function runLoss(
       targets[at] = ids[rows[at]! + 1]!
     }
   })
-  const dense = new Float32Array(n_losses)
+  const losses = new Float32Array(n_seqs * (seq_len - 1)).fill(Number.NaN)
   for (const [from, to] of chunks(n_losses, d_vocab)) {
-    const chunk = gather(scratch, normalized, d_model, rows.subarray(from, to))
-    const logits = scratch.take('logits', (to - from) * d_vocab)
-    await network.head(chunk, logits)
-    await network.loss(logits, targets.subarray(from, to), dense.subarray(from, to))
+    const own = rows.subarray(from, to)
+    const chunk = await network.losses(gather(normalized, d_model, own), targets.slice(from, to))
+    own.forEach((row, i) => {
+      losses[row - Math.floor(row / seq_len)] = chunk[i]!
+    })
     signal?.throwIfAborted()
   }
-  const losses = new Float32Array(n_seqs * (seq_len - 1)).fill(Number.NaN)
-  rows.forEach((row, i) => {
-    const seq = Math.floor(row / seq_len)
-    losses[row - seq] = dense[i]!
-  })
   return losses
 }
 
@@ -71,8 +66,8 @@ function* chunks(n_rows: number, d_vocab: number): Iterable<[number, number]> {
 }
 
 /** The chosen rows of x [m, d], side by side. */
-function gather(scratch: Scratch, x: Float32Array, d: number, rows: Int32Array): Float32Array {
-  const gathered = scratch.take('head rows', rows.length * d)
+function gather(x: Float32Array, d: number, rows: Int32Array): Float32Array {
+  const gathered = new Float32Array(rows.length * d)
   rows.forEach((row, i) => {
     gathered.set(x.subarray(row * d, (row + 1) * d), i * d)
   })

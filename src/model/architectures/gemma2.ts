@@ -219,6 +219,7 @@ export const gemma2: Architecture = {
     const past_v = graph.input('past_v', 'F32', past)
     const last_key = graph.input('last_key', 'I32', ['n'])
     const n_keys = graph.input('n_keys', 'I32', [1])
+    const start = graph.input('start', 'I64', [1])
     const cos = graph.input('cos', 'F32', ['c', d_head / 2])
     const sin = graph.input('sin', 'F32', ['c', d_head / 2])
 
@@ -230,32 +231,34 @@ export const gemma2: Architecture = {
     const project = (part: string): OnnxValue =>
       graph.node('Reshape', [linear(graph, rows, block(layer, `self_attn.${part}`)), shape])
 
-    const inputs = [
-      project('q_proj'),
-      project('k_proj'),
-      project('v_proj'),
-      past_k,
-      past_v,
-      last_key,
-      n_keys,
-      cos,
-      sin,
-    ]
+    const rotate = (heads: OnnxValue, num_heads: number): OnnxValue =>
+      graph.node('RotaryEmbedding', [heads, start, cos, sin], {
+        domain: 'com.microsoft',
+        attributes: { num_heads },
+      })
+
+    const q = rotate(project('q_proj'), n_heads)
+    const new_k = rotate(project('k_proj'), n_kv_heads)
+    const new_v = project('v_proj')
     const window = config.layer_types[layer] === 'sliding_attention' ? config.sliding_window : -1
-    const [attended, present_k, present_v] = graph.nodes('GroupQueryAttention', 3, inputs, {
-      domain: 'com.microsoft',
-      attributes: {
-        num_heads: n_heads,
-        kv_num_heads: n_kv_heads,
-        do_rotary: 1,
-        scale: { float: config.query_scale },
-        softcap: { float: config.attn_softcap },
-        local_window_size: window,
+    const [attended] = graph.nodes(
+      'GroupQueryAttention',
+      3,
+      [q, new_k, new_v, past_k, past_v, last_key, n_keys],
+      {
+        domain: 'com.microsoft',
+        attributes: {
+          num_heads: n_heads,
+          kv_num_heads: n_kv_heads,
+          scale: { float: config.query_scale },
+          softcap: { float: config.attn_softcap },
+          local_window_size: window,
+        },
       },
-    })
+    )
     graph.output('z', attended!, 'F32', ['n', 's', n_heads * d_head])
-    graph.output('present_k', present_k!, 'F32', past)
-    graph.output('present_v', present_v!, 'F32', past)
+    graph.output('new_k', new_k, 'F32', ['n', 's', n_kv_heads * d_head])
+    graph.output('new_v', new_v, 'F32', ['n', 's', n_kv_heads * d_head])
   },
 
   mlp(graph, config, layer) {
@@ -281,18 +284,15 @@ export const gemma2: Architecture = {
   },
 
   head(graph, config) {
-    const normalized = graph.input('normalized', 'F32', ['m', config.d_model])
+    const { d_model, final_softcap } = config
+    const normalized = graph.input('normalized', 'F32', ['m', d_model])
     const gain = graph.node('Add', [graph.weight(gemma2.final_norm), scalar(graph, 'one', 1)])
-    const cap = config.final_softcap
     const scaled = graph.node(
       'Gemm',
       [graph.node('Mul', [normalized, gain]), graph.weight(gemma2.embedding)],
-      { attributes: { transB: 1, alpha: { float: 1 / cap } } },
+      { attributes: { transB: 1, alpha: { float: 1 / final_softcap } } },
     )
-    const capped = graph.node('Mul', [
-      graph.node('Tanh', [scaled]),
-      scalar(graph, 'final_softcap', cap),
-    ])
-    graph.output('logits', capped, 'F32', ['m', config.d_vocab])
+    const cap = scalar(graph, 'final_softcap', final_softcap)
+    return graph.node('Mul', [graph.node('Tanh', [scaled]), cap])
   },
 }
