@@ -1,0 +1,216 @@
+/** Every way in which the examples of a latent may be alike. Each claim can be held against any example and counted. */
+import type { LatentRecord } from '../../latents/index.ts'
+import type { WordBackground } from './background.ts'
+import { QUOTE, WORD_CLASSES } from './classes.ts'
+import { contextWords } from './context.ts'
+import type { Observation } from './observe.ts'
+import { quote, stem, tally, title } from './phrase.ts'
+import { pieceText } from './words.ts'
+
+export type Claim = {
+  /** What it is about: a claim about the peak itself can be narrowed by one about its surroundings. */
+  readonly about: 'peak' | 'before' | 'after' | 'context' | 'next' | 'position'
+  readonly text: string
+  /** As a part of another claim: `after “out”`. */
+  readonly qualifier?: string
+  /** What is counted: "peak on “moon”". */
+  readonly evidence: string
+  /** How much it says, 0 to 1, by which equal counts are weighed. */
+  readonly worth: number
+  readonly holds: (observation: Observation) => boolean
+}
+
+const words = (observations: readonly Observation[]) => tally(observations.map((o) => o.lower))
+
+/** How a word is written most often. */
+function written(observations: readonly Observation[], lower: string): string {
+  return (
+    tally(observations.filter((o) => o.lower === lower).map((o) => o.word.text))[0]?.value ?? lower
+  )
+}
+
+const listed = (observations: readonly Observation[], n: number) =>
+  words(observations)
+    .slice(0, n)
+    .map(({ value }) => written(observations, value))
+    .join(', ')
+
+/** All claims that the top examples suggest, unweighed; `top` holds at least one observation. */
+export function* claimsOf(
+  top: readonly Observation[],
+  record: LatentRecord,
+  pieces: readonly string[],
+  background: WordBackground | undefined,
+): Generator<Claim> {
+  yield* wordClaims(top)
+  yield* partClaims(top)
+  yield* classClaims(top)
+  yield* neighbourClaims(top)
+  yield* nextTokenClaims(top, record, pieces)
+  yield* contextClaims(top, background)
+  yield {
+    about: 'position',
+    text: 'beginnings of documents',
+    qualifier: 'at the beginning of a document',
+    evidence: 'among the first three tokens of a document',
+    worth: 1,
+    holds: (o) => o.position <= 3,
+  }
+}
+
+/** One word; forms of one word; two or three words, each in any form. */
+function* wordClaims(top: readonly Observation[]): Generator<Claim> {
+  const ranked = words(top)
+  const first = ranked[0]!.value
+  // A quotation mark says little until it is known whether it opens or closes: see the classes.
+  if (!QUOTE.test(first)) {
+    const text = title(written(top, first))
+    yield {
+      about: 'peak',
+      text,
+      evidence: `peak on ${text}`,
+      worth: 1,
+      holds: (o) => o.lower === first,
+    }
+  }
+  const stems = tally(top.filter((o) => o.word.kind === 'word').map((o) => stem(o.lower)))
+  const formsOf = (root: string) =>
+    ranked.filter(({ value }) => stem(value) === root).map(({ value }) => value)
+  for (const size of [1, 2, 3]) {
+    const few = stems.slice(0, size)
+    const forms = few.map(({ value }) => formsOf(value))
+    if (
+      few.length < size ||
+      (size > 1 && few.some(({ n }) => n < 2)) ||
+      (size === 1 && forms[0]!.length < 2)
+    )
+      continue
+    const roots = new Set(few.map(({ value }) => value))
+    const text =
+      size === 1
+        ? `“${forms[0]!.slice(0, 3).join(' / ')}”`
+        : forms.map((form) => quote(written(top, form[0]!))).join(', ')
+    yield {
+      about: 'peak',
+      text,
+      evidence: `peak on ${size === 1 ? `a form of ${quote(forms[0]![0]!)}` : text}`,
+      worth: 0.98 - 0.02 * size,
+      holds: (o) => roots.has(stem(o.lower)),
+    }
+  }
+}
+
+/** The same piece inside different words. */
+function* partClaims(top: readonly Observation[]): Generator<Claim> {
+  const parts = top.filter((o) => o.part !== 'whole')
+  const ranked = tally(parts.map((o) => `${o.part} ${o.piece.trim().toLowerCase()}`))[0]
+  if (!ranked) return
+  const [part = '', piece = ''] = ranked.value.split(' ')
+  const holds = (o: Observation) => o.part === part && o.piece.trim().toLowerCase() === piece
+  const those = top.filter(holds)
+  if (words(those).length < 2) return
+  const written = tally(those.map((o) => o.piece.trim()))[0]?.value ?? piece
+  const shown = part === 'first' ? `${written}…` : part === 'last' ? `…${written}` : `…${written}…`
+  yield {
+    about: 'peak',
+    text: `“${shown}” in ${listed(those, 3)}`,
+    evidence: `peak on the part “${shown}” of a word`,
+    worth: 0.9,
+    holds,
+  }
+}
+
+function* classClaims(top: readonly Observation[]): Generator<Claim> {
+  for (const [place, { name, examples, holds: inClass }] of WORD_CLASSES.entries()) {
+    const holds = (o: Observation) =>
+      inClass({
+        text: o.word.text,
+        lower: o.lower,
+        starts_sentence: o.starts_sentence,
+        stands_apart: o.stands_apart,
+      })
+    const those = top.filter(holds)
+    if (those.length === 0) continue
+    const text = examples ? `${name}: ${listed(those, 3)}` : name
+    yield { about: 'peak', text, evidence: `peak on ${name}`, worth: 0.88 - 0.001 * place, holds }
+  }
+}
+
+/** The word or two before the peak, and the word after it. */
+function* neighbourClaims(top: readonly Observation[]): Generator<Claim> {
+  const previous = tally(top.flatMap((o) => o.before.slice(0, 1)).map((w) => w.toLowerCase()))[0]
+  if (previous) {
+    const holds = (o: Observation) => o.before[0]?.toLowerCase() === previous.value
+    const those = top.filter(holds)
+    const earlier = tally(those.flatMap((o) => o.before.slice(1, 2)).map((w) => w.toLowerCase()))[0]
+    const isPhrase =
+      earlier !== undefined &&
+      earlier.n >= 0.8 * those.length &&
+      /^\p{L}/u.test(previous.value) &&
+      /^\p{L}/u.test(earlier.value)
+    const phrase = quote(isPhrase ? `${earlier.value} ${previous.value}` : previous.value)
+    yield {
+      about: 'before',
+      text: `after ${phrase}: ${listed(those, 3)}`,
+      qualifier: `after ${phrase}`,
+      evidence: `after ${phrase}`,
+      worth: 0.93,
+      holds,
+    }
+  }
+  const next = tally(top.flatMap((o) => o.after.slice(0, 1)).map((w) => w.toLowerCase()))[0]
+  if (next) {
+    const shown = quote(next.value)
+    yield {
+      about: 'after',
+      text: `before ${shown}: ${listed(top, 3)}`,
+      qualifier: `before ${shown}`,
+      evidence: `before ${shown}`,
+      worth: 0.85,
+      holds: (o) => o.after[0]?.toLowerCase() === next.value,
+    }
+  }
+}
+
+/** The raised tokens really come next. */
+function* nextTokenClaims(
+  top: readonly Observation[],
+  record: LatentRecord,
+  pieces: readonly string[],
+): Generator<Claim> {
+  const raised = new Set(record.top_logits.map(({ id }) => id))
+  const holds = (o: Observation) => o.next_id !== undefined && raised.has(o.next_id)
+  const come = tally(
+    top.filter(holds).map((o) => pieceText(pieces[o.next_id!] ?? '').trim() || '\n'),
+  )
+  if (come.length === 0) return
+  const text = come
+    .slice(0, 3)
+    .map(({ value }) => quote(value))
+    .join(', ')
+  yield {
+    about: 'next',
+    text: `predicts ${text}`,
+    qualifier: `then ${text}`,
+    evidence: 'followed by a token that it raises',
+    worth: 0.8,
+    holds,
+  }
+}
+
+function* contextClaims(
+  top: readonly Observation[],
+  background: WordBackground | undefined,
+): Generator<Claim> {
+  const around = contextWords(top, background)
+  if (around.length === 0) return
+  const text = around.join(', ')
+  yield {
+    about: 'context',
+    text: `about ${text}`,
+    qualifier: `near ${text}`,
+    evidence: `near ${text}`,
+    worth: 0.75,
+    holds: (o) => around.some((word) => o.context.has(word)),
+  }
+}
