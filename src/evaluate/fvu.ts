@@ -19,7 +19,11 @@ export function fvuSums(d: number): FvuSums {
   return { d, n_tokens: 0, shift: undefined, sum: new Float64Array(d), squares: 0, errors: 0 }
 }
 
-/** Adds tokens. @param x [n, d], @param recon [n, d] */
+/**
+ * Adds tokens.
+ * @param x [n, d]
+ * @param recon [n, d]
+ */
 export function addToFvu(sums: FvuSums, x: Float32Array, recon: Float32Array): void {
   const { d, sum } = sums
   sums.shift ??= Float64Array.from(x.subarray(0, d))

@@ -27,7 +27,7 @@ const DTYPES: Readonly<Record<string, Dtype>> = {
 }
 
 /** What an array's header says. */
-export type NpyHeader = {
+type NpyHeader = {
   readonly dtype: Dtype
   readonly shape: readonly number[]
   /** The first index runs fastest. */
@@ -41,7 +41,7 @@ export type NpyHeader = {
  * @param name for messages.
  * @throws FormatError for another magic or version, big-endian numbers, strings, Python objects and structures.
  */
-export function parseNpyHeader(name: string, bytes: Uint8Array): NpyHeader {
+function parseNpyHeader(name: string, bytes: Uint8Array): NpyHeader {
   const fail = (message: string, offset_bytes: number) =>
     new FormatError(name, message, { offset_bytes })
   const ascii = (from: number, to: number) =>

@@ -110,6 +110,29 @@ describe('an .npy array', () => {
     expect(parseNpy('a', npy(header('<f4', 'False', '()'), floats.slice(0, 4))).shape).toEqual([])
   })
 
+  it('whatever byte is changed: a FormatError or an array, never another error', () => {
+    const bytes = npy(header('<f4', 'True', '(2, 3)'), floats)
+    let seed = 1
+    const random = (n: number) => {
+      seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0
+      return Math.floor((seed / 2 ** 32) * n)
+    }
+    let refused = 0
+    for (let trial = 0; trial < 3000; trial++) {
+      const mutant = bytes.slice(0, random(8) === 0 ? random(bytes.length) : bytes.length)
+      for (let i = random(3); i >= 0; i--) {
+        if (mutant.length > 0) mutant[random(mutant.length)] = random(256)
+      }
+      try {
+        toFloat32(parseNpy('a.npy', mutant))
+      } catch (error) {
+        expect(error).toBeInstanceOf(FormatError)
+        refused++
+      }
+    }
+    expect(refused).toBeGreaterThan(1000)
+  })
+
   const refused: [string, Uint8Array, string][] = [
     ['big-endian', npy(header('>f4', 'False', '(6,)'), floats), "big-endian numbers ('>f4')"],
     ['of Python objects', npy(header('|O', 'False', '(6,)'), floats), "numbers of type '|O'"],
