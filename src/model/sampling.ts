@@ -6,22 +6,22 @@ import type { Random } from './random.ts'
 export type SamplingOptions = {
   /** Logits are divided by it; 0 takes the most likely token (default 1). */
   readonly temperature?: number
-  /** Keep only the k most likely tokens (default: all). */
+  /** Keep only the k most likely tokens (default 0: all). */
   readonly top_k?: number
-  /** Then keep the fewest most likely tokens whose probabilities sum to at least p, of 0 to 1 (default 1: all). */
+  /** Then keep the fewest most likely tokens whose probabilities sum to at least p, but at least one (default 1: all). */
   readonly top_p?: number
 }
 
 /** @throws RangeError if an option lies outside its range. */
-export function checkSampling({ temperature = 1, top_k, top_p = 1 }: SamplingOptions): void {
+export function checkSampling({ temperature = 1, top_k = 0, top_p = 1 }: SamplingOptions): void {
   if (!(temperature >= 0 && temperature < Infinity)) {
     throw new RangeError(`generate: temperature is ${temperature}, expected 0 or more.`)
   }
-  if (top_k !== undefined && !(Number.isInteger(top_k) && top_k >= 1)) {
-    throw new RangeError(`generate: top_k is ${top_k}, expected a whole number of at least 1.`)
+  if (!(Number.isInteger(top_k) && top_k >= 0)) {
+    throw new RangeError(`generate: top_k is ${top_k}, expected a whole number, 0 for all tokens.`)
   }
-  if (!(top_p > 0 && top_p <= 1)) {
-    throw new RangeError(`generate: top_p is ${top_p}, expected above 0 and at most 1.`)
+  if (!(top_p >= 0 && top_p <= 1)) {
+    throw new RangeError(`generate: top_p is ${top_p}, expected 0 to 1.`)
   }
 }
 
@@ -32,13 +32,13 @@ export function checkSampling({ temperature = 1, top_k, top_p = 1 }: SamplingOpt
  */
 export function sampleToken(
   logits: Float32Array,
-  { temperature = 1, top_k, top_p = 1 }: SamplingOptions,
+  { temperature = 1, top_k = 0, top_p = 1 }: SamplingOptions,
   random: Random,
 ): { id: number; logprob: number } {
   const id =
     temperature === 0
       ? argmax(logits)
-      : top_k === undefined && top_p === 1
+      : top_k === 0 && top_p === 1
         ? draw(logits, allIds(logits.length), temperature, random)
         : draw(logits, keepLikely(logits, temperature, top_k, top_p), temperature, random)
   return { id, logprob: logits[id]! - logSumExp(logits, 0, logits.length) }
@@ -62,19 +62,20 @@ function allIds(n: number): Int32Array {
 function keepLikely(
   logits: Float32Array,
   temperature: number,
-  top_k: number | undefined,
+  top_k: number,
   top_p: number,
 ): Int32Array {
   const sorted = Int32Array.from(allIds(logits.length)).sort(
     (a, b) => logits[b]! - logits[a]! || a - b,
   )
-  const likely = sorted.subarray(0, top_k ?? sorted.length)
+  const likely = sorted.subarray(0, top_k === 0 ? sorted.length : top_k)
   if (top_p === 1) return likely
   const largest = logits[likely[0]!]!
   const weights = Float64Array.from(likely, (id) => Math.exp((logits[id]! - largest) / temperature))
   const total = weights.reduce((sum, weight) => sum + weight, 0)
-  let kept = 0
-  for (let sum = 0; kept < likely.length && sum < top_p * total; kept++) sum += weights[kept]!
+  let kept = 1
+  for (let sum = weights[0]!; kept < likely.length && sum < top_p * total; kept++)
+    sum += weights[kept]!
   return likely.subarray(0, kept)
 }
 
