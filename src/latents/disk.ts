@@ -1,56 +1,25 @@
-/**
- * Latent indexes on disk: `latents.safetensors` in the SAE's folder, one tensor a column, the rest as metadata. It holds the
- * examples' token ids itself, so that they can be shown without the corpus. The only file of this folder that touches files.
- */
+/** Latent indexes on disk: `latents.safetensors` in the SAE's folder. The only file of this folder that touches files. */
 
 import { join } from 'node:path'
 import { openFile, writeFileAtomic } from '../files/index.ts'
-import {
-  FormatError,
-  fromFloat32,
-  parseSafetensors,
-  type Tensor,
-  toFloat32,
-  toInt32,
-  writeSafetensors,
-} from '../formats/index.ts'
-import { EXAMPLE_COLUMNS, LATENT_WIDTHS, latentRecord } from './record.ts'
-import type { LatentColumns, LatentIndex, LatentIndexInfo, LatentRecord } from './types.ts'
+import { type LatentReader, parseLatents, renderLatents } from './latentFile.ts'
+import type { LatentIndex } from './types.ts'
 
 /** The file in an SAE's folder. */
 export const LATENTS_FILE = 'latents.safetensors'
 
-const FORMAT = 'hooke latents 1'
-
-/** An open index on disk: records are read one by one. */
-export type LatentFile = {
+/** An open index on disk. */
+export type LatentFile = LatentReader & {
   readonly path: string
-  readonly info: LatentIndexInfo
-  readonly n_tokens: number
-  readonly d_sae: number
-  /** One latent's record; reads only its rows. @throws RangeError if there is no such latent. */
-  record(index: number): Promise<LatentRecord>
-  /** A whole column, for bulk import. */
-  column<K extends keyof LatentColumns>(name: K): Promise<LatentColumns[K]>
-  /** All columns. */
-  read(): Promise<LatentIndex>
   close(): Promise<void>
 }
 
 /**
- * Saves an index into an SAE's folder, atomically; integer columns in the narrowest type that holds them.
+ * Saves an index into an SAE's folder, atomically.
  * @throws FileError if the disk refuses.
  */
-export async function saveLatents(dir: string, { info, columns }: LatentIndex): Promise<void> {
-  const tensors = Object.entries(columns).map(([name, values]): [string, Tensor] => {
-    const shape = shapeOf(name as keyof LatentColumns, values.length)
-    return [
-      name,
-      values instanceof Float32Array ? fromFloat32(values, shape) : narrow(values, shape),
-    ]
-  })
-  const bytes = writeSafetensors(tensors, { format: FORMAT, info: JSON.stringify(info) })
-  await writeFileAtomic(join(dir, LATENTS_FILE), bytes)
+export async function saveLatents(dir: string, index: LatentIndex): Promise<void> {
+  await writeFileAtomic(join(dir, LATENTS_FILE), renderLatents(index))
 }
 
 /**
@@ -58,114 +27,12 @@ export async function saveLatents(dir: string, { info, columns }: LatentIndex): 
  * @throws FileError if there is none, FormatError if the file is damaged or not an index.
  */
 export async function openLatents(dir: string): Promise<LatentFile> {
-  const path = join(dir, LATENTS_FILE)
-  const file = await openFile(path)
+  const file = await openFile(join(dir, LATENTS_FILE))
   try {
-    const { tensors, metadata } = await parseSafetensors(file)
-    if (metadata.format !== FORMAT || metadata.info === undefined) {
-      throw new FormatError(
-        path,
-        `says its format is ${metadata.format ?? 'unknown'}, expected "${FORMAT}". Make the index again.`,
-      )
-    }
-    const info = JSON.parse(metadata.info) as LatentIndexInfo
-    const { d_sae } = info
-
-    /** Rows from .. to of a column, `width` numbers each. */
-    const rows = async (name: keyof LatentColumns, from: number, to: number, width = 1) => {
-      const entry = tensors.get(name)
-      if (entry === undefined) {
-        throw new FormatError(path, `has no column ${name}. Make the index again.`)
-      }
-      const { dtype, shape, offset, length } = entry
-      const n = shape[0]!
-      const row_bytes = n === 0 ? 0 : length / n
-      const bytes = await file.read(offset + from * row_bytes, (to - from) * row_bytes)
-      const tensor = { dtype, shape: [(to - from) * width], bytes }
-      return dtype === 'F32' ? toFloat32(tensor) : toInt32(tensor)
-    }
-    const column = async <K extends keyof LatentColumns>(name: K): Promise<LatentColumns[K]> => {
-      const n = tensors.get(name)?.shape[0] ?? 0
-      return (await rows(name, 0, n, widthOf(name))) as LatentColumns[K]
-    }
-
-    const record = async (index: number): Promise<LatentRecord> => {
-      if (!Number.isInteger(index) || index < 0 || index >= d_sae) {
-        throw new RangeError(`${path}: latent ${index} asked, expected 0 to ${d_sae - 1}.`)
-      }
-      const one: Record<string, Int32Array | Float32Array> = {}
-      const names = Object.keys(LATENT_WIDTHS) as (keyof typeof LATENT_WIDTHS)[]
-      await Promise.all(
-        names.map(async (name) => {
-          one[name] = await rows(name, index, index + 1, LATENT_WIDTHS[name])
-        }),
-      )
-      const [first, end] = await rows('example_first', index, index + 2)
-      const [ids_first, active_first] = await Promise.all([
-        rows('ids_first', first!, end! + 1),
-        rows('active_first', first!, end! + 1),
-      ])
-      const lists = [
-        ...EXAMPLE_COLUMNS.map((name) => [name, first!, end!] as const),
-        ['ids', ids_first[0]!, ids_first.at(-1)!] as const,
-        ['active_at', active_first[0]!, active_first.at(-1)!] as const,
-        ['active_value', active_first[0]!, active_first.at(-1)!] as const,
-      ]
-      await Promise.all(
-        lists.map(async ([name, from, to]) => {
-          one[name] = await rows(name, from, to)
-        }),
-      )
-      one.example_first = Int32Array.of(0, end! - first!)
-      one.ids_first = Int32Array.from(ids_first, (at) => at - ids_first[0]!)
-      one.active_first = Int32Array.from(active_first, (at) => at - active_first[0]!)
-      return latentRecord(info, one as unknown as LatentColumns, 0, index)
-    }
-
-    return {
-      path,
-      info,
-      n_tokens: info.n_tokens,
-      d_sae,
-      record,
-      column,
-      async read() {
-        const names = [...tensors.keys()] as (keyof LatentColumns)[]
-        const pairs = names.map(async (name) => [name, await column(name)] as const)
-        return { info, columns: Object.fromEntries(await Promise.all(pairs)) as LatentColumns }
-      },
-      close: () => file.close(),
-    }
+    const latents = await parseLatents(file)
+    return { ...latents, path: file.path, close: () => file.close() }
   } catch (error) {
     await file.close()
     throw error
   }
-}
-
-function widthOf(name: keyof LatentColumns): number {
-  const widths: Partial<Record<keyof LatentColumns, number>> = LATENT_WIDTHS
-  return widths[name] ?? 1
-}
-
-function shapeOf(name: keyof LatentColumns, length: number): number[] {
-  const width = widthOf(name)
-  return width === 1 ? [length] : [length / width, width]
-}
-
-/** Integers as U8, U16 or I32, whichever is the narrowest that holds all of them. */
-function narrow(values: Int32Array, shape: readonly number[]): Tensor {
-  let least = 0
-  let most = 0
-  for (const value of values) {
-    if (value < least) least = value
-    if (value > most) most = value
-  }
-  const [dtype, packed] =
-    least < 0 || most > 0xffff
-      ? (['I32', values] as const)
-      : most > 0xff
-        ? (['U16', Uint16Array.from(values)] as const)
-        : (['U8', Uint8Array.from(values)] as const)
-  const { buffer, byteOffset, byteLength } = packed
-  return { dtype, shape, bytes: new Uint8Array(buffer, byteOffset, byteLength) }
 }

@@ -59,7 +59,8 @@ export async function logitEffects(
   const U = await model.unembedding()
   const { largest, smallest } = await extremeProducts(multiply, sae.W_dec, U, {
     d: d_model,
-    k: N_LOGITS,
+    n_largest: N_LOGITS,
+    n_smallest: N_LOGITS,
     ...(signal === undefined ? {} : { signal }),
   })
   const mean = meanRow(U, d_model)

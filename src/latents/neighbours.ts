@@ -31,7 +31,7 @@ export async function findNeighbours(
 ): Promise<NeighbourColumns[]> {
   const directions = saes.map(unitRows)
   const columns: NeighbourColumns[] = []
-  const options = { k: N_NEAR, ...(signal === undefined ? {} : { signal }) }
+  const options = { n_largest: N_NEAR, n_smallest: 0, ...(signal === undefined ? {} : { signal }) }
   for (const [a, sae] of saes.entries()) {
     const d = sae.d_in
     const own = await extremeProducts(multiply, directions[a]!, directions[a]!, {

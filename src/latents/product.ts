@@ -58,24 +58,31 @@ const BLOCK_NUMBERS = 2 ** 22
 const BLOCK_ROWS = 1024
 
 /**
- * The k largest and k smallest entries of each row of A B^T; of equal entries the one of lower index. Memory: one block of
+ * The largest and the smallest entries of each row of A B^T; of equal entries the one of lower index. Memory: one block of
  * the product (16 MiB).
  * @param A [m, d]. @param B [n, d].
+ * @param options.n_smallest 0 where they are not wanted.
  * @param options.skip_diagonal leave out entry (i, i), where A and B are the same rows.
  */
 export async function extremeProducts(
   multiply: Multiply,
   A: Float32Array,
   B: Float32Array,
-  options: { d: number; k: number; skip_diagonal?: boolean; signal?: AbortSignal },
+  options: {
+    d: number
+    n_largest: number
+    n_smallest: number
+    skip_diagonal?: boolean
+    signal?: AbortSignal
+  },
 ): Promise<{ largest: Extremes; smallest: Extremes }> {
-  const { d, k, skip_diagonal = false, signal } = options
+  const { d, n_largest, n_smallest, skip_diagonal = false, signal } = options
   const m = A.length / d
   const n = B.length / d
   const block_rows = Math.min(m, BLOCK_ROWS)
   const block_columns = Math.max(1, Math.min(n, Math.floor(BLOCK_NUMBERS / block_rows)))
-  const largest = noExtremes(m * k, Number.NEGATIVE_INFINITY)
-  const smallest = noExtremes(m * k, Number.POSITIVE_INFINITY)
+  const largest = noExtremes(m * n_largest, Number.NEGATIVE_INFINITY)
+  const smallest = noExtremes(m * n_smallest, Number.POSITIVE_INFINITY)
   for (let row = 0; row < m; row += block_rows) {
     const rows = Math.min(block_rows, m - row)
     for (let column = 0; column < n; column += block_columns) {
@@ -87,18 +94,33 @@ export async function extremeProducts(
         d,
       )
       for (let i = 0; i < rows; i++) {
-        const last = (row + i + 1) * k - 1
-        const skipped = skip_diagonal ? row + i - column : -1
-        for (let j = 0; j < columns; j++) {
-          const value = block[i * columns + j]!
-          if (j === skipped) continue
-          if (value > largest.value[last]!) insert(largest, row + i, k, column + j, value, 1)
-          if (value < smallest.value[last]!) insert(smallest, row + i, k, column + j, value, -1)
-        }
+        const entries = block.subarray(i * columns, (i + 1) * columns)
+        const skip = skip_diagonal ? row + i - column : -1
+        takeExtremes(entries, column, skip, largest, row + i, n_largest, 1)
+        if (n_smallest > 0) takeExtremes(entries, column, skip, smallest, row + i, n_smallest, -1)
       }
     }
   }
   return { largest, smallest }
+}
+
+/** Enters one row's stretch of the product, from `column` on, into the row's k best; sign -1 looks for the smallest. */
+function takeExtremes(
+  entries: Float32Array,
+  column: number,
+  skip: number,
+  best: Extremes,
+  row: number,
+  k: number,
+  sign: 1 | -1,
+): void {
+  const last = (row + 1) * k - 1
+  let bound = sign * best.value[last]!
+  for (let j = 0; j < entries.length; j++) {
+    if (sign * entries[j]! <= bound || j === skip) continue
+    insert(best, row, k, column + j, entries[j]!, sign)
+    bound = sign * best.value[last]!
+  }
 }
 
 function noExtremes(length: number, value: number): Extremes {
