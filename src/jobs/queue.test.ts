@@ -1,0 +1,111 @@
+import { join } from 'node:path'
+import { PgBoss } from 'pg-boss'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
+import {
+  createRun,
+  type Database,
+  getRun,
+  listSaes,
+  openDatabase,
+  pointsOf,
+  updateRun,
+} from '../store/index.ts'
+import type { PipelineConfig } from './config.ts'
+import { JobQueue, type QueueEvent } from './queue.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let db: Database
+let queue: JobQueue
+let events: QueueEvent[]
+let config: PipelineConfig
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+})
+afterAll(() => folder.remove())
+beforeEach(async (context) => {
+  db = await openDatabase('memory://')
+  config = await tinyConfig(folder.path, `suite-${context.task.id}`)
+  events = []
+  queue = await JobQueue.open(db, { onEvent: (event) => events.push(event) })
+})
+afterEach(async () => {
+  await queue.close()
+  await db.close()
+})
+
+/** Long enough that it is still training when it is stopped. */
+const long = (): PipelineConfig => ({ ...config, n_tokens: 4_000_000 })
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+const trains = (): boolean => events.some((event) => event.type === 'points')
+
+it('performs a run in a thread and enters what it reports', async () => {
+  const id = await queue.enqueue('demo', config)
+  expect(await queue.settled(id)).toMatchObject({ state: 'done', progress: 1, kind: 'demo' })
+  expect((await listSaes(db)).map(({ state }) => state)).toEqual(['labelled', 'labelled'])
+  expect((await pointsOf(db, id)).length).toBeGreaterThan(0)
+  const changed = events.flatMap((event) => (event.type === 'changed' ? [event.what] : []))
+  expect(new Set(changed)).toEqual(new Set(['workspace', 'latents', 'labels']))
+})
+
+it('gives one run to those who ask for a suite twice', async () => {
+  const id = await queue.enqueue('demo', long())
+  expect(await queue.enqueue('demo', long())).toBe(id)
+  await queue.stop(id)
+})
+
+it('stops a run at its checkpoint and goes on when asked again', async () => {
+  const id = await queue.enqueue('train', long())
+  await until(trains)
+  expect(await queue.stop(id)).toMatchObject({ state: 'stopped' })
+  expect((await listSaes(db)).map(({ state }) => state)).toEqual(['waiting', 'waiting'])
+
+  const again = await queue.enqueue('train', long())
+  expect(again).not.toBe(id)
+  events = []
+  await until(trains)
+  const [first] = await pointsOf(db, again)
+  expect(first!.step).toBeGreaterThan((await pointsOf(db, id))[0]!.step)
+  await queue.stop(again)
+})
+
+it('stops a run that waits before it begins', async () => {
+  const first = await queue.enqueue('train', long())
+  await until(trains)
+  const second = await queue.enqueue('train', { ...config, out: join(folder.path, 'waits') })
+  expect(await queue.stop(second)).toMatchObject({ state: 'stopped', progress: 0 })
+  await queue.stop(first)
+})
+
+it('says in the run what went wrong', async () => {
+  const id = await queue.enqueue('train', { ...config, hooks: ['blocks.99.*'] })
+  const run = await queue.settled(id)
+  expect(run.state).toBe('failed')
+  expect(run.error).toContain('blocks.99.*')
+})
+
+it('marks the run under way as stopped when it is closed', async () => {
+  const id = await queue.enqueue('train', long())
+  await until(trains)
+  await queue.close()
+  expect(await getRun(db, id)).toMatchObject({ state: 'stopped' })
+})
+
+it('takes up a run that a killed program left behind', async () => {
+  await queue.close()
+  // What a kill leaves: a job handed out to nobody who lives, and a run that says it is running.
+  const { id } = await createRun(db, { kind: 'demo', suite: 'left' })
+  const boss = new PgBoss({ ...db.boss, schedule: false, supervise: false })
+  await boss.start()
+  await boss.send('hooke-runs', { kind: 'demo', config }, { id })
+  await boss.fetch('hooke-runs')
+  await boss.stop({ graceful: false })
+  await updateRun(db, id, { state: 'running' })
+
+  queue = await JobQueue.open(db)
+  expect(await queue.settled(id)).toMatchObject({ state: 'done' })
+})
