@@ -19,15 +19,15 @@ const sites: Record<string, string> = {
   hook_mlp_out: 'mlp',
 }
 
-/** A hook as a row's name: `blocks.3.hook_resid_post` is "L3", `blocks.3.hook_mlp_out` is "L3 mlp". */
+/** A hook as a row's name: `blocks.3.hook_resid_post` is "layer 3", `blocks.3.hook_mlp_out` is "layer 3 mlp". */
 export function siteName(hook: string): string {
   const match = /^blocks\.(\d+)\.(.+)$/.exec(hook)
   if (!match) return hook.replace(/^hook_/, '')
   const site = sites[match[2] ?? ''] ?? match[2]
-  return site ? `L${match[1]} ${site}` : `L${match[1]}`
+  return site ? `layer ${match[1]} ${site}` : `layer ${match[1]}`
 }
 
-/** A latent as "L3 · 1204". */
+/** A latent as "layer 3 · 1204". */
 export function latentName(hook: string, index: number): string {
   return `${siteName(hook)} · ${index}`
 }

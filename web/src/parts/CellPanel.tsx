@@ -102,7 +102,7 @@ function SiteLatents(props: {
                     className="action"
                     aria-label={`Open latent ${active.index}`}
                   >
-                    {active.index}
+                    open
                   </Link>
                   <SteerLink sae={row.sae} index={active.index} />
                 </span>

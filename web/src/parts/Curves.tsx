@@ -5,12 +5,14 @@ import { saeName, siteName } from '../format/names.ts'
 import { count, short } from '../format/numbers.ts'
 import { Term, type TermName } from './Term.tsx'
 
-const width = 480
-const height = 180
+const width = 640
+const height = 220
 const left = 44
 const right = 34
 const top = 8
 const bottom = 22
+/** With more lines than this only the shallowest, the deepest and the lit one are named. */
+const mostNames = 8
 
 /** Ticks at 1, 2 or 5 times a power of ten, about `n` of them from `min` to `max`. */
 export function ticks(min: number, max: number, n: number): number[] {
@@ -53,6 +55,8 @@ export function Curves(props: {
   const x = (step: number) => left + ((width - left - right) * step) / maxStep
   const y = (v: number) =>
     top + (height - top - bottom) * (1 - (scaled(Math.max(v, log ? min : v)) - scaled(min)) / span)
+  const named = (sae: string, i: number) =>
+    lines.length <= mostNames || i === 0 || i === lines.length - 1 || sae === props.lit
   const depth = (i: number) => (lines.length < 2 ? 1 : 0.3 + (0.7 * i) / (lines.length - 1))
   const ends = spread(
     lines.map(([, list]) => y(list.at(-1)?.[of] ?? 0)),
@@ -74,11 +78,11 @@ export function Curves(props: {
               .map(([sae, list]) => `${siteName(saeName(sae).hook)} ${short(list.at(-1)?.[of])}`)
               .join(', ')}
           </title>
-          {(log ? logTicks(min, max) : ticks(0, max, 4)).map((tick) => (
+          {(log ? logTicks(min, max) : ticks(0, max, 5)).map((tick) => (
             <g key={tick} className="tick">
               <line x1={left} x2={width - right} y1={y(tick)} y2={y(tick)} />
               <text x={left - 6} y={y(tick)} dy="0.32em" textAnchor="end">
-                {short(tick)}
+                {Number(tick.toPrecision(3))}
               </text>
             </g>
           ))}
@@ -105,9 +109,16 @@ export function Curves(props: {
                   .map((p) => `${x(p.step).toFixed(1)},${y(p[of]).toFixed(1)}`)
                   .join(' ')}
               />
-              <text x={x(list.at(-1)?.step ?? 0) + 5} y={ends[i]} dy="0.32em">
-                {siteName(saeName(sae).hook)}
-              </text>
+              {named(sae, i) && (
+                <text
+                  className={i === 0 || i === lines.length - 1 ? undefined : 'between'}
+                  x={x(list.at(-1)?.step ?? 0) + 5}
+                  y={ends[i]}
+                  dy="0.32em"
+                >
+                  {siteName(saeName(sae).hook).replace('layer ', '')}
+                </text>
+              )}
             </g>
           ))}
         </svg>

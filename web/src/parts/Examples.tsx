@@ -89,8 +89,7 @@ function Example(props: { example: ExampleView; max: number; context: Context })
       values={example.values.slice(from, to)}
       peak={example.peak - from}
       max={props.max}
-      cutStart={example.start + from > 0}
-      cutEnd
+      aligned={props.context !== 'full'}
     />
   )
 }

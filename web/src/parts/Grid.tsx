@@ -10,6 +10,9 @@ import { percent } from '../format/numbers.ts'
 import { lossHeight, tint } from '../format/tint.ts'
 import { type Sheet, type SheetRow, strengthOf } from '../state/sheet.ts'
 
+/** Up to this many rows the cells are taller, and show more of their labels. */
+const fewRows = 10
+
 /** A place in the grid. */
 export type Cell = { readonly row: number; readonly column: number }
 
@@ -44,14 +47,15 @@ export const Grid = memo(function Grid(props: {
   }
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
     <section className="grid-scroll" ref={scroller} aria-label="Layers by tokens" tabIndex={-1}>
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the view listens for the arrow keys and Enter */}
       <table
         ref={table}
         // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table is what a grid is made of
         role="grid"
-        className={props.narrow ? 'grid narrow' : 'grid'}
+        className={
+          props.narrow ? 'grid narrow' : sheet.rows.length > fewRows ? 'grid' : 'grid tall'
+        }
         tabIndex={0}
         aria-activedescendant={`${id}-${focus.row}-${focus.column}`}
         aria-describedby={`${id}-how`}
@@ -193,13 +197,14 @@ function placeOf(
   }
 }
 
-/** Marks the focused cell and its column, and scrolls it into sight without moving the page. */
+/** Marks the focused cell and its column, and once it has moved keeps it in sight without moving the page. */
 function useFocusMark(
   table: React.RefObject<HTMLTableElement | null>,
   scroller: React.RefObject<HTMLDivElement | null>,
   focus: Cell,
 ): void {
   const { row, column } = focus
+  const shown = useRef(`${row}.${column}`)
   useEffect(() => {
     const marked: Element[] = []
     const mark = (selector: string, name: string) => {
@@ -212,7 +217,10 @@ function useFocusMark(
     mark(`tfoot [data-c="${column}"]`, 'in-column')
     mark(`tr[data-r="${row}"]`, 'in-row')
     const cell = mark(`tr[data-r="${row}"] [data-c="${column}"]`, 'focused')
-    keepInSight(scroller.current, cell)
+    if (shown.current !== `${row}.${column}`) {
+      shown.current = `${row}.${column}`
+      keepInSight(scroller.current, cell)
+    }
     return () => {
       for (const element of marked) element.classList.remove('in-column', 'in-row', 'focused')
     }
@@ -248,6 +256,7 @@ function useLight(
       for (const element of [row?.children[column + 1], head?.children[column + 1]]) {
         if (!(element instanceof HTMLElement)) continue
         element.classList.add('lit')
+        if (sheet.strongest({ row: trace.row, column }) === lit) element.classList.add('lit-first')
         element.style.setProperty('--lit', `${tint(strength, 1)}%`)
         marked.push(element)
       }
@@ -258,7 +267,7 @@ function useLight(
       root.classList.remove('lighting')
       row?.classList.remove('lit-row')
       for (const element of marked) {
-        element.classList.remove('lit')
+        element.classList.remove('lit', 'lit-first')
         element.style.removeProperty('--lit')
       }
     }

@@ -1,8 +1,12 @@
 /** Bars over edges: an SVG drawn to its data, hairline axis, no library. */
 import { useId } from 'react'
 import { count, short } from '../format/numbers.ts'
+import { tint } from '../format/tint.ts'
 
-/** counts[b] in [edges[b], edges[b + 1]); heights as the square root, so that rare large values can be seen. */
+/**
+ * counts[b] in [edges[b], edges[b + 1]); heights as the square root, so that rare large values can be seen. A bar has
+ * the colour that tokens of its value have, and so the figure is their key.
+ */
 export function Histogram(props: {
   edges: readonly number[]
   counts: readonly number[]
@@ -30,8 +34,18 @@ export function Histogram(props: {
         </title>
         {counts.map((c, b) => {
           const height = 40 * Math.sqrt(c / most)
-          // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its position
-          return <rect key={b} x={b + 0.08} y={40 - height} width={0.84} height={height} />
+          const value = ((edges[b] ?? 0) + (edges[b + 1] ?? 0)) / 2
+          return (
+            <rect
+              // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its position
+              key={b}
+              x={b + 0.08}
+              y={40 - height}
+              width={0.84}
+              height={height}
+              style={{ '--tint': `${tint(value, last ?? 0)}%` }}
+            />
+          )
         })}
       </svg>
       <figcaption>

@@ -62,7 +62,6 @@ export function LatentPicker(props: {
               key={`${hit.sae}/${hit.index}`}
               type="button"
               id={`${id}-${i}`}
-              // biome-ignore lint/a11y/useSemanticElements: an option with rich content, in a list of a combobox
               role="option"
               aria-selected={i === chosen}
               tabIndex={-1}

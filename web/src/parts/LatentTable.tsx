@@ -7,6 +7,7 @@ import { siteName, visiblePiece } from '../format/names.ts'
 import { count, percent, short } from '../format/numbers.ts'
 import { LatentLink, SteerLink } from './LatentLink.tsx'
 import { Failure } from './Notice.tsx'
+import { Term } from './Term.tsx'
 
 const sorts: readonly (readonly [LatentOrder['sort'], LatentOrder['order'], string])[] = [
   ['index', 'asc', 'by number'],
@@ -47,6 +48,12 @@ export function LatentTable(props: {
         </fieldset>
       </header>
       {list.error && <Failure error={list.error} onRetry={() => void list.refetch()} />}
+      <p className="hit-head quiet">
+        <Term of="density">density</Term>
+        <span className="only-wide">
+          <Term of="max_act">maximum</Term>
+        </span>
+      </p>
       <ol className="hits">
         {latents.map((latent) => (
           <li key={latent.index} className="hit">

@@ -21,7 +21,7 @@ export function SteerDock(props: { interventions: string }) {
       replace: true,
       resetScroll: false,
     })
-  useKeys({ Escape: close })
+  useKeys({ escape: close })
   return (
     <aside className="dock" aria-label="Steering">
       <SteerPanel

@@ -15,8 +15,8 @@ export function Tokens(props: {
   peak?: number | undefined
   /** Said to screen readers before the text. */
   name: string
-  cutStart?: boolean
-  cutEnd?: boolean
+  /** One line with the peak at a fixed place, so that a list of passages reads as a concordance. */
+  aligned?: boolean
 }) {
   const { pieces, values, peak } = props
   const [cursor, setCursor] = useState<number>()
@@ -30,6 +30,27 @@ export function Tokens(props: {
   const point = (target: EventTarget) => {
     const at = target instanceof HTMLElement ? target.dataset.at : undefined
     if (at !== undefined) setCursor(Number(at))
+  }
+  const token = (i: number) => {
+    const amount = tint(values[i] ?? 0, props.max)
+    const piece = pieces[i] ?? ''
+    const classes = [
+      't',
+      amount > 0 && 'on',
+      i === peak && 'peak',
+      i === cursor && 'at',
+      /^[\s↵]+$/.test(piece) && 'blank',
+    ]
+    return (
+      <span
+        key={i}
+        data-at={i}
+        className={classes.filter(Boolean).join(' ')}
+        style={amount > 0 ? { '--tint': `${amount}%` } : undefined}
+      >
+        {visiblePiece(piece)}
+      </span>
+    )
   }
   const value = shown === undefined ? undefined : values[shown]
   return (
@@ -46,25 +67,16 @@ export function Tokens(props: {
       onClick={(e) => point(e.target)}
       onBlur={() => setCursor(undefined)}
     >
-      <p className="tokens-text">
-        {props.cutStart && <span className="cut">…</span>}
-        {pieces.map((piece, i) => {
-          const amount = tint(values[i] ?? 0, props.max)
-          const classes = `t${amount > 0 ? ' on' : ''}${i === peak ? ' peak' : ''}${i === cursor ? ' at' : ''}`
-          return (
-            <span
-              // biome-ignore lint/suspicious/noArrayIndexKey: a token is its position
-              key={i}
-              data-at={i}
-              className={classes}
-              style={amount > 0 ? { '--tint': `${amount}%` } : undefined}
-            >
-              {visiblePiece(piece)}
-            </span>
-          )
-        })}
-        {props.cutEnd && <span className="cut">…</span>}
-      </p>
+      {props.aligned && peak !== undefined ? (
+        <p className="tokens-text aligned">
+          <span className="before">
+            <span>{pieces.slice(0, peak).map((_, i) => token(i))}</span>
+          </span>
+          <span className="after">{pieces.slice(peak).map((_, i) => token(peak + i))}</span>
+        </p>
+      ) : (
+        <p className="tokens-text">{pieces.map((_, i) => token(i))}</p>
+      )}
       <output className="tokens-value" aria-live="polite">
         <span>{value ? short(value) : '0'}</span>
         {cursor !== undefined && (

@@ -1,9 +1,17 @@
 /** Keys of the page: single letters, or `g` and a letter, that work wherever nobody is typing. */
 import { useEffect, useRef } from 'react'
 
-/** From `event.key`, or `g` and a key as "g m", to what it does. */
+/** From a key (`event.key`, or its name below), or `g` and a key as "g m", to what it does. */
 export type KeyMap = Readonly<Record<string, () => void>>
 
+const names: Readonly<Record<string, string>> = {
+  ArrowLeft: 'left',
+  ArrowRight: 'right',
+  ArrowUp: 'up',
+  ArrowDown: 'down',
+  Enter: 'enter',
+  Escape: 'escape',
+}
 const leader = 'g'
 const leaderLasts_ms = 1000
 const maps = new Set<{ current: KeyMap }>()
@@ -22,7 +30,8 @@ function listen(event: KeyboardEvent): void {
   if (isTyping(event.target)) return
   const led = event.timeStamp - ledAt < leaderLasts_ms
   ledAt = Number.NEGATIVE_INFINITY
-  const chord = led ? `${leader} ${event.key}` : event.key
+  const key = names[event.key] ?? event.key
+  const chord = led ? `${leader} ${key}` : key
   // The map that was mounted last, so the view before the frame, is asked first.
   for (const map of [...maps].reverse()) {
     const act = Object.hasOwn(map.current, chord) ? map.current[chord] : undefined

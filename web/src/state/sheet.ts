@@ -107,14 +107,16 @@ const waitingRow = (sae: SaeSummary): SheetRow => ({
   ],
 })
 
-/** The cell to begin with: the strongest of the middle row, so that there is something to see. */
+const inSight = 8
+
+/** The cell to begin with: the strongest of the middle row among the first tokens, so that there is something to see. */
 export function startCell(sheet: Sheet): { row: number; column: number } {
   const filled = sheet.rows.flatMap((row, r) => (row.cells ? [r] : []))
   const row = filled[Math.floor(filled.length / 2)]
   if (row === undefined) return { row: 0, column: Math.min(1, sheet.columns - 1) }
   let column = 0
   let best = 0
-  for (const [c, cell] of (sheet.rows[row]?.cells ?? []).entries()) {
+  for (const [c, cell] of (sheet.rows[row]?.cells ?? []).slice(0, inSight).entries()) {
     const key = sheet.strongest({ row, column: c })
     const strength = cell[0] ? strengthOf(cell[0], key ? sheet.latents.get(key) : undefined) : 0
     if (strength > best) {

@@ -74,12 +74,12 @@ export function Microscope() {
   }
   const chosen = locked ?? (focus && sheet?.strongest(focus))
   useKeys({
-    ArrowLeft: () => move(0, -1),
-    ArrowRight: () => move(0, 1),
-    ArrowUp: () => move(-1, 0),
-    ArrowDown: () => move(1, 0),
-    Enter: () => focus && select(focus, true),
-    Escape: () => lock(undefined),
+    left: () => move(0, -1),
+    right: () => move(0, 1),
+    up: () => move(-1, 0),
+    down: () => move(1, 0),
+    enter: () => focus && select(focus, true),
+    escape: () => lock(undefined),
     o: () => {
       const latent = parseLatentKey(chosen)
       if (latent)

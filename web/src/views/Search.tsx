@@ -129,6 +129,11 @@ export function Search() {
       {result.error && asked && (
         <Failure error={result.error} onRetry={() => void result.refetch()} />
       )}
+      {hits.length > 0 && (
+        <p className="hit-head quiet">
+          <Term of="density">density</Term>
+        </p>
+      )}
       <ol className="hits" id="hits" ref={list}>
         {hits.map((hit, i) => (
           <HitRow key={`${hit.sae}/${hit.index}/${hit.matched}`} hit={hit} chosen={i === chosen} />
@@ -167,12 +172,7 @@ function HitRow(props: { hit: SearchResult['hits'][number]; chosen: boolean }) {
           </>
         )}
       </span>
-      <span className="value">
-        <span className="hidden">
-          <Term of="density">density</Term>
-        </span>
-        {percent(hit.density)}
-      </span>
+      <span className="value">{percent(hit.density)}</span>
       <SteerLink sae={hit.sae} index={hit.index} />
     </li>
   )

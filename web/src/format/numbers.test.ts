@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { count, none, percent, remaining, short } from './numbers.ts'
+
+test('three significant digits, whatever the size', () => {
+  expect([0, 0.01234, 0.5, 1.234, 45.67, 999.4, 12345, -2.5].map(short)).toEqual([
+    '0',
+    '0.0123',
+    '0.500',
+    '1.23',
+    '45.7',
+    '999',
+    '12,345',
+    '−2.50',
+  ])
+})
+
+test('what could not be computed is a dash, never zero', () => {
+  expect(short(undefined)).toBe(none)
+  expect(short(Number.NaN)).toBe(none)
+  expect(percent(undefined)).toBe(none)
+  expect(count(undefined)).toBe(none)
+})
+
+test('shares keep two digits where they are small', () => {
+  expect([0, 0.5, 0.0123, 0.0012, 0.00012].map(percent)).toEqual([
+    '0 %',
+    '50 %',
+    '1.2 %',
+    '0.12 %',
+    '0.012 %',
+  ])
+})
+
+test('the time left is said in words a person would use', () => {
+  expect([3_000, 42_000, 131_000, 7_200_000].map(remaining)).toEqual([
+    'seconds left',
+    'about 40 s left',
+    'about 2 min left',
+    'about 2.0 h left',
+  ])
+})

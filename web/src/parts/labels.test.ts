@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import type { LabelView } from '../../../src/server/api.ts'
+import { windowOf } from './Examples.tsx'
+import { cellLabel } from './Grid.tsx'
+import { currentLabel } from './LabelEditor.tsx'
+
+const label = (
+  id: number,
+  method: LabelView['method'],
+  more: Partial<LabelView> = {},
+): LabelView => ({
+  id,
+  sae: 's',
+  latent: 0,
+  text: `${method} ${id}`,
+  method,
+  author: 'x',
+  created_at: `2026-01-0${id}T00:00:00Z`,
+  evidence: '',
+  ...more,
+})
+
+test('the label in use is by hand before by a model before lexical, and the newest of its kind', () => {
+  const list = [label(3, 'lexical'), label(1, 'llm'), label(2, 'llm')]
+  expect(currentLabel(list)?.id).toBe(2)
+  expect(currentLabel([...list, label(1, 'manual')])?.method).toBe('manual')
+})
+
+test('a withdrawn label is not in use', () => {
+  expect(currentLabel([label(1, 'manual', { retired_at: '2026-02-01' })])).toBeUndefined()
+})
+
+test('the context of an example is cut at its ends', () => {
+  const example = {
+    interval: 0,
+    doc: 1,
+    start: 0,
+    peak: 2,
+    pieces: Array(9).fill('x'),
+    values: Array(9).fill(0),
+  }
+  expect(windowOf(example, '5')).toEqual({ from: 0, to: 8 })
+  expect(windowOf(example, '16')).toEqual({ from: 0, to: 9 })
+})
+
+test('a cell drops the words that every label begins with, but not the whole label', () => {
+  expect(cellLabel('token “ moon”')).toBe('“ moon”')
+  expect(cellLabel('the words of sailors')).toBe('of sailors')
+  expect(cellLabel('tokens')).toBe('tokens')
+})
