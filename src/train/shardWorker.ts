@@ -28,11 +28,13 @@ export type WorkerMessage = { readonly snapshot: ShardSnapshot }
 
 /** The shards of one SAE that this thread owns. */
 type Owned = {
-  plan: SaePlan
-  sae: number
-  numbers: number[]
-  ranges: ShardRange[]
-  slice: SaeSlice
+  readonly plan: SaePlan
+  readonly sae: number
+  readonly numbers: readonly number[]
+  readonly ranges: readonly ShardRange[]
+  readonly slice: SaeSlice
+  /** Per slot and shard of the SAE, this thread's own or not [batch_size, padded d]. */
+  readonly partials: readonly (readonly Float32Array[])[]
 }
 
 async function main({ plan, shared, thread, restored }: WorkerInput): Promise<void> {
@@ -61,7 +63,11 @@ async function main({ plan, shared, thread, restored }: WorkerInput): Promise<vo
       if (k >= 0) for (const name of SHARD_STATE) slice.shards[k]!.arrays[name].set(state[name])
     }
     slice.refresh()
-    owned.push({ plan: saePlan, sae, numbers, ranges, slice })
+    const length = plan.batch_size * padded(saePlan.d_in)
+    const partials = shared.partials.map((slot) =>
+      slot.slice(0, saePlan.n_shards).map((partial) => partial.subarray(0, length)),
+    )
+    owned.push({ plan: saePlan, sae, numbers, ranges, slice, partials })
   }
 
   let seen = 0
@@ -93,20 +99,18 @@ async function step(
   turn: number,
 ): Promise<void> {
   const { inputs, outputs, counts, b_dec, g_b_dec } = shared.saes[sae]!
-  const { spec, d_in, scale, site, n_shards } = plan.saes[sae]!
-  const length = plan.batch_size * padded(d_in)
-  const partials = shared.partials[turn % 2]!.slice(0, n_shards).map((p) => p.subarray(0, length))
+  const { spec, scale, site, n_shards } = plan.saes[sae]!
   if (mine) {
     mine.slice.load(shared.x[slot]![site]!, scale, b_dec)
     for (const [k, shard] of mine.numbers.entries()) {
       counts[shard * 2] = await mine.slice.forward(k)
-      partials[shard]!.set(mine.slice.partial)
+      mine.partials[turn % 2]![shard]!.set(mine.slice.partial)
     }
   }
   barrier(shared.signals, plan.n_threads)
   if (!mine) return
   const { slice, numbers } = mine
-  slice.setResidual(partials)
+  slice.setResidual(mine.partials[turn % 2]!)
   if (numbers[0] === 0) {
     const mean = g_b_dec[n_shards]!
     outputs[OUTPUTS.mse] = slice.residualMoments(mean)

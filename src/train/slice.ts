@@ -233,15 +233,6 @@ export class SaeSlice {
     this.#kernels.update(view.block)
   }
 
-  /** Gradients of one latent, without a step, for inspection: call after `transposeShard`. */
-  gradients(k: number, latent: number): void {
-    this.#kernels.gradients(this.#parts[k]!.view.block, latent)
-  }
-
-  transposeShard(k: number): void {
-    this.#kernels.transpose(this.#parts[k]!.view.block)
-  }
-
   /** Derived fields after weights were written from outside. */
   refresh(): void {
     for (const { view } of this.#parts) {
