@@ -264,6 +264,8 @@ export const SteerEvent = z.discriminatedUnion('type', [
     type: z.literal('token'),
     side: z.enum(['default', 'steered']),
     piece: z.string(),
+    /** What it adds to the text: empty while the bytes of a character are incomplete. */
+    text: z.string().optional(),
     /** Log-probability of this token under the side's own distribution. */
     logprob: z.number(),
   }),

@@ -25,7 +25,11 @@ export const notFound = (message: string): HttpProblem => new HttpProblem(404, m
  */
 export function answerError(error: Error, c: Context): Response {
   const body = (message: string): Problem => ({ error: message })
-  if (error instanceof HttpProblem) return c.json(body(error.message), error.status)
+  if (error instanceof HttpProblem) {
+    // The rest of an overlong body is not read, so nothing else can come over this connection.
+    if (error.status === 413) c.header('Connection', 'close')
+    return c.json(body(error.message), error.status)
+  }
   if (error instanceof HTTPException)
     return c.json(body(error.message || 'malformed request'), error.status)
   if (error instanceof RangeError || error instanceof TypeError)
