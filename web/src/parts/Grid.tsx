@@ -140,7 +140,7 @@ const GridRow = memo(function GridRow(props: {
               data-c={c}
               style={first ? { '--tint': `${tint(strength, 1)}%` } : undefined}
             >
-              {first && <bdi>{chip?.label ? cellLabel(chip.label) : first.index}</bdi>}
+              {first && <bdi>{chip?.label ?? first.index}</bdi>}
             </td>
           )
         })
@@ -176,11 +176,6 @@ const Predictions = memo(function Predictions(props: { sheet: Sheet }) {
     </tfoot>
   )
 })
-
-/** A label cut to what can tell in a cell: without the words that every lexical label begins with. */
-export function cellLabel(label: string): string {
-  return label.replace(/^(the )?(tokens?|words?)\s+(?=\S)/i, '').slice(0, 80)
-}
 
 /** The cell or token under a pointer; in head and foot the row of the focus is kept. */
 function placeOf(

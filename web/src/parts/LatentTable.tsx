@@ -23,7 +23,8 @@ export function LatentTable(props: {
   onOrder: (by: LatentOrder) => void
 }) {
   const { sae, by } = props
-  const list = useInfiniteQuery(latentsQuery(sae.id, by))
+  const indexed = sae.state === 'indexed' || sae.state === 'labelled'
+  const list = useInfiniteQuery({ ...latentsQuery(sae.id, by), enabled: indexed })
   const latents = list.data?.pages.flatMap((p) => p.latents) ?? []
   return (
     <section className="latent-list" aria-label={`Latents of ${siteName(sae.hook)}`}>
@@ -48,7 +49,10 @@ export function LatentTable(props: {
         </fieldset>
       </header>
       {list.error && <Failure error={list.error} onRetry={() => void list.refetch()} />}
-      <p className="hit-head quiet">
+      {!indexed && (
+        <p className="quiet">They can be seen once they are indexed. Now: {sae.state}.</p>
+      )}
+      <p className="hit-head quiet" hidden={latents.length === 0}>
         <Term of="density">density</Term>
         <span className="only-wide">
           <Term of="max_act">maximum</Term>

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LabelView } from '../../../src/server/api.ts'
 import { windowOf } from './Examples.tsx'
-import { cellLabel } from './Grid.tsx'
 import { currentLabel } from './LabelEditor.tsx'
 
 const label = (
@@ -41,10 +40,4 @@ test('the context of an example is cut at its ends', () => {
   }
   expect(windowOf(example, '5')).toEqual({ from: 0, to: 8 })
   expect(windowOf(example, '16')).toEqual({ from: 0, to: 9 })
-})
-
-test('a cell drops the words that every label begins with, but not the whole label', () => {
-  expect(cellLabel('token “ moon”')).toBe('“ moon”')
-  expect(cellLabel('the words of sailors')).toBe('of sailors')
-  expect(cellLabel('tokens')).toBe('tokens')
 })

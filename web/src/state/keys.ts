@@ -25,9 +25,15 @@ function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
 }
 
+/** Whether Enter or Space presses the link or button that has the focus. */
+function isPress(event: KeyboardEvent): boolean {
+  if (event.key !== 'Enter' && event.key !== ' ') return false
+  return event.target instanceof Element && event.target.closest('a, button, summary') !== null
+}
+
 function listen(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
-  if (isTyping(event.target)) return
+  if (isTyping(event.target) || isPress(event)) return
   const led = event.timeStamp - ledAt < leaderLasts_ms
   ledAt = Number.NEGATIVE_INFINITY
   const key = names[event.key] ?? event.key

@@ -2,16 +2,16 @@
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useDeferredValue, useMemo, useState } from 'react'
-import type { Run, SaeSummary } from '../../../src/server/api.ts'
+import type { Run } from '../../../src/server/api.ts'
 import { microscopeQuery, workspaceQuery } from '../api/queries.ts'
-import { parseLatentKey, siteName } from '../format/names.ts'
+import { parseLatentKey } from '../format/names.ts'
 import { remaining } from '../format/numbers.ts'
 import { CellPanel } from '../parts/CellPanel.tsx'
 import { type Cell, Grid } from '../parts/Grid.tsx'
 import { Legend } from '../parts/Legend.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
 import { useKeys } from '../state/keys.ts'
-import { readSheet, startCell } from '../state/sheet.ts'
+import { readSheet, type SheetRow, startCell } from '../state/sheet.ts'
 import { formatInterventions, longestInUrl, type MicroscopeState } from '../state/urlState.ts'
 
 /** The microscope. */
@@ -240,24 +240,23 @@ function Sentence(props: {
 /** Below the grid: what is not shown and why, and what is still to come. */
 function LeftOut(props: {
   words: readonly string[]
-  saes: readonly SaeSummary[] | undefined
-  known: number
+  rows: readonly SheetRow[]
   run: Run | undefined
 }) {
-  const coming = (props.saes ?? []).filter((s) => s.state === 'waiting' || s.state === 'training')
+  const coming = props.rows.filter((row) => row.waitingFor !== undefined)
   const { run } = props
   return (
     <div className="left-out">
       {props.words.length > 0 && <p>Left out: {props.words.join('; ')}.</p>}
-      {props.known === 0 && !props.saes?.length && !run && (
+      {props.rows.length === 0 && !run && (
         <Notice>
           No dictionary is trained for this model yet. Tokens, their loss and the predictions are
           known without one. <code>hooke train</code> makes one for every layer.
         </Notice>
       )}
-      {(coming.length > 0 || (run && !props.saes?.length)) && (
+      {(coming.length > 0 || (run && props.rows.length === 0)) && (
         <p>
-          {coming.length > 0 && <>To come: {coming.map((s) => siteName(s.hook)).join(', ')}. </>}
+          {coming.length > 0 && <>To come: {coming.map((row) => row.name).join(', ')}. </>}
           {run && (
             <>
               Now {run.message} <span className="quiet">{remaining(run.remaining_ms)}</span>
