@@ -3,6 +3,7 @@ import type { LatentRecord } from '../../latents/index.ts'
 import type { WordBackground } from './background.ts'
 import { QUOTE, WORD_CLASSES } from './classes.ts'
 import { contextWords } from './context.ts'
+import { LANGUAGES } from './languages.ts'
 import type { Observation } from './observe.ts'
 import { quote, stem, tally, title } from './phrase.ts'
 import { pieceText } from './words.ts'
@@ -68,7 +69,7 @@ function* wordClaims(top: readonly Observation[]): Generator<Claim> {
     yield {
       about: 'peak',
       text,
-      evidence: `peak on ${text}`,
+      evidence: `peak on ${quote(written(top, first))}`,
       worth: 1,
       holds: (o) => o.lower === first,
     }
@@ -100,23 +101,29 @@ function* wordClaims(top: readonly Observation[]): Generator<Claim> {
   }
 }
 
-/** The same piece inside different words. */
+/** The same piece in different words, at the same place in them or anywhere. */
 function* partClaims(top: readonly Observation[]): Generator<Claim> {
-  const parts = top.filter((o) => o.part !== 'whole')
-  const ranked = tally(parts.map((o) => `${o.part} ${o.piece.trim().toLowerCase()}`))[0]
-  if (!ranked) return
-  const [part = '', piece = ''] = ranked.value.split(' ')
-  const holds = (o: Observation) => o.part === part && o.piece.trim().toLowerCase() === piece
-  const those = top.filter(holds)
-  if (words(those).length < 2) return
-  const written = tally(those.map((o) => o.piece.trim()))[0]?.value ?? piece
-  const shown = part === 'first' ? `${written}…` : part === 'last' ? `…${written}` : `…${written}…`
-  yield {
-    about: 'peak',
-    text: `“${shown}” in ${listed(those, 3)}`,
-    evidence: `peak on the part “${shown}” of a word`,
-    worth: 0.9,
-    holds,
+  const key = (o: Observation) => o.piece.trim().toLowerCase()
+  const piece = tally(top.filter((o) => o.word.kind === 'word').map(key))[0]?.value
+  if (piece === undefined) return
+  const all = top.filter((o) => key(o) === piece)
+  const part = tally(all.map((o) => o.part))[0]!.value
+  for (const anywhere of [false, true]) {
+    const holds = (o: Observation) => key(o) === piece && (anywhere || o.part === part)
+    const those = top.filter(holds)
+    if (words(those).length < 2) continue
+    const as_written = tally(those.map((o) => o.piece.trim()))[0]!.value
+    const parts = new Set(those.map((o) => o.part))
+    const open_left = parts.has('inner') || parts.has('last') ? '…' : ''
+    const open_right = parts.has('inner') || parts.has('first') ? '…' : ''
+    const shown = `“${open_left}${as_written}${open_right}”`
+    yield {
+      about: 'peak',
+      text: `${shown} in ${listed(those, 3)}`,
+      evidence: `peak on ${shown}`,
+      worth: anywhere ? 0.945 : 0.95,
+      holds,
+    }
   }
 }
 
@@ -202,6 +209,19 @@ function* contextClaims(
   top: readonly Observation[],
   background: WordBackground | undefined,
 ): Generator<Claim> {
+  for (const { name, holds: spoken } of LANGUAGES) {
+    const holds = (o: Observation) => spoken(o.context)
+    const those = top.filter(holds)
+    if (those.length === 0) continue
+    yield {
+      about: 'context',
+      text: `${name} text: ${listed(those, 3)}`,
+      qualifier: `in ${name} text`,
+      evidence: `in ${name} text`,
+      worth: 0.9,
+      holds,
+    }
+  }
   const around = contextWords(top, background)
   if (around.length === 0) return
   const text = around.join(', ')

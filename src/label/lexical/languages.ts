@@ -1,0 +1,33 @@
+/** Languages other than English, told by their smallest words. */
+
+const SIGNS: Readonly<Record<string, string>> = {
+  German:
+    'der die das und ist nicht ein eine einen dem den des mit sich auf für von zu im ich sie er wir auch als war',
+  French:
+    'le la les des une et est dans que qui pas sur pour avec il elle nous vous du au ce cette était je',
+  Spanish: 'el los las una y es en que por con para su no del al lo se más como pero era',
+  Italian: 'il lo gli una è che di per con non sono del della nel si più come ma era',
+  Portuguese: 'o os as uma é em que por com para não do da no na se mais como mas era',
+  Dutch: 'de het een en is niet van te dat op met voor zijn aan ik hij ze wij maar was',
+  Latin: 'et in est non cum ad ut sed qui quod ex de per hic erat sunt esse enim',
+}
+
+/** A window needs this many different small words of a language. */
+const LEAST_WORDS = 3
+
+const lists = Object.entries(SIGNS).map(([name, words]) => ({ name, words: words.split(' ') }))
+
+/** Each language, and whether the words of a window (lower case) belong to it more than to any other listed. */
+export const LANGUAGES: readonly {
+  readonly name: string
+  readonly holds: (context: ReadonlySet<string>) => boolean
+}[] = lists.map(({ name }) => ({ name, holds: (context) => languageOf(context) === name }))
+
+function languageOf(context: ReadonlySet<string>): string | undefined {
+  let best: { name: string; n: number } | undefined
+  for (const { name, words } of lists) {
+    const n = words.filter((word) => context.has(word)).length
+    if (n >= LEAST_WORDS && n > (best?.n ?? 0)) best = { name, n }
+  }
+  return best?.name
+}
