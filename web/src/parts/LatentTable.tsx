@@ -52,12 +52,14 @@ export function LatentTable(props: {
       {!indexed && (
         <p className="quiet">They can be seen once they are indexed. Now: {sae.state}.</p>
       )}
-      <p className="hit-head quiet" hidden={latents.length === 0}>
-        <Term of="density">density</Term>
-        <span className="only-wide">
-          <Term of="max_act">maximum</Term>
-        </span>
-      </p>
+      {latents.length > 0 && (
+        <p className="hit-head quiet">
+          <Term of="density">density</Term>
+          <span className="only-wide">
+            <Term of="max_act">maximum</Term>
+          </span>
+        </p>
+      )}
       <ol className="hits">
         {latents.map((latent) => (
           <li key={latent.index} className="hit">

@@ -144,12 +144,7 @@ export function Microscope() {
               onHover={setHover}
               onSelect={select}
             />
-            <LeftOut
-              words={result.data.left_out}
-              saes={saes}
-              known={sheet.latents.size}
-              run={run}
-            />
+            <LeftOut words={result.data.left_out} rows={sheet.rows} run={run} />
           </div>
           <CellPanel
             sheet={sheet}
