@@ -131,13 +131,22 @@ export function makeAccumulator(
 
   /** Takes the `n` activations in `pos` and `value`. */
   const addLatent = (latent: number, n: number, doc_start: number) => {
-    n_active[latent]! += n
+    let total = 0
+    let isWanted = false
     for (let i = 0; i < n; i++) {
       const act = value[i]!
-      sum[latent]! += act
+      const token = doc_start + pos[i]!
+      total += act
       if (act > max[latent]!) max[latent] = act
       histograms.add(latent, act)
+      isWanted ||= top.wants(latent, token, act) || reservoirs.wants(latent, token, act)
     }
+    n_active[latent]! += n
+    sum[latent]! += total
+    if (isWanted) offerPeaks(latent, n, doc_start)
+  }
+
+  const offerPeaks = (latent: number, n: number, doc_start: number) => {
     const n_peaks = findPeaks(pos, value, n, 2 * context, peaks)
     for (let p = 0; p < n_peaks; p++) {
       const at = pos[peaks[p]!]!

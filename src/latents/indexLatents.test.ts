@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { characters, fakeModel } from '../../test/fakeModel.ts'
-import { corpusOfTexts, type TokenCorpus } from '../activations/index.ts'
+import { corpusOfTexts, hash32, type TokenCorpus } from '../activations/index.ts'
 import { openBytes } from '../formats/index.ts'
 import type { HookName } from '../model/index.ts'
 import { openRandom } from '../model/index.ts'
@@ -295,7 +295,7 @@ describe('an index of a random SAE', () => {
     const binOf = (token: number) => Math.floor((value(token) / top) * n_bins)
     const n_used = Math.floor((max_act / top) * n_bins) + 1
     const byPriority = (a: number, b: number) =>
-      priorityOf(seed, latent, a) - priorityOf(seed, latent, b)
+      priorityOf(hash32(seed), latent, a) - priorityOf(hash32(seed), latent, b)
     for (let interval = 1; interval <= n_intervals; interval++) {
       const sample: number[] = []
       for (let bin = 0; bin < n_used; bin++) {

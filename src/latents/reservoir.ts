@@ -13,7 +13,7 @@ import { makeSlots, type Peak, type Slots } from './slots.ts'
 /** Samples of all latents. */
 export type Reservoirs = {
   readonly slots: Slots
-  /** Whether a peak would enter; cheap, to ask first. */
+  /** Whether a peak could enter; cheap, to ask first. */
   wants(latent: number, token: number, value: number): boolean
   offer(latent: number, peak: Peak): void
   /** Slots of the sample in one activation interval, 1 the strongest, least priority first. */
@@ -46,28 +46,32 @@ export function makeReservoirs(
   const slots = makeSlots(d_sae * n_bins * per_interval, window)
   const { token, value, key } = slots
   const count = new Uint8Array(d_sae * n_bins)
+  /** [d_sae, n_bins]: a full bin takes nothing of higher priority. */
+  const limit = new Uint32Array(d_sae * n_bins).fill(MAX_PRIORITY)
   const tops = new Float64Array(d_sae)
-  const max = new Float32Array(d_sae)
-
-  /** Where a peak of this priority goes, -1 if nowhere. */
-  const slotFor = (bin: number, at: number, priority: number): number => {
-    const first = bin * per_interval
-    if (count[bin]! < per_interval) return first + count[bin]!
-    let last = first
-    for (let s = first + 1; s < first + per_interval; s++) {
-      if (isBefore(key[last]!, token[last]!, key[s]!, token[s]!)) last = s
-    }
-    return isBefore(priority, at, key[last]!, token[last]!) ? last : -1
-  }
+  const seedHash = hash32(seed)
 
   const binIn = (latent: number, act: number) => latent * n_bins + binOf(act, tops[latent]!, n_bins)
 
+  /** The slot of a full bin that gives way first. */
+  const lastOf = (bin: number): number => {
+    let last = bin * per_interval
+    for (let s = last + 1; s < (bin + 1) * per_interval; s++) {
+      if (isBefore(key[last]!, token[last]!, key[s]!, token[s]!)) last = s
+    }
+    return last
+  }
+
   const put = (latent: number, peak: Peak, priority: number) => {
     const bin = binIn(latent, peak.value)
-    const slot = slotFor(bin, peak.token, priority)
-    if (slot < 0) return
-    if (count[bin]! < per_interval) count[bin]!++
-    slots.put(slot, peak, priority)
+    if (count[bin]! < per_interval) {
+      slots.put(bin * per_interval + count[bin]!++, peak, priority)
+    } else {
+      const last = lastOf(bin)
+      if (!isBefore(priority, peak.token, key[last]!, token[last]!)) return
+      slots.put(last, peak, priority)
+    }
+    if (count[bin] === per_interval) limit[bin] = key[lastOf(bin)]!
   }
 
   const raise = (latent: number, act: number) => {
@@ -78,6 +82,7 @@ export function makeReservoirs(
         held.push({ peak, priority: key[s]! })
       }
       count[bin] = 0
+      limit[bin] = MAX_PRIORITY
     }
     tops[latent] = topAbove(act)
     for (const { peak, priority } of held) put(latent, peak, priority)
@@ -86,15 +91,14 @@ export function makeReservoirs(
   return {
     slots,
     wants: (latent, at, act) =>
-      act >= tops[latent]! || slotFor(binIn(latent, act), at, priorityOf(seed, latent, at)) >= 0,
+      act >= tops[latent]! || priorityOf(seedHash, latent, at) <= limit[binIn(latent, act)]!,
     offer(latent, peak) {
-      if (peak.value > max[latent]!) max[latent] = peak.value
       if (peak.value >= tops[latent]!) raise(latent, peak.value)
-      put(latent, peak, priorityOf(seed, latent, peak.token))
+      put(latent, peak, priorityOf(seedHash, latent, peak.token))
     },
     interval(latent, interval) {
-      if (max[latent] === 0) return []
-      const n_used = binOf(max[latent]!, tops[latent]!, n_bins) + 1
+      const used = count.subarray(latent * n_bins, (latent + 1) * n_bins)
+      const n_used = used.findLastIndex((n) => n > 0) + 1
       const found: number[] = []
       for (let b = 0; b < n_used; b++) {
         if (n_intervals - Math.floor((b * n_intervals) / n_used) !== interval) continue
@@ -106,9 +110,11 @@ export function makeReservoirs(
   }
 }
 
-/** Uniform in 0 .. 2^32 - 1. */
-export function priorityOf(seed: number, latent: number, token: number): number {
-  return hash32(token ^ hash32(latent ^ hash32(seed)))
+const MAX_PRIORITY = 2 ** 32 - 1
+
+/** Uniform in 0 .. MAX_PRIORITY. @param seedHash hash32 of the seed. */
+export function priorityOf(seedHash: number, latent: number, token: number): number {
+  return hash32(token ^ hash32(latent ^ seedHash))
 }
 
 function isBefore(key_a: number, token_a: number, key_b: number, token_b: number): boolean {
