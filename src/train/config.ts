@@ -16,11 +16,15 @@ export type SaeSpec = {
  */
 export const Recipe = z.strictObject({
   /**
-   * Peak learning rate of Adam for weights and biases. Default `min(3e-3, 1 / n_steps) * sqrt(256 / d_in)`, at least 7e-5,
-   * Gemma Scope's value, which presumes a million steps.
+   * Peak learning rate of Adam for weights and biases. Default `0.006 sqrt(256 / d_in) sqrt(500 / n_steps)`, the last factor
+   * at most 1, the whole at least 7e-5, Gemma Scope's value, which presumes a million steps. Found on residual streams of a
+   * 5M-parameter model: in 500 steps 0.002 leaves a third more error than 0.006, and 0.012 kills the dictionary.
    */
   lr: z.number().positive().optional(),
-  /** Peak learning rate of thresholds. Default `lr`. */
+  /**
+   * Peak learning rate of thresholds. Default `0.0005 sqrt(256 / d_in) sqrt(1500 / n_steps)`, the last factor at most 1,
+   * the whole at least 7e-5. Thresholds that move as fast as weights close latents before they have found a direction.
+   */
   lr_threshold: z.number().positive().optional(),
   /** Steps of cosine warm-up from 0.1 lr to lr. Default 1000, at most 5 % of the run. */
   lr_warmup_steps: z.int().min(0).optional(),
@@ -73,11 +77,12 @@ export function resolveRecipe(
 ): ResolvedRecipe {
   const recipe = Recipe.parse(input)
   const { d_in, d_sae, n_steps } = run
-  const lr = recipe.lr ?? Math.max(7e-5, Math.min(3e-3, 1 / n_steps) * Math.sqrt(256 / d_in))
+  const peak = (lr: number, full_until_steps: number) =>
+    Math.max(7e-5, lr * Math.sqrt(256 / d_in) * Math.min(1, Math.sqrt(full_until_steps / n_steps)))
   return {
     ...recipe,
-    lr,
-    lr_threshold: recipe.lr_threshold ?? lr,
+    lr: recipe.lr ?? peak(0.006, 500),
+    lr_threshold: recipe.lr_threshold ?? peak(0.0005, 1500),
     lr_warmup_steps: recipe.lr_warmup_steps ?? Math.min(1000, Math.ceil(n_steps * 0.05)),
     lambda_warmup_steps: recipe.lambda_warmup_steps ?? Math.min(10_000, Math.ceil(n_steps * 0.1)),
     bandwidth: recipe.bandwidth ?? 0.001 * Math.sqrt(2304 / d_in),

@@ -190,7 +190,7 @@ function manifest(options: TrainOptions, config: RunConfig, sae: SaePlan): Recor
       ...config,
       saes: undefined,
       config_hash: createHash('sha256').update(JSON.stringify(config)).digest('hex'),
-      n_tokens: Number(config['n_steps']) * options.batch_size,
+      n_tokens: Number(config.n_steps) * options.batch_size,
       l0_target: sae.spec.l0,
       input_norm: options.source.norm(sae.spec.hook),
       n_shards: sae.n_shards,
