@@ -35,6 +35,15 @@ export function selectRows(cache: KvCache, rows: readonly number[]): KvCache {
   return { ...cache, n_seqs: rows.length, k: cache.k.map(pick), v: cache.v.map(pick) }
 }
 
+/** One row of a cache as a cache of its own that shares its memory; its `length` is a copy. */
+export function viewRow(cache: KvCache, row: number): KvCache {
+  const view = (buffer: Float32Array): Float32Array => {
+    const width = buffer.length / cache.n_seqs
+    return buffer.subarray(row * width, (row + 1) * width)
+  }
+  return { ...cache, n_seqs: 1, k: cache.k.map(view), v: cache.v.map(view) }
+}
+
 /**
  * Writes new keys or values after the cache's tokens; `length` stays, so that all layers write at the same place.
  * @param buffer [n_seqs, n_kv_heads, n_ctx, d_head] @param added [n_seqs, seq_len, n_kv_heads * d_head]

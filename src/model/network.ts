@@ -10,7 +10,7 @@ import { type InferenceSession, Tensor } from '#onnxruntime'
 import type { OnnxGraph, OnnxValue } from '../formats/index.ts'
 import type { Architecture } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { appendKeys } from './kvCache.ts'
+import { appendKeys, viewRow } from './kvCache.ts'
 import { openSession } from './session.ts'
 import type { KvCache, ModelConfig } from './types.ts'
 
@@ -82,6 +82,35 @@ export async function openNetwork(
     return run(head, feeds, [output]).then((result) => result[output])
   }
 
+  const runAttn = async (
+    layer: number,
+    n_seqs: number,
+    resid_pre: Float32Array,
+    cache: KvCache | undefined,
+  ): Promise<Float32Array> => {
+    const seq_len = resid_pre.length / d_model / n_seqs
+    const start = cache?.length ?? 0
+    const n_keys = start + seq_len
+    const past = [n_seqs, n_kv_heads, cache?.n_ctx ?? 0, d_head]
+    const feeds = {
+      resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
+      past_k: float(cache?.k[layer] ?? new Float32Array(0), past),
+      past_v: float(cache?.v[layer] ?? new Float32Array(0), past),
+      // Padding counts as tokens: it lies on the right, where no real token looks.
+      last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
+      n_keys: int32(Int32Array.of(n_keys), [1]),
+      start: new Tensor('int64', BigInt64Array.of(BigInt(start)), [1]),
+      cos,
+      sin,
+    }
+    const session = blocks[layer]!.attn
+    if (cache === undefined) return run(session, feeds, ['z']).then((out) => out.z)
+    const { z, new_k, new_v } = await run(session, feeds, ['z', 'new_k', 'new_v'])
+    appendKeys(cache, cache.k[layer]!, new_k, n_kv_heads, d_head)
+    appendKeys(cache, cache.v[layer]!, new_v, n_kv_heads, d_head)
+    return z
+  }
+
   return {
     config,
 
@@ -89,26 +118,17 @@ export async function openNetwork(
       run(embed, { ids: int32(ids, [ids.length]) }, ['hook_embed']).then((out) => out.hook_embed),
 
     async attn(layer, n_seqs, resid_pre, cache) {
-      const seq_len = resid_pre.length / d_model / n_seqs
-      const start = cache?.length ?? 0
-      const n_keys = start + seq_len
-      const past = [n_seqs, n_kv_heads, cache?.n_ctx ?? 0, d_head]
-      const feeds = {
-        resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
-        past_k: float(cache?.k[layer] ?? new Float32Array(0), past),
-        past_v: float(cache?.v[layer] ?? new Float32Array(0), past),
-        // Padding counts as tokens: it lies on the right, where no real token looks.
-        last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
-        n_keys: int32(Int32Array.of(n_keys), [1]),
-        start: new Tensor('int64', BigInt64Array.of(BigInt(start)), [1]),
-        cos,
-        sin,
+      if (cache === undefined || cache.length === 0 || n_seqs === 1) {
+        return runAttn(layer, n_seqs, resid_pre, cache)
       }
-      const session = blocks[layer]!.attn
-      if (cache === undefined) return run(session, feeds, ['z']).then((out) => out.z)
-      const { z, new_k, new_v } = await run(session, feeds, ['z', 'new_k', 'new_v'])
-      appendKeys(cache, cache.k[layer]!, new_k, n_kv_heads, d_head)
-      appendKeys(cache, cache.v[layer]!, new_v, n_kv_heads, d_head)
+      const width = resid_pre.length / n_seqs
+      if (width === d_model) return runAttn(layer, n_seqs, resid_pre, cache)
+      // Several new tokens after a past: GroupQueryAttention then takes one row at a time.
+      const z = new Float32Array((resid_pre.length / d_model) * n_heads * d_head)
+      for (let row = 0; row < n_seqs; row++) {
+        const own = resid_pre.subarray(row * width, (row + 1) * width)
+        z.set(await runAttn(layer, 1, own, viewRow(cache, row)), (row * z.length) / n_seqs)
+      }
       return z
     },
 

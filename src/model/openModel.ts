@@ -66,9 +66,10 @@ export async function openModel(
   }
 }
 
+/** The door opens only when asked to, so that a browser never loads it. */
 async function openPath(path: string): Promise<Folder> {
-  const { openFolder, resolveModel } = await import('../files/index.ts')
-  return openFolder(resolveModel(path))
+  const { openModelFolder } = await import('./disk.ts')
+  return openModelFolder(path)
 }
 
 function architectureOf(path: string, json: unknown): Architecture {

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { expandHooks, hookNames } from './hooks.ts'
+
+const hooks = hookNames(3)
+
+describe('expandHooks', () => {
+  it('lists every site in the order of the pass', () => {
+    expect(hooks).toHaveLength(2 + 3 * 6)
+    expect(hooks.slice(0, 8)).toEqual([
+      'hook_embed',
+      'blocks.0.hook_resid_pre',
+      'blocks.0.attn.hook_z',
+      'blocks.0.hook_attn_out',
+      'blocks.0.hook_resid_mid',
+      'blocks.0.hook_mlp_out',
+      'blocks.0.hook_resid_post',
+      'blocks.1.hook_resid_pre',
+    ])
+    expect(hooks.at(-1)).toBe('ln_final.hook_normalized')
+  })
+
+  it('expands globs in the order of the pass, each hook once', () => {
+    expect(expandHooks(['blocks.*.hook_resid_post', 'blocks.2.hook_*_out'], hooks)).toEqual([
+      'blocks.0.hook_resid_post',
+      'blocks.1.hook_resid_post',
+      'blocks.2.hook_attn_out',
+      'blocks.2.hook_mlp_out',
+      'blocks.2.hook_resid_post',
+    ])
+    expect(expandHooks(['blocks.{0,2}.attn.hook_z', 'blocks.0.*'], hooks)).toHaveLength(7)
+  })
+
+  it('names the nearest hooks where a glob matches nothing', () => {
+    expect(() => expandHooks(['blocks.1.hook_residpost'], hooks)).toThrow(
+      'no hook matches "blocks.1.hook_residpost". Nearest: blocks.1.hook_resid_post',
+    )
+    expect(() => expandHooks(['blocks.3.hook_mlp_out'], hooks)).toThrow('blocks.2.hook_mlp_out')
+  })
+})
