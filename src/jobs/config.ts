@@ -8,6 +8,8 @@ export type PipelineConfig = {
   readonly model: string
   /** Text to train and evaluate on. */
   readonly data: readonly string[]
+  /** Text to evaluate on, all of it; the held-out documents of `data` where absent. */
+  readonly eval_data?: readonly string[]
   /** Text that examples, densities and histograms are taken from; `data` where absent. */
   readonly index_data?: readonly string[]
   /** The suite's folder. */

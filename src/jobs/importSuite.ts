@@ -180,6 +180,14 @@ async function* latentEntries(
 /** The automatic labels that lie beside an SAE. */
 async function* labelEntries(folder: string, sae: SaeId): AsyncGenerator<LabelEntry> {
   const file = await readLabelsFile(folder)
-  for (const label of file?.labels ?? [])
-    yield { sae, ...label, method: file!.method, author: file!.author }
+  for (const { confidence, ...label } of file?.labels ?? [])
+    yield {
+      sae,
+      ...label,
+      method: file!.method,
+      author: file!.author,
+      ...(confidence === undefined
+        ? {}
+        : { score: confidence, score_method: 'share of its examples on which it holds' }),
+    }
 }

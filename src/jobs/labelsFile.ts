@@ -10,7 +10,13 @@ const LabelsJson = z.strictObject({
   author: z.string(),
   /** One a latent; latents without one are absent. */
   labels: z.array(
-    z.strictObject({ latent: z.int().min(0), text: z.string(), evidence: z.string() }),
+    z.strictObject({
+      latent: z.int().min(0),
+      text: z.string(),
+      evidence: z.string(),
+      /** Share of the examples shown on which the label holds; absent for a dead latent. */
+      confidence: z.number().min(0).max(1).optional(),
+    }),
   ),
 })
 

@@ -6,39 +6,35 @@
  * 3. train     every SAE from one pass over the store
  * 4. evaluate  each SAE on held-out documents
  * 5. index     what every latent does, one pass over the text for all SAEs
- * 6. label     a lexical label for every latent that fires
+ * 6. label     a lexical label for every latent
  *
  * Run again, it goes on where it stopped: what lies on disk is not made twice. An abort leaves what is there.
  */
 import { existsSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import {
-  openActivations,
-  readCorpus,
-  splitCorpus,
-  type TokenCorpus,
-  writeStore,
-} from '../activations/index.ts'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openActivations, planCapture, type TokenCorpus, writeStore } from '../activations/index.ts'
 import { evaluateSuite } from '../evaluate/index.ts'
-import { makeFolder, removePath, resolveModel } from '../files/index.ts'
-import { lexicalLabel } from '../label/index.ts'
+import { removePath, resolveModel } from '../files/index.ts'
+import { LEXICAL_AUTHOR, lexicalLabel, wordBackground } from '../label/index.ts'
 import { LATENTS_FILE, openLatents, saveLatents } from '../latents/disk.ts'
 import { indexLatents } from '../latents/index.ts'
-import { expandHooks, type Model, openModel, type Tokenizer } from '../model/index.ts'
-import { loadSae, writeMetrics } from '../sae/disk.ts'
+import { type Model, openModel, type Tokenizer } from '../model/index.ts'
+import { loadSae, readMetrics, writeMetrics } from '../sae/disk.ts'
 import { openRunner, type SaeRunner, saeFolder } from '../sae/index.ts'
 import { type SaeSpec, train } from '../train/index.ts'
 import type { PipelineConfig, PipelineEvent, Stage } from './config.ts'
-import { LABELS_FILE, writeLabelsFile } from './labelsFile.ts'
-import { writePieces } from './pieces.ts'
+import { LABELS_FILE, type LabelsFile, writeLabelsFile } from './labelsFile.ts'
+import { checkTrainingText, openTexts, planSuite, type Texts } from './plan.ts'
 import { RunProgress } from './progress.ts'
-import { firstSentences, readSuiteFile, type SuiteFile, writeSuiteFile } from './suiteFile.ts'
-import { packageVersion } from './version.ts'
+import type { SuiteFile } from './suiteFile.ts'
 
 export type PipelineOptions = {
+  /** Only these; a stage named here is also made again where it was made from other text or another number of tokens. */
+  readonly stages?: readonly Stage[]
   /** Called often; must not throw. */
   readonly report?: (event: PipelineEvent) => void
-  /** Stops at the next safe point: checkpoints are written, `signal.reason` is thrown. */
+  /** Stops at the next safe point: checkpoints are written, the abort is thrown. */
   readonly signal?: AbortSignal
 }
 
@@ -47,74 +43,76 @@ type Run = {
   readonly config: PipelineConfig
   readonly model: Model
   readonly tokenizer: Tokenizer
+  readonly suite: SuiteFile
   readonly saes: readonly SaeSpec[]
-  readonly training: TokenCorpus
-  readonly held_out: TokenCorpus
+  readonly texts: Texts
   readonly say: (stage: Stage, message: string, share: number) => void
   readonly report: (event: PipelineEvent) => void
   readonly signal: AbortSignal
 }
 
+/** Whether an SAE's part of a stage is done, as far as its folder tells. */
+type IsDone = (folder: string) => Promise<boolean>
+
 /**
  * Runs the stages of a suite that are not done yet.
  * @returns suite.json's content.
- * @throws RangeError if the folder holds a suite made with other settings; AbortError when stopped.
+ * @throws RangeError if the folder holds a suite begun with other settings or text; TypeError if the model has no tokenizer;
+ *   TrainingStopped or AbortError when stopped.
  */
 export async function runPipeline(
   config: PipelineConfig,
-  { report = () => {}, signal = new AbortController().signal }: PipelineOptions = {},
+  options: PipelineOptions = {},
 ): Promise<SuiteFile> {
+  const { report = () => {}, signal = new AbortController().signal } = options
   const progress = new RunProgress()
+  const say = (stage: Stage, message: string, share: number): void =>
+    report({ type: 'progress', stage, message, ...progress.at(stage, share) })
+  say('capture', 'opening the model', 0)
   const model = await openModel(resolveModel(config.model), { threads: config.threads })
   try {
     // 1. plan
     const { tokenizer } = model
     if (!tokenizer)
       throw new TypeError(
-        `${model.name} has no tokenizer.json, so text cannot be read; put one there`,
+        `${model.name} has no tokenizer.json, so text cannot be read. Put the model's tokenizer.json into its folder.`,
       )
-    report({ type: 'progress', stage: 'capture', message: 'reading the text', progress: 0 })
-    const corpus = await readCorpus(config.data, tokenizer, { n_ctx: model.config.n_ctx, signal })
-    const { train: training, held_out } = splitCorpus(corpus, {
-      held_out: config.held_out,
-      seed: config.seed,
-    })
-    const suite = await planSuite(config, model, corpus, held_out)
+    const { n_ctx } = model.config
+    const texts = openTexts(config, { n_ctx, tokenizer }, signal)
+    say('capture', 'reading the text', 0)
+    const suite = await planSuite(config, model, texts)
     report({ type: 'suite', change: 'planned' })
-    const run: Run = {
-      config,
-      model,
-      tokenizer,
-      saes: suite.saes.map(({ hook, d_sae, l0 }) => ({ hook, d_sae, l0 })),
-      training,
-      held_out,
-      say: (stage, message, share) =>
-        report({ type: 'progress', stage, message, ...progress.at(stage, share) }),
-      report,
-      signal,
+    const saes = suite.saes.map(({ hook, d_sae, l0 }) => ({ hook, d_sae, l0 }))
+    const run: Run = { config, model, tokenizer, suite, saes, texts, say, report, signal }
+
+    /** SAEs that a stage has still to deal with; none where it was not asked for. */
+    const pending = async (stage: Stage, isDone: IsDone): Promise<SaeSpec[]> => {
+      const left: SaeSpec[] = []
+      if (options.stages?.includes(stage) ?? true)
+        for (const spec of saes) if (!(await isDone(folderOf(run, spec)))) left.push(spec)
+      if (left.length === 0) progress.skip(stage)
+      return left
     }
+    const named = options.stages !== undefined
 
     // 2. capture, 3. train
-    if (lacking(run, 'cfg.json').length > 0) {
+    if ((await pending('train', has('cfg.json'))).length > 0) {
       await captureStage(run)
       await trainStage(run)
-    } else {
-      progress.skip('capture')
-      progress.skip('train')
-    }
-    if (config.keep_activations !== true) await removePath(activationsFolder(config.out))
+      if (config.keep_activations !== true) await removePath(activationsFolder(config.out))
+    } else progress.skip('capture')
 
     // 4. evaluate
-    if (lacking(run, 'metrics.json').length > 0) await evaluateStage(run)
-    else progress.skip('evaluate')
+    const unmeasured = await pending('evaluate', named ? evaluatedOn(run) : has('metrics.json'))
+    if (unmeasured.length > 0) await evaluateStage(run, unmeasured)
 
     // 5. index
-    if (lacking(run, LATENTS_FILE).length > 0) await indexStage(run)
-    else progress.skip('index')
+    const unindexed = await pending('index', named ? indexedOn(run) : has(LATENTS_FILE))
+    if (unindexed.length > 0) await indexStage(run, unindexed)
 
     // 6. label
-    if (lacking(run, LABELS_FILE).length > 0) await labelStage(run)
-    else progress.skip('label')
+    const unlabelled = await pending('label', labelledSinceIndexed)
+    if (unlabelled.length > 0) await labelStage(run, unlabelled)
 
     report({ type: 'progress', stage: 'label', message: 'done', progress: 1, remaining_ms: 0 })
     return suite
@@ -123,83 +121,30 @@ export async function runPipeline(
   }
 }
 
-/** Writes suite.json, or holds the one that is there against the settings. */
-async function planSuite(
-  config: PipelineConfig,
-  model: Model,
-  corpus: TokenCorpus,
-  held_out: TokenCorpus,
-): Promise<SuiteFile> {
-  const saes = expandHooks(config.hooks, model.hooks).flatMap((hook) =>
-    config.d_sae.flatMap((d_sae) =>
-      config.l0.map((l0) => ({ hook, d_in: model.width(hook), d_sae, l0 })),
-    ),
-  )
-  const found = await readSuiteFile(config.out)
-  if (found) {
-    const settings = { ...recorded(config), model_hash: model.hash, data_hash: corpus.hash }
-    const before = { ...found.config, model_hash: found.model.hash, data_hash: found.data_hash }
-    for (const [key, value] of Object.entries(settings)) {
-      const was = JSON.stringify(before[key as keyof typeof before])
-      if (was !== JSON.stringify(value))
-        throw new RangeError(
-          `${config.out}: this suite was begun with ${key} ${was}, now asked for ${JSON.stringify(value)}. Give the same settings to go on, or another folder to start anew.`,
-        )
-    }
-    return found
-  }
-  const suite: SuiteFile = {
-    name: basename(config.out),
-    model: { name: model.name, path: config.model, hash: model.hash },
-    data_hash: corpus.hash,
-    config: recorded(config),
-    version: packageVersion(),
-    created: new Date().toISOString(),
-    saes,
-    ...sampleOf(held_out, model.tokenizer!),
-  }
-  await makeFolder(config.out)
-  await writePieces(config.out, model.tokenizer!.pieces)
-  await writeSuiteFile(config.out, suite)
-  return suite
-}
-
-/** The settings that decide what comes out: a resumed run must have the same. */
-function recorded(config: PipelineConfig): Record<string, unknown> {
-  const { out: _out, threads: _threads, keep_activations: _keep, ...rest } = config
-  return {
-    ...rest,
-    data: rest.data.map((path) => basename(path)),
-    ...(rest.index_data ? { index_data: rest.index_data.map((path) => basename(path)) } : {}),
-  }
-}
-
-function sampleOf(corpus: TokenCorpus, tokenizer: Tokenizer): { sample_text?: string } {
-  if (corpus.doc_start.length < 2) return {}
-  const ids = corpus.ids.slice(corpus.doc_start[0]! + 1, corpus.doc_start[1]!)
-  const text = firstSentences(tokenizer.detokenize(ids))
-  return text === '' ? {} : { sample_text: text }
-}
-
-async function captureStage(run: Run): Promise<void> {
-  const { config, model, training, saes, signal, say } = run
-  say('capture', `capturing ${count(training.ids.length)} tokens`, 0)
-  await writeStore(activationsFolder(config.out), model, training, {
+async function captureStage({
+  config,
+  model,
+  suite,
+  saes,
+  texts,
+  signal,
+  say,
+}: Run): Promise<void> {
+  const { whole, train: corpus } = await texts.training()
+  checkTrainingText(config.out, suite, whole)
+  await writeStore(activationsFolder(config.out), model, corpus, {
     hooks: [...new Set(saes.map((sae) => sae.hook))],
     dtype: config.dtype,
     ...(config.capture_tokens === undefined ? {} : { n_tokens: config.capture_tokens }),
     signal,
     onProgress: ({ n_tokens, of_tokens }) =>
-      say(
-        'capture',
-        `capturing: ${count(n_tokens)} of ${count(of_tokens)} tokens`,
-        n_tokens / of_tokens,
-      ),
+      say('capture', `capturing: ${countOf(n_tokens, of_tokens)}`, n_tokens / of_tokens),
   })
+  // A store that was whole already has nothing to stop at.
+  signal.throwIfAborted()
 }
 
-async function trainStage(run: Run): Promise<void> {
-  const { config, model, saes, signal, say, report } = run
+async function trainStage({ config, model, saes, signal, say, report }: Run): Promise<void> {
   say('train', `training ${saes.length} SAEs`, 0)
   const source = await openActivations(activationsFolder(config.out))
   try {
@@ -225,16 +170,16 @@ async function trainStage(run: Run): Promise<void> {
   for (const spec of saes) report({ type: 'suite', change: 'trained', spec })
 }
 
-async function evaluateStage(run: Run): Promise<void> {
-  const { config, model, held_out, signal, say, report } = run
-  const specs = lacking(run, 'metrics.json')
+async function evaluateStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {
+  const { config, model, texts, signal, say, report } = run
   say('evaluate', `evaluating ${specs.length} SAEs on held-out text`, 0)
+  const corpus = await texts.evaluation()
   await withRunners(run, specs, async (runners) => {
-    const metrics = await evaluateSuite(model, [...runners.keys()], held_out, {
+    const metrics = await evaluateSuite(model, [...runners.keys()], corpus, {
       n_tokens: config.eval_tokens,
       signal,
       onProgress: ({ n_done, n_total }) =>
-        say('evaluate', `evaluating: ${percent(n_done / n_total)}`, n_done / n_total),
+        say('evaluate', `evaluating: ${Math.floor((100 * n_done) / n_total)} %`, n_done / n_total),
     })
     for (const [runner, spec] of runners) {
       await writeMetrics(folderOf(run, spec), metrics.get(runner)!)
@@ -243,22 +188,18 @@ async function evaluateStage(run: Run): Promise<void> {
   })
 }
 
-async function indexStage(run: Run): Promise<void> {
-  const { config, model, tokenizer, signal, say, report } = run
-  const specs = lacking(run, LATENTS_FILE)
+async function indexStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {
+  const { config, model, texts, signal, say, report } = run
   say('index', `indexing the latents of ${specs.length} SAEs`, 0)
-  const corpus = await readCorpus(config.index_data ?? config.data, tokenizer, {
-    n_ctx: model.config.n_ctx,
-    signal,
-  })
+  const corpus = await texts.examples()
   await withRunners(run, specs, async (runners) => {
     const indices = await indexLatents(model, [...runners.keys()], corpus, {
       ...(config.index_tokens === undefined ? {} : { n_tokens: config.index_tokens }),
-      signal,
       threads: config.threads,
+      signal,
       onProgress: ({ stage, done, of }) =>
         stage === 'reading'
-          ? say('index', `indexing: ${count(done)} of ${count(of)} tokens`, (0.9 * done) / of)
+          ? say('index', `indexing: ${countOf(done, of)}`, (0.9 * done) / of)
           : say('index', 'indexing: comparing directions', 0.9 + (0.1 * done) / of),
     })
     for (const [runner, spec] of runners) {
@@ -268,34 +209,79 @@ async function indexStage(run: Run): Promise<void> {
   })
 }
 
-async function labelStage(run: Run): Promise<void> {
-  const { tokenizer, signal, say, report } = run
-  const specs = lacking(run, LABELS_FILE)
+async function labelStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {
+  const { texts, tokenizer, signal, say, report } = run
+  const { pieces } = tokenizer
+  const background = wordBackground(documentsOf(await texts.examples()), pieces)
   for (const [n, spec] of specs.entries()) {
     say('label', `labelling ${spec.hook}`, n / specs.length)
     const latents = await openLatents(folderOf(run, spec))
+    const { d_sae, n_tokens } = latents
+    const labels: LabelsFile['labels'] = []
     try {
-      const labels = []
-      for (let latent = 0; latent < latents.d_sae; latent++) {
+      for (let latent = 0; latent < d_sae; latent++) {
         if (latent % 256 === 0) signal.throwIfAborted()
-        const label = lexicalLabel(await latents.record(latent), { pieces: tokenizer.pieces })
-        if (label) labels.push({ latent, text: label.text, evidence: label.evidence })
+        const record = await latents.record(latent)
+        labels.push({ latent, ...lexicalLabel(record, { pieces, background, n_tokens }) })
       }
-      await writeLabelsFile(folderOf(run, spec), {
-        method: 'lexical',
-        author: 'hooke lexical',
-        labels,
-      })
     } finally {
       await latents.close()
     }
+    await writeLabelsFile(folderOf(run, spec), {
+      method: 'lexical',
+      author: LEXICAL_AUTHOR,
+      labels,
+    })
     report({ type: 'suite', change: 'labelled', spec })
   }
 }
 
-/** SAEs of the plan whose folder lacks a file. */
-const lacking = (run: Run, file: string): SaeSpec[] =>
-  run.saes.filter((spec) => !existsSync(join(folderOf(run, spec), file)))
+const has =
+  (file: string): IsDone =>
+  async (folder) =>
+    existsSync(join(folder, file))
+
+/** Measured on the text and number of tokens that are asked for. */
+const evaluatedOn =
+  ({ config, tokenizer, texts }: Run): IsDone =>
+  async (folder) => {
+    const metrics = await readMetrics(folder)
+    if (metrics === undefined) return false
+    const corpus = await texts.evaluation()
+    return (
+      metrics.corpus_hash === corpus.hash &&
+      metrics.n_tokens === countable(corpus, tokenizer, config.eval_tokens)
+    )
+  }
+
+/** Indexed on the text and number of tokens that are asked for. */
+const indexedOn =
+  ({ config, tokenizer, texts }: Run): IsDone =>
+  async (folder) => {
+    if (!existsSync(join(folder, LATENTS_FILE))) return false
+    const corpus = await texts.examples()
+    const latents = await openLatents(folder)
+    await latents.close()
+    return (
+      latents.info.corpus_hash === corpus.hash &&
+      latents.n_tokens === countable(corpus, tokenizer, config.index_tokens)
+    )
+  }
+
+/** Labels are cheap: they are made again whenever the index was. */
+const labelledSinceIndexed: IsDone = async (folder) => {
+  const [labels, latents] = [join(folder, LABELS_FILE), join(folder, LATENTS_FILE)]
+  if (!existsSync(labels)) return false
+  return !existsSync(latents) || (await stat(labels)).mtimeMs >= (await stat(latents)).mtimeMs
+}
+
+const countable = (corpus: TokenCorpus, tokenizer: Tokenizer, n_tokens?: number): number =>
+  planCapture(corpus, tokenizer.special_ids, n_tokens === undefined ? {} : { n_tokens }).n_tokens
+
+function* documentsOf({ ids, doc_start }: TokenCorpus): Generator<Int32Array> {
+  for (let doc = 0; doc + 1 < doc_start.length; doc++)
+    yield ids.subarray(doc_start[doc], doc_start[doc + 1])
+}
 
 const folderOf = ({ config }: Pick<Run, 'config'>, { hook, d_sae, l0 }: SaeSpec): string =>
   saeFolder(config.out, hook, d_sae, l0)
@@ -319,5 +305,5 @@ async function withRunners(
   }
 }
 
-const count = (n: number): string => n.toLocaleString('en')
-const percent = (share: number): string => `${Math.floor(share * 100)} %`
+const countOf = (n: number, of: number): string =>
+  `${n.toLocaleString('en')} of ${of.toLocaleString('en')} tokens`

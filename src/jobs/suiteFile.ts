@@ -6,6 +6,7 @@ import { FormatError } from '../formats/index.ts'
 import { readSuiteManifest, writeSuiteManifest } from '../sae/disk.ts'
 import { parseHookName, type SuiteManifest } from '../sae/index.ts'
 import type { SaeSpec } from '../train/index.ts'
+import type { PipelineConfig } from './config.ts'
 
 /** The manifest, and what a page shows before anything is trained. */
 export type SuiteFile = SuiteManifest & {
@@ -13,6 +14,8 @@ export type SuiteFile = SuiteManifest & {
   readonly saes: readonly (SaeSpec & { readonly d_in: number })[]
   /** The beginning of one of its held-out documents. */
   readonly sample_text?: string
+  /** The whole order of the run that made it, paths as they were on that machine: what later stages begin from. */
+  readonly pipeline?: PipelineConfig
 }
 
 const Plan = z.looseObject({
@@ -29,6 +32,8 @@ const Plan = z.looseObject({
     )
     .default([]),
   sample_text: z.string().optional(),
+  // Written by this program, read by its own later stages, which check what they use.
+  pipeline: z.custom<PipelineConfig>((value) => typeof value === 'object').optional(),
 })
 
 /**
@@ -48,12 +53,13 @@ export async function readSuiteFile(suite: string): Promise<SuiteFile | undefine
       `${issue?.path.join('.')}: ${issue?.message}. Delete the file to open the SAEs without it.`,
     )
   }
-  const { saes, sample_text } = plan.data
+  const { saes, sample_text, pipeline } = plan.data
   return {
     ...manifest,
     name: basename(suite),
     saes: saes.map((spec) => ({ ...spec, hook: parseHookName(spec.hook, path) })),
     ...(sample_text === undefined ? {} : { sample_text }),
+    ...(pipeline === undefined ? {} : { pipeline }),
   }
 }
 

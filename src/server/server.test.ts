@@ -315,8 +315,8 @@ describe('POST /api/steer', () => {
       last = event
     }
     expect(last).toMatchObject({ type: 'done' })
-    expect(sides['default']).not.toBe('')
-    expect(sides['steered']).not.toBe(sides['default'])
+    expect(sides.default).not.toBe('')
+    expect(sides.steered).not.toBe(sides.default)
   })
 
   it('gives the same text on both sides at strength 0', async () => {

@@ -1,0 +1,134 @@
+/** What a run is about to do: the SAEs it makes, the texts it reads, and whether the folder's suite agrees. */
+import { basename } from 'node:path'
+import { readCorpus, splitCorpus, type TokenCorpus } from '../activations/index.ts'
+import { makeFolder } from '../files/index.ts'
+import { expandHooks, type Model, type Tokenizer } from '../model/index.ts'
+import type { PipelineConfig } from './config.ts'
+import { writePieces } from './pieces.ts'
+import { firstSentences, readSuiteFile, type SuiteFile, writeSuiteFile } from './suiteFile.ts'
+import { packageVersion } from './version.ts'
+
+/** The texts of a run, each read when first needed. */
+export type Texts = {
+  /** The text of `data`, cut into training and held-out documents. */
+  readonly training: () => Promise<{
+    whole: TokenCorpus
+    train: TokenCorpus
+    held_out: TokenCorpus
+  }>
+  /** What is evaluated on: `eval_data`, or the held-out documents. */
+  readonly evaluation: () => Promise<TokenCorpus>
+  /** What examples come from: `index_data`, or all of `data`. */
+  readonly examples: () => Promise<TokenCorpus>
+}
+
+/** The texts that a configuration names. */
+export function openTexts(
+  { data, eval_data, index_data, held_out, seed }: PipelineConfig,
+  { n_ctx, tokenizer }: { n_ctx: number; tokenizer: Tokenizer },
+  signal: AbortSignal,
+): Texts {
+  const read = (paths: readonly string[]) => readCorpus(paths, tokenizer, { n_ctx, signal })
+  const training = once(async () => {
+    const whole = await read(data)
+    return { whole, ...splitCorpus(whole, { held_out, seed }) }
+  })
+  return {
+    training,
+    evaluation: once(async () => (eval_data ? read(eval_data) : (await training()).held_out)),
+    examples: once(async () => (index_data ? read(index_data) : (await training()).whole)),
+  }
+}
+
+/**
+ * Writes suite.json, or holds the one that is there against the settings.
+ * @throws RangeError if the folder's suite was begun with other settings; as `expandHooks` and `readCorpus`.
+ */
+export async function planSuite(
+  config: PipelineConfig,
+  model: Model,
+  texts: Texts,
+): Promise<SuiteFile> {
+  const saes = expandHooks(config.hooks, model.hooks).flatMap((hook) =>
+    config.d_sae.flatMap((d_sae) =>
+      config.l0.map((l0) => ({ hook, d_in: model.width(hook), d_sae, l0 })),
+    ),
+  )
+  const found = await readSuiteFile(config.out)
+  if (found) {
+    checkSettings(config.out, found, { ...settingsOf(config), model_hash: model.hash })
+    return found
+  }
+  const { whole, held_out } = await texts.training()
+  const suite: SuiteFile = {
+    name: basename(config.out),
+    model: { name: model.name, path: config.model, hash: model.hash },
+    data_hash: whole.hash,
+    config: settingsOf(config),
+    version: packageVersion(),
+    created: new Date().toISOString(),
+    saes,
+    ...sampleOf(held_out, model.tokenizer),
+    pipeline: config,
+  }
+  await makeFolder(config.out)
+  if (model.tokenizer) await writePieces(config.out, model.tokenizer.pieces)
+  await writeSuiteFile(config.out, suite)
+  return suite
+}
+
+/** @throws RangeError if the text of a suite is no longer what it was begun with. */
+export function checkTrainingText(out: string, suite: SuiteFile, whole: TokenCorpus): void {
+  if (whole.hash === suite.data_hash) return
+  const files = whole.files.map(({ name }) => basename(name)).join(', ')
+  throw new RangeError(
+    `${out}: this suite was begun with other text than ${files} holds now. Give the same text to go on, or another folder to start anew.`,
+  )
+}
+
+/** What decides the trained SAEs: a resumed run must have the same. Where files lie and what is measured later may change. */
+function settingsOf(config: PipelineConfig): Record<string, unknown> {
+  const { hooks, d_sae, l0, n_tokens, capture_tokens, held_out, batch_size, seed, dtype, recipe } =
+    config
+  return {
+    hooks,
+    d_sae,
+    l0,
+    n_tokens,
+    ...(capture_tokens === undefined ? {} : { capture_tokens }),
+    held_out,
+    batch_size,
+    seed,
+    dtype,
+    ...(recipe === undefined ? {} : { recipe }),
+  }
+}
+
+function checkSettings(out: string, found: SuiteFile, asked: Record<string, unknown>): void {
+  const before: Record<string, unknown> = { ...found.config, model_hash: found.model.hash }
+  for (const key of new Set([...Object.keys(before), ...Object.keys(asked)])) {
+    const [was, is] = [JSON.stringify(before[key]), JSON.stringify(asked[key])]
+    if (was !== is)
+      throw new RangeError(
+        `${out}: this suite was begun with ${key} ${was ?? 'unset'}, now asked for ${is ?? 'unset'}. Give the same settings to go on, or another folder to start anew.`,
+      )
+  }
+}
+
+/** The beginning of the first held-out document. */
+function sampleOf(
+  { ids, doc_start }: TokenCorpus,
+  tokenizer: Tokenizer | undefined,
+): { sample_text?: string } {
+  if (tokenizer === undefined || doc_start.length < 2) return {}
+  const text = firstSentences(tokenizer.detokenize(ids.slice(doc_start[0]! + 1, doc_start[1]!)))
+  return text === '' ? {} : { sample_text: text }
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
