@@ -1,0 +1,152 @@
+/** What an edit claims: the rest of the model computes as if the site had had that value. */
+
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { expectClose, openGolden } from '../../test/golden.ts'
+import { packageRoot } from '../files/index.ts'
+import { padBatch } from './batch.ts'
+import type { HookName } from './hooks.ts'
+import { openModel } from './openModel.ts'
+import type { HookEdit } from './types.ts'
+
+const TINY = join(packageRoot(), 'test/fixtures/gemma2-tiny')
+const TOLERANCE = 1e-5
+const model = await openModel(TINY, { threads: 1 })
+afterAll(() => model.close())
+const golden = await openGolden(TINY)
+const batch = padBatch([golden.sequences[0]!, golden.sequences[1]!.slice(0, 23)])
+const plain = await model.forward(batch, { hooks: model.hooks, logits: true })
+const values = (hook: HookName): Float32Array => plain.acts.get(hook)!.data
+const post: HookName = 'blocks.2.hook_resid_post'
+
+/** A smooth, seeded displacement of the size of the activations. */
+const delta = (length: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => Math.sin(i * 0.37) * 0.5)
+
+const add = (hook: HookName): HookEdit => ({
+  hook,
+  apply: ({ data }) => data.set(sum(data, delta(data.length))),
+})
+
+const sum = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x + b[i]!)
+
+describe('edits', () => {
+  it.each(model.hooks)('that change nothing at %s leave the logits as they were', async (hook) => {
+    const edit: HookEdit = { hook, apply: ({ data }) => data.set(data.slice()) }
+    const { logits } = await model.forward(batch, { edits: [edit], logits: true })
+    expectClose(logits, plain.logits!, TOLERANCE)
+  })
+
+  it.each(model.hooks)(
+    'at %s return the edited value and leave earlier sites alone',
+    async (hook) => {
+      const { acts } = await model.forward(batch, { hooks: model.hooks, edits: [add(hook)] })
+      for (const site of model.hooks) {
+        const found = acts.get(site)!.data
+        if (site === hook) {
+          expectClose(found, sum(values(site), delta(found.length)), TOLERANCE, site)
+          break
+        }
+        expectClose(found, values(site), TOLERANCE, site)
+      }
+    },
+  )
+
+  it('of the embedding, the first resid_pre and the resid_post before it are edits of one stream', async () => {
+    const run = async (hook: HookName) =>
+      (await model.forward(batch, { edits: [add(hook)], logits: true })).logits!
+    expectClose(await run('blocks.0.hook_resid_pre'), await run('hook_embed'), TOLERANCE)
+    const next = await run('blocks.3.hook_resid_pre')
+    expectClose(await run(post), next, TOLERANCE)
+  })
+
+  it('of mlp_out move resid_post by the same, and nothing in the block', async () => {
+    const { acts } = await model.forward(batch, {
+      hooks: ['blocks.2.hook_resid_mid', post],
+      edits: [add('blocks.2.hook_mlp_out')],
+    })
+    expectClose(
+      acts.get('blocks.2.hook_resid_mid')!.data,
+      values('blocks.2.hook_resid_mid'),
+      TOLERANCE,
+    )
+    expectClose(acts.get(post)!.data, sum(values(post), delta(values(post).length)), TOLERANCE)
+  })
+
+  it('of attn_out pass through the MLP: resid_mid moves by the same, resid_post is resid_mid + mlp_out', async () => {
+    const [mid, mlp] = ['blocks.2.hook_resid_mid', 'blocks.2.hook_mlp_out'] as const
+    const moved = { hooks: [mid, mlp, post] }
+    const byAttn = await model.forward(batch, { ...moved, edits: [add('blocks.2.hook_attn_out')] })
+    const byMid = await model.forward(batch, { ...moved, edits: [add(mid)] })
+    const expected = sum(values(mid), delta(values(mid).length))
+    expectClose(byAttn.acts.get(mid)!.data, expected, TOLERANCE)
+    for (const hook of moved.hooks) {
+      expectClose(byAttn.acts.get(hook)!.data, byMid.acts.get(hook)!.data, TOLERANCE, hook)
+    }
+    const mlpOut = byAttn.acts.get(mlp)!.data
+    expectClose(byAttn.acts.get(post)!.data, sum(expected, mlpOut), TOLERANCE)
+    const changed = mlpOut.some((value, i) => Math.abs(value - values(mlp)[i]!) > 1e-3)
+    expect(changed).toBe(true)
+  })
+
+  it('equal what the stream itself would give: the edited resid_mid, put into a block as its resid_pre', async () => {
+    // z is fixed by zeroing it in both passes, so that the block is resid_pre + attn_out(0) and then the MLP.
+    const zeroZ: HookEdit = { hook: 'blocks.1.attn.hook_z', apply: ({ data }) => void data.fill(0) }
+    const site = { hooks: ['blocks.1.hook_resid_post'] as const }
+    const asPre = await model.forward(batch, {
+      ...site,
+      edits: [add('blocks.1.hook_resid_pre'), zeroZ],
+    })
+    const asMid = await model.forward(batch, {
+      ...site,
+      edits: [zeroZ, add('blocks.1.hook_resid_mid')],
+    })
+    const asAttn = await model.forward(batch, {
+      ...site,
+      edits: [zeroZ, add('blocks.1.hook_attn_out')],
+    })
+    const expected = asPre.acts.get(site.hooks[0])!.data
+    expectClose(asMid.acts.get(site.hooks[0])!.data, expected, TOLERANCE)
+    expectClose(asAttn.acts.get(site.hooks[0])!.data, expected, TOLERANCE)
+  })
+
+  it('of all four sites of a block at once each see the ones before', async () => {
+    const sites = ['hook_attn_out', 'hook_resid_mid', 'hook_mlp_out', 'hook_resid_post'] as const
+    const hooks = sites.map((site) => `blocks.2.${site}` as const)
+    const { acts } = await model.forward(batch, { hooks, edits: hooks.map(add) })
+    const [attn, mid, mlp, out] = hooks.map((hook) => acts.get(hook)!.data) as Float32Array[]
+    const d = delta(attn!.length)
+    expectClose(attn, sum(values('blocks.2.hook_attn_out'), d), TOLERANCE)
+    expectClose(mid, sum(sum(values('blocks.2.hook_resid_pre'), attn!), d), TOLERANCE)
+    expectClose(out, sum(sum(mid!, mlp!), d), TOLERANCE)
+  })
+
+  it('of the next resid_pre do not reach back into a returned resid_post', async () => {
+    const { acts } = await model.forward(batch, {
+      hooks: [post, 'blocks.3.hook_resid_pre'],
+      edits: [add('blocks.3.hook_resid_pre')],
+    })
+    expectClose(acts.get(post)!.data, values(post), TOLERANCE)
+    const moved = sum(values(post), delta(values(post).length))
+    expectClose(acts.get('blocks.3.hook_resid_pre')!.data, moved, TOLERANCE)
+  })
+
+  it('work the same with a KV cache as without', async () => {
+    const ids = golden.sequences[0]!
+    const edit: HookEdit = {
+      hook: 'blocks.1.attn.hook_z',
+      apply({ data, d, seq_len, start }) {
+        for (let t = 0; t < seq_len; t++) data[t * d] = data[t * d]! + 0.1 * (start + t)
+      },
+    }
+    const whole = await model.forward(padBatch([ids]), { edits: [edit], logits: 'last' })
+    const cache = model.openCache(1)
+    await model.forward(padBatch([ids.slice(0, 31)]), { edits: [edit], cache })
+    const last = await model.forward(padBatch([ids.slice(31)]), {
+      edits: [edit],
+      cache,
+      logits: 'last',
+    })
+    expectClose(last.logits, whole.logits!, TOLERANCE)
+  })
+})
