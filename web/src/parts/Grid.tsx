@@ -21,6 +21,8 @@ export const Grid = memo(function Grid(props: {
   sheet: Sheet
   focus: Cell
   lit: string | undefined
+  /** Whether the light is to stay: then all else steps back. */
+  alone: boolean
   narrow: boolean
   onHover: (cell: Cell | undefined) => void
   onSelect: (cell: Cell, lock: boolean) => void
@@ -31,7 +33,7 @@ export const Grid = memo(function Grid(props: {
   const lastHover = useRef<string>(undefined)
   const id = useId()
   useFocusMark(table, scroller, focus)
-  useLight(table, sheet, lit)
+  useLight(table, sheet, lit, props.alone)
 
   const hover = (event: PointerEvent) => {
     if (event.pointerType !== 'mouse') return
@@ -233,11 +235,12 @@ function keepInSight(scroller: HTMLElement | null, cell: Element | null | undefi
     scroller.scrollLeft = right - scroller.clientWidth
 }
 
-/** Lights the cells and tokens where a latent is active, and dims the others. */
+/** Marks the cells and tokens where a latent is active; `alone` dims all others. */
 function useLight(
   table: React.RefObject<HTMLTableElement | null>,
   sheet: Sheet,
   lit: string | undefined,
+  alone: boolean,
 ): void {
   useEffect(() => {
     const trace = lit === undefined ? undefined : sheet.trace(lit)
@@ -257,7 +260,7 @@ function useLight(
       }
     }
     row?.classList.add('lit-row')
-    root.classList.add('lighting')
+    if (alone) root.classList.add('lighting')
     return () => {
       root.classList.remove('lighting')
       row?.classList.remove('lit-row')
@@ -266,5 +269,5 @@ function useLight(
         element.style.removeProperty('--lit')
       }
     }
-  }, [table, sheet, lit])
+  }, [table, sheet, lit, alone])
 }

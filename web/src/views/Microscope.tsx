@@ -10,6 +10,7 @@ import { CellPanel } from '../parts/CellPanel.tsx'
 import { type Cell, Grid } from '../parts/Grid.tsx'
 import { Legend } from '../parts/Legend.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
+import { useAddressed } from '../state/addressed.ts'
 import { useKeys } from '../state/keys.ts'
 import { readSheet, type SheetRow, startCell } from '../state/sheet.ts'
 import { formatInterventions, longestInUrl, type MicroscopeState } from '../state/urlState.ts'
@@ -37,10 +38,14 @@ export function Microscope() {
       void navigate({ to: '/', search: (old) => change(old), replace: true, resetScroll: false }),
     [navigate],
   )
+  // Arrow keys repeat faster than an address may change.
+  const [place, setPlace] = useAddressed<Place>(placeOf(search), (next) =>
+    update(({ at, latent, ...old }) => ({ ...old, ...next })),
+  )
   const focus = sheet
-    ? (readCell(search.at, sheet.rows.length, sheet.columns) ?? startCell(sheet))
+    ? (readCell(place.at, sheet.rows.length, sheet.columns) ?? startCell(sheet))
     : undefined
-  const locked = parseLatentKey(search.latent) ? search.latent : undefined
+  const locked = parseLatentKey(place.latent) ? place.latent : undefined
   const target = hover ?? focus
   const lit = useDeferredValue(
     hoverLatent ?? (hover && sheet && !locked ? sheet.strongest(hover) : undefined) ?? locked,
@@ -48,21 +53,17 @@ export function Microscope() {
 
   const lock = useCallback(
     (key: string | undefined) =>
-      update(({ latent, ...old }) => (key && key !== latent ? { ...old, latent: key } : old)),
-    [update],
+      setPlace(({ latent, ...old }) => (key && key !== latent ? { ...old, latent: key } : old)),
+    [setPlace],
   )
   const select = useCallback(
     (cell: Cell, alsoLock: boolean) => {
       const key = alsoLock ? sheet?.strongest(cell) : undefined
       setHover(undefined)
-      update(({ latent, ...old }) => {
-        const at = `${cell.row}.${cell.column}`
-        const keep = key ?? latent
-        const toggledOff = alsoLock && key === latent
-        return { ...old, at, ...(keep && !toggledOff ? { latent: keep } : {}) }
-      })
+      setPlace((old) => ({ ...old, at: `${cell.row}.${cell.column}` }))
+      if (key) lock(key)
     },
-    [sheet, update],
+    [sheet, setPlace, lock],
   )
 
   const move = (rows: number, columns: number) => {
@@ -140,6 +141,7 @@ export function Microscope() {
               sheet={sheet}
               focus={focus}
               lit={lit}
+              alone={hoverLatent !== undefined || (locked !== undefined && lit === locked)}
               narrow={search.cells === 'narrow'}
               onHover={setHover}
               onSelect={select}
@@ -262,6 +264,14 @@ function LeftOut(props: {
     </div>
   )
 }
+
+/** Where one looks: the part of the state that changes with every key. */
+type Place = { at?: string; latent?: string }
+
+const placeOf = ({ at, latent }: MicroscopeState): Place => ({
+  ...(at === undefined ? {} : { at }),
+  ...(latent === undefined ? {} : { latent }),
+})
 
 function readCell(at: string | undefined, n_rows: number, n_columns: number): Cell | undefined {
   const [row, column] = (at ?? '').split('.').map(Number)

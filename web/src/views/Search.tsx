@@ -9,6 +9,7 @@ import { count, percent, short } from '../format/numbers.ts'
 import { LatentLink, SteerLink } from '../parts/LatentLink.tsx'
 import { Failure } from '../parts/Notice.tsx'
 import { Term } from '../parts/Term.tsx'
+import { useAddressed } from '../state/addressed.ts'
 import { useDebounced } from '../state/debounced.ts'
 import { searchKinds } from '../state/urlState.ts'
 
@@ -24,7 +25,15 @@ const matchedWords = { label: 'label', token: 'fires on', logit: 'raises' } as c
 export function Search() {
   const search = useSearch({ from: '/search' })
   const navigate = useNavigate({ from: '/search' })
-  const [text, setText] = useState(search.q ?? '')
+  const [text, setText] = useAddressed(
+    search.q ?? '',
+    (next) =>
+      void navigate({
+        search: ({ q, ...old }) => (next ? { ...old, q: next } : old),
+        replace: true,
+        resetScroll: false,
+      }),
+  )
   const [chosen, setChosen] = useState(0)
   const field = useRef<HTMLInputElement>(null)
   const list = useRef<HTMLOListElement>(null)
@@ -34,14 +43,6 @@ export function Search() {
   const result = useInfiniteQuery(searchQuery(settled, kind, search.sae))
 
   useEffect(() => field.current?.focus(), [])
-  useEffect(() => {
-    void navigate({
-      search: ({ q, ...old }) => (settled ? { ...old, q: settled } : old),
-      replace: true,
-      resetScroll: false,
-    })
-  }, [settled, navigate])
-
   const asked = text.trim() !== ''
   const hits = asked ? (result.data?.pages.flatMap((p) => p.hits) ?? []) : []
   const first = result.data?.pages[0]

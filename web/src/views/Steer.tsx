@@ -1,8 +1,7 @@
 /** Steering in full: several latents, the default text beside the steered one; the address holds the whole run. */
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { useEffect, useState } from 'react'
 import { freshForm, type SteerForm, SteerPanel } from '../parts/SteerPanel.tsx'
-import { useDebounced } from '../state/debounced.ts'
+import { useAddressed } from '../state/addressed.ts'
 import { recall, remember } from '../state/remembered.ts'
 import {
   formatInterventions,
@@ -34,24 +33,15 @@ function stateOf(form: SteerForm): SteerState {
 export function Steer() {
   const search = useSearch({ from: '/steer' })
   const navigate = useNavigate({ from: '/steer' })
-  const address = JSON.stringify(stateOf(formOf(search)))
-  const [form, setForm] = useState(() => formOf(search))
-  const [written, setWritten] = useState(address)
-
-  // The address changed from outside (back, a link): follow it.
-  if (address !== written) {
-    setWritten(address)
-    if (address !== JSON.stringify(stateOf(form))) setForm(formOf(search))
-  }
-  // A slider moves faster than an address may: write it once it stands still.
-  const settled = useDebounced(form, 250)
-  useEffect(() => {
-    void navigate({
-      search: ({ dock }) => ({ ...(dock === undefined ? {} : { dock }), ...stateOf(settled) }),
-      replace: true,
-      resetScroll: false,
-    })
-  }, [settled, navigate])
+  const [form, setForm] = useAddressed(
+    formOf(search),
+    (next) =>
+      void navigate({
+        search: ({ dock }) => ({ ...(dock === undefined ? {} : { dock }), ...stateOf(next) }),
+        replace: true,
+        resetScroll: false,
+      }),
+  )
 
   return (
     <main className="page">

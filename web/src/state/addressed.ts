@@ -1,0 +1,38 @@
+/** State that stands in the URL, yet answers at once: the address is written when the state stands still. */
+import { useCallback, useEffect, useRef, useState } from 'react'
+
+/**
+ * A value that starts as the address says and follows it when it changes from outside (back, a link).
+ * @param address the value as the URL has it now; compared as JSON.
+ * @param write puts a value into the URL; called `ms` after the last change.
+ */
+export function useAddressed<T>(
+  address: T,
+  write: (value: T) => void,
+  ms = 250,
+): [T, (next: T | ((old: T) => T)) => void] {
+  const text = JSON.stringify(address)
+  const [value, setValue] = useState(address)
+  const [seen, setSeen] = useState(text)
+  // What this page wrote last: its arrival is no news, and must not undo what was changed since.
+  const [own, setOwn] = useState(text)
+  const latestWrite = useRef(write)
+  useEffect(() => {
+    latestWrite.current = write
+  })
+  if (text !== seen) {
+    setSeen(text)
+    if (text !== own) setValue(address)
+  }
+  const valueText = JSON.stringify(value)
+  useEffect(() => {
+    if (valueText === seen) return
+    const timer = setTimeout(() => {
+      setOwn(valueText)
+      latestWrite.current(JSON.parse(valueText) as T)
+    }, ms)
+    return () => clearTimeout(timer)
+  }, [valueText, seen, ms])
+  const set = useCallback((next: T | ((old: T) => T)) => setValue(next), [])
+  return [value, set]
+}
