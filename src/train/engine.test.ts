@@ -208,6 +208,22 @@ describe('the engine', () => {
   })
 })
 
+it('passes on what fails in a worker thread', async () => {
+  const source = plantedSource({ hooks: HOOKS, d_in: 35, n_features: 50, l0: 4, seed: 5 })
+  const plan = smallPlan(2, source.norm(HOOKS[0]))
+  const first = await nextBatch(source.batches({ batch_size: 20, seed: 1 })[Symbol.asyncIterator]())
+  const engine = await Engine.start(plan, first)
+  const state = await engine.snapshot().finally(() => engine.close())
+  const wrong = state.shards.map((shard) => ({
+    ...shard,
+    state: { ...shard.state, b_enc: new Float32Array(1000) },
+  }))
+  const broken = Engine.resume(plan, { ...state, shards: wrong }, 0)
+  const input = plan.saes.map(() => ({ lr: 0, lr_threshold: 0, lambda: 0 }))
+  await expect(broken.step(0, input)).rejects.toThrow('offset is out of bounds')
+  await broken.close()
+})
+
 async function nextBatch(
   batches: AsyncIterator<{ acts: ReadonlyMap<string, Float32Array> }>,
 ): Promise<Float32Array[]> {

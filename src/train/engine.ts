@@ -16,6 +16,7 @@ import {
   type RunPlan,
   type SharedState,
   sendCommand,
+  shardOwner,
   wakeCoordinator,
 } from './control.ts'
 import { thresholdFor } from './initialise.ts'
@@ -65,7 +66,9 @@ export class Engine {
         plan,
         shared: this.#shared,
         thread,
-        restored: restored?.state.shards,
+        restored: restored?.state.shards.filter(
+          ({ sae, shard }) => shardOwner(plan, sae, shard) === thread,
+        ),
       }
       const worker = new Worker(workerUrl(), { workerData: input })
       worker.on('message', (message: WorkerMessage) => this.#snapshots.push(message.snapshot))

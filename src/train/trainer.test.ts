@@ -118,6 +118,23 @@ describe('train', () => {
     await expect(train({ ...options, ...(recipe && { recipe }) })).rejects.toThrow('learning_rate')
   })
 
+  it('stops at activations that are not finite', async () => {
+    const options = smallRun(await newFolder())
+    const { source } = options
+    const poisoned: TrainOptions['source'] = {
+      ...source,
+      async *batches(request) {
+        for await (const batch of source.batches(request)) {
+          batch.acts.get(HOOKS[1])![5] = Number.NaN
+          yield batch
+        }
+      },
+    }
+    await expect(train({ ...options, source: poisoned })).rejects.toThrow(
+      'the loss of blocks.1.hook_mlp_out is NaN at step 1',
+    )
+  })
+
   it('finds the planted dictionary at the sparsity asked for', async () => {
     const hook = HOOKS[0]
     const [d_in, n_features, l0] = [48, 96, 5]

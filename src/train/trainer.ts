@@ -19,7 +19,7 @@ import {
 } from './checkpoint.ts'
 import { resolveRecipe } from './config.ts'
 import type { RunPlan, SaePlan } from './control.ts'
-import { Engine, type StepInput } from './engine.ts'
+import { Engine, type StepInput, type StepOutput } from './engine.ts'
 import { TrainingStopped } from './errors.ts'
 import { foldScale } from './fold.ts'
 import { kernelVariant } from './kernels/load.ts'
@@ -81,6 +81,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         step + 1 < n_steps ? next().then((batch) => engine!.put(other, batch)) : undefined
       const [outputs] = await Promise.all([running, fetching])
       slot = other
+      checkFinite(plan, outputs, step + 1)
       const progress = meter.add(step + 1, outputs, inputs)
       if (progress) {
         last = progress.points
@@ -163,6 +164,16 @@ function planRun(options: TrainOptions, n_steps: number): RunPlan {
     n_threads: Math.max(1, Math.min(options.threads ?? availableParallelism(), most)),
     variant: kernelVariant(),
     saes: plans,
+  }
+}
+
+function checkFinite(plan: RunPlan, outputs: readonly StepOutput[], step: number): void {
+  for (const [i, { mse }] of outputs.entries()) {
+    if (Number.isFinite(mse)) continue
+    const { hook } = plan.saes[i]!.spec
+    throw new RangeError(
+      `train: the loss of ${hook} is ${mse} at step ${step}: its activations hold numbers that are not finite, or lr ${plan.saes[i]!.recipe.lr} is too high`,
+    )
   }
 }
 
