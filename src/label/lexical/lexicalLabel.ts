@@ -114,9 +114,8 @@ function mixed(
 }
 
 function raises(record: LatentRecord, pieces: readonly string[]): string[] {
-  const shown = record.top_logits
-    .slice(0, 3)
-    .map(({ id }) => quote(pieceText(pieces[id] ?? '').trim() || '\n'))
+  const all = record.top_logits.map(({ id }) => quote(pieceText(pieces[id] ?? '').trim() || '\n'))
+  const shown = [...new Set(all)].slice(0, 3)
   return shown.length === 0 ? [] : [`raises ${shown.join(', ')}`]
 }
 
