@@ -1,7 +1,4 @@
-/**
- * Finds Chromium for the page tests, installs it where it is missing and obtainable, and prints its path.
- * Prints nothing where there is none to be had: the page tests then skip and say so.
- */
+/** Chromium for the page tests: found, or installed where it is missing and obtainable. */
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -49,9 +46,13 @@ function install() {
   console.error('hooke: no Chromium could be installed; the page tests will be skipped')
 }
 
-let path = await find()
-if (!path) {
+/**
+ * The path of a Chromium that runs.
+ * @returns {Promise<string | undefined>} undefined where there is none to be had: the page tests then skip and say so.
+ */
+export async function obtainBrowser() {
+  const found = await find()
+  if (found) return found
   install()
-  path = await find()
+  return find()
 }
-if (path) console.log(path)

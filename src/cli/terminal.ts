@@ -15,8 +15,14 @@ export function renderDuration(ms: number): string {
 /** Columns padded to their widest cell; a column of numbers is right-aligned; absent cells show a dash. */
 export function renderTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const text = rows.map((row) => row.map((cell) => (cell === undefined ? '–' : String(cell))))
-  const right = head.map((_, c) => rows.some((row) => typeof row[c] === 'number') || rows.every((row) => row[c] === undefined || /^[-+–\d.,%]+$/.test(String(row[c]))))
-  const width = head.map((title, c) => Math.max(title.length, ...text.map((row) => (row[c] ?? '').length)))
+  const right = head.map(
+    (_, c) =>
+      rows.some((row) => typeof row[c] === 'number') ||
+      rows.every((row) => row[c] === undefined || /^[-+–\d.,%]+$/.test(String(row[c]))),
+  )
+  const width = head.map((title, c) =>
+    Math.max(title.length, ...text.map((row) => (row[c] ?? '').length)),
+  )
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, c) => (right[c] ? cell.padStart(width[c] ?? 0) : cell.padEnd(width[c] ?? 0)))
@@ -56,4 +62,30 @@ export function openProgress(stream: NodeJS.WriteStream = process.stderr): Progr
       if (stream.isTTY) stream.write('\r\x1b[2K')
     },
   }
+}
+
+/** Texts in columns of equal width, wrapped between words. */
+export function renderSideBySide(
+  texts: readonly string[],
+  columns: number = process.stdout.columns ?? 100,
+): string {
+  const width = Math.max(20, Math.floor((columns - 3 * (texts.length - 1)) / texts.length))
+  const wrapped = texts.map((text) => wrap(text.replaceAll(/\s+/g, ' '), width))
+  const height = Math.max(...wrapped.map((lines) => lines.length))
+  return Array.from({ length: height }, (_, row) =>
+    wrapped
+      .map((lines) => (lines[row] ?? '').padEnd(width))
+      .join(' │ ')
+      .trimEnd(),
+  ).join('\n')
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const last = lines[lines.length - 1] ?? ''
+    if (last !== '' && last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`
+  }
+  return lines
 }

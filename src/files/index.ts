@@ -13,4 +13,5 @@ export {
   readJson,
   readText,
 } from './read.ts'
+export { packageVersion } from './version.ts'
 export { type FileContent, makeFolder, removePath, writeFileAtomic, writeJson } from './write.ts'

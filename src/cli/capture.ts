@@ -1,0 +1,98 @@
+/** `hooke capture`: a text's activations at the asked sites, as a store on disk. */
+import type { Command } from 'commander'
+import { CliError } from './errors.ts'
+import { type Context, globList, wholeNumber } from './options.ts'
+import { openProgress, renderDuration, renderTable } from './terminal.ts'
+
+type Options = {
+  data?: string[]
+  hooks?: string[]
+  tokens?: number
+  out: string
+  dtype: 'F32' | 'F16' | 'BF16'
+  threads: number
+  verify?: boolean
+  json?: boolean
+}
+
+export function addCaptureCommand(program: Command, { signal }: Context): void {
+  program
+    .command('capture')
+    .summary('store activations of a text')
+    .description(
+      'Runs text through a model and stores the activations in shards. A store that was begun is finished; --verify re-reads every shard of a finished one.',
+    )
+    .argument('[model]', 'a bundled name, or a folder in Hugging Face layout')
+    .option('--data <files...>', 'text: .txt, .jsonl, .txt.gz, .jsonl.gz')
+    .option('--hooks <globs...>', 'sites to capture, e.g. "blocks.*.hook_resid_post"', globList)
+    .option('--tokens <n>', 'tokens to store (default: all)', wholeNumber(1))
+    .requiredOption('--out <folder>', 'folder of the store')
+    .option('--dtype <type>', 'F32, F16 or BF16', 'F32')
+    .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
+    .option('--verify', 'check the checksum of every shard of the store in --out')
+    .option('--json', 'print the manifest as JSON')
+    .action(async (name: string | undefined, options: Options) => {
+      const activations = await import('../activations/index.ts')
+      if (options.verify) {
+        const manifest = await activations.verifyStore(options.out, signal)
+        console.log(
+          options.json
+            ? JSON.stringify(manifest)
+            : `${options.out}: ${manifest.shards.length} shards, ${manifest.n_tokens} tokens, every checksum right`,
+        )
+        return
+      }
+      if (name === undefined || !options.data || !options.hooks)
+        throw new CliError(
+          'capture: needs a model, --data and --hooks. Example: hooke capture thimble-5m --data text.txt --hooks "blocks.*.hook_resid_post" --out store',
+        )
+      if (!['F32', 'F16', 'BF16'].includes(options.dtype))
+        throw new CliError(`capture: --dtype is ${options.dtype}, expected F32, F16 or BF16.`)
+      const { expandHooks, openModel } = await import('../model/index.ts')
+      const model = await openModel(name, { threads: options.threads })
+      const progress = openProgress()
+      try {
+        if (!model.tokenizer)
+          throw new CliError(
+            `capture: ${model.name} has no tokenizer.json, so it cannot read text.`,
+          )
+        const hooks = expandHooks(options.hooks, model.hooks)
+        const corpus = await activations.readCorpus(options.data, model.tokenizer, {
+          n_ctx: model.config.n_ctx,
+          signal,
+        })
+        const started = performance.now()
+        const manifest = await activations.writeStore(options.out, model, corpus, {
+          hooks,
+          ...(options.tokens === undefined ? {} : { n_tokens: options.tokens }),
+          dtype: options.dtype,
+          signal,
+          onProgress: ({ n_tokens, of_tokens }) => {
+            const share = n_tokens / of_tokens
+            const elapsed = performance.now() - started
+            progress.update(
+              `capturing: ${n_tokens} of ${of_tokens} tokens`,
+              share,
+              share > 0 ? elapsed / share - elapsed : undefined,
+            )
+          },
+        })
+        progress.clear()
+        if (options.json) console.log(JSON.stringify(manifest))
+        else {
+          console.log(
+            renderTable(
+              ['hook', 'width'],
+              manifest.hooks.map((hook) => [hook.name, hook.width]),
+            ),
+          )
+          console.log(
+            `${manifest.n_tokens} tokens in ${manifest.shards.length} shards (${manifest.n_excluded} special tokens left out), ${renderDuration(performance.now() - started)}`,
+          )
+        }
+      } finally {
+        progress.clear()
+        await model.close()
+      }
+    })
+}

@@ -1,0 +1,32 @@
+/** `hooke export`: a suite in another project's layout. */
+import type { Command } from 'commander'
+import { CliError } from './errors.ts'
+import type { Context } from './options.ts'
+
+type Options = { format: string; out: string }
+
+export function addExportCommand(program: Command, { signal }: Context): void {
+  program
+    .command('export')
+    .summary("write a suite in Gemma Scope's layout")
+    .description(
+      "Writes every SAE of a suite as Gemma Scope does: layer_L/width_W/average_l0_N/params.npz, N its measured L0 where metrics are there, else its target. (A suite's own folders are SAELens's layout already.)",
+    )
+    .argument('<suite>', 'folder of the suite')
+    .option('--format <name>', 'gemma-scope', 'gemma-scope')
+    .requiredOption('--out <folder>', 'folder to write into')
+    .action(async (suite: string, options: Options) => {
+      if (options.format !== 'gemma-scope')
+        throw new CliError(`export: --format is ${options.format}, expected gemma-scope.`)
+      const { listSuite, loadSae, readMetrics, saveGemmaScope } = await import('../sae/disk.ts')
+      const entries = await listSuite(suite)
+      if (entries.length === 0)
+        throw new CliError(`export: ${suite} holds no SAE. Give the folder that hooke train wrote.`)
+      for (const entry of entries) {
+        signal.throwIfAborted()
+        const metrics = await readMetrics(entry.path)
+        const average_l0 = Math.round(typeof metrics?.l0 === 'number' ? metrics.l0 : entry.l0)
+        console.log(await saveGemmaScope(options.out, await loadSae(entry.path), average_l0))
+      }
+    })
+}

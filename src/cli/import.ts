@@ -1,0 +1,46 @@
+/** `hooke import`: a published SAE becomes part of a suite. */
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { CliError } from './errors.ts'
+import { type Context, wholeNumber } from './options.ts'
+
+type Options = { model: string; out: string; hook?: string; l0?: number }
+
+export function addImportCommand(program: Command, { signal }: Context): void {
+  program
+    .command('import')
+    .summary('put a Gemma Scope params.npz into a suite')
+    .description(
+      'Reads params.npz files (Gemma Scope) and writes them into a suite for a model, after checking that they fit it. What is assumed is printed.',
+    )
+    .argument('<files...>', 'params.npz')
+    .requiredOption('--model <model>', 'the model it was trained on')
+    .requiredOption('--out <suite>', 'folder of the suite')
+    .option('--hook <name>', 'site, where the path does not tell')
+    .option('--l0 <n>', 'L0, where the path does not tell', wholeNumber(1))
+    .action(async (files: string[], options: Options) => {
+      const { checkFits, parseHookName, saeFolder } = await import('../sae/index.ts')
+      const { loadGemmaScope, saveSae } = await import('../sae/disk.ts')
+      const { openModel } = await import('../model/index.ts')
+      const model = await openModel(options.model)
+      try {
+        for (const file of files) {
+          signal.throwIfAborted()
+          const hook =
+            options.hook === undefined ? undefined : parseHookName(options.hook, '--hook')
+          const sae = await loadGemmaScope(file, hook)
+          checkFits(sae, model)
+          const l0 = options.l0 ?? Number(/average_l0_(\d+)/.exec(resolve(file))?.[1] ?? Number.NaN)
+          if (!Number.isFinite(l0))
+            throw new CliError(`import: the path of ${file} names no average_l0_N. Give --l0.`)
+          const folder = saeFolder(options.out, sae.hook_name, sae.d_sae, l0)
+          await saveSae(folder, sae)
+          console.log(
+            `${folder}: ${sae.hook_name}, ${sae.d_in} x ${sae.d_sae}, raw activations in, JumpReLU, b_dec added after decoding only`,
+          )
+        }
+      } finally {
+        await model.close()
+      }
+    })
+}

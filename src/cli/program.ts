@@ -1,0 +1,47 @@
+/** The command tree. Commands load what they need when they run, so that `--help` is instant. */
+import { Command } from 'commander'
+import { packageVersion } from '../files/index.ts'
+import { addCaptureCommand } from './capture.ts'
+import { addDemoCommand } from './demo.ts'
+import { addEvalCommand } from './eval.ts'
+import { addExportCommand } from './export.ts'
+import { addGenerateCommand } from './generate.ts'
+import { addImportCommand } from './import.ts'
+import { addIndexCommand } from './indexCommand.ts'
+import { addLabelCommand } from './label.ts'
+import type { Context } from './options.ts'
+import { addRunCommand } from './run.ts'
+import { addSearchCommand } from './search.ts'
+import { addServeCommand } from './serve.ts'
+import { addSteerCommand } from './steer.ts'
+import { addTrainCommand } from './train.ts'
+
+/** The whole command line, ready to parse. It throws where it fails; ending the process is main.ts's. */
+export function createProgram(context: Context): Command {
+  const program = new Command('hooke')
+    .description(
+      'A microscope for language models: train, label, search and steer sparse autoencoders.',
+    )
+    .version(packageVersion())
+    .showHelpAfterError('(hooke COMMAND --help shows how it is used)')
+    .exitOverride()
+  const adders = [
+    addDemoCommand,
+    addServeCommand,
+    addRunCommand,
+    addGenerateCommand,
+    addCaptureCommand,
+    addTrainCommand,
+    addEvalCommand,
+    addIndexCommand,
+    addLabelCommand,
+    addSearchCommand,
+    addSteerCommand,
+    addImportCommand,
+    addExportCommand,
+  ]
+  for (const add of adders) add(program, context)
+  for (const command of program.commands)
+    command.exitOverride().showHelpAfterError('(--help shows how it is used)')
+  return program
+}

@@ -1,0 +1,41 @@
+/** `hooke serve`: the explorer and the API for a workspace. */
+import type { Command } from 'commander'
+import { type Context, wholeNumber } from './options.ts'
+
+type Options = { port: number; host: string; token?: string; open?: boolean }
+
+export function addServeCommand(program: Command, { signal }: Context): void {
+  program
+    .command('serve')
+    .summary('the explorer and the API')
+    .description(
+      'Serves a folder of suites: the page at /, the API at /api. Ctrl-C ends it; a run under way writes its checkpoint first.',
+    )
+    .argument('[workspace]', 'folder of suites', 'hooke-demo')
+    .option('--port <n>', 'port to listen on (0: a free one)', wholeNumber(0, 65535), 4665)
+    .option(
+      '--host <address>',
+      'address to listen on; any but loopback asks for a token',
+      '127.0.0.1',
+    )
+    .option('--token <text>', 'token to ask for')
+    .option('--open', 'open the page in the browser')
+    .action(async (workspace: string, options: Options) => {
+      const { startServer } = await import('../server/index.ts')
+      const server = await startServer({ workspace, ...options })
+      try {
+        console.log(`Hooke is at ${server.url} (Ctrl-C ends it)`)
+        await aborted(signal)
+      } finally {
+        await server.close()
+      }
+    })
+}
+
+/** Resolves when the signal aborts: at once if it has. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

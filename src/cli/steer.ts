@@ -1,0 +1,96 @@
+/** `hooke steer`: default and steered text side by side. */
+import { type Command, Option } from 'commander'
+import type { Intervention, InterventionMode } from '../steer/index.ts'
+import { CliError } from './errors.ts'
+import { type Context, globList, realNumber, wholeNumber } from './options.ts'
+import { renderSideBySide } from './terminal.ts'
+import { parseLatent, suiteEntries } from './workspace.ts'
+
+type Options = {
+  latent: string[]
+  mode: InterventionMode
+  strength: number
+  prompt: string
+  maxTokens: number
+  temperature: number
+  topK: number
+  topP: number
+  seed: number
+  model?: string
+  json?: boolean
+}
+
+export function addSteerCommand(program: Command, { signal }: Context): void {
+  program
+    .command('steer')
+    .summary('generate with latents turned up or down')
+    .description(
+      "Generates from a prompt twice with the same seed, as the model is and with latents changed. Strength is in units of each latent's own maximum activation for add and clamp, a factor for scale.",
+    )
+    .argument('<suite>', 'folder of the suite (indexed)')
+    .requiredOption('--latent <hook/index...>', 'latents to change', globList)
+    .addOption(
+      new Option('--mode <mode>', 'how')
+        .choices(['add', 'scale', 'clamp', 'ablate'])
+        .default('add'),
+    )
+    .option('--strength <s>', 'how much', realNumber(-100, 100), 1)
+    .requiredOption('--prompt <text>', 'text to go on from')
+    .option('--max-tokens <n>', 'most new tokens', wholeNumber(1), 60)
+    .option('--temperature <t>', '0 is greedy', realNumber(0, 100), 0.7)
+    .option('--top-k <k>', 'choose among the k most probable tokens (0: all)', wholeNumber(0), 0)
+    .option(
+      '--top-p <p>',
+      'choose among the most probable tokens of this total',
+      realNumber(0, 1),
+      1,
+    )
+    .option('--seed <n>', 'the same seed for both texts', wholeNumber(0), 0)
+    .option('--model <model>', 'model, where suite.json does not say')
+    .option('--json', 'print both texts as JSON')
+    .action(async (suite: string, options: Options) => {
+      const { readSuiteFile } = await import('../jobs/index.ts')
+      const { loadSae } = await import('../sae/disk.ts')
+      const { openLatents } = await import('../latents/disk.ts')
+      const { openModel } = await import('../model/index.ts')
+      const { steer } = await import('../steer/index.ts')
+      const name = options.model ?? (await readSuiteFile(suite))?.model.path
+      if (name === undefined)
+        throw new CliError(`steer: ${suite} has no suite.json, so give --model.`)
+      const entries = await suiteEntries(suite)
+      const interventions: Intervention[] = []
+      for (const text of options.latent) {
+        const { entry, latent } = parseLatent(text, entries)
+        const index = await openLatents(entry.path)
+        const max_act = (await index.column('max_act'))[latent]!
+        await index.close()
+        const sae = await loadSae(entry.path)
+        interventions.push({ sae, latent, mode: options.mode, strength: options.strength, max_act })
+      }
+      const model = await openModel(name)
+      try {
+        const { prompt, maxTokens: max_tokens, temperature, topK, topP: top_p, seed } = options
+        const sampling = {
+          max_tokens,
+          temperature,
+          top_p,
+          seed,
+          ...(topK === 0 ? {} : { top_k: topK }),
+        }
+        for await (const event of steer(model, { prompt, interventions, ...sampling, signal })) {
+          if (event.type !== 'done') continue
+          if (options.json)
+            console.log(JSON.stringify({ prompt, default: event.default, steered: event.steered }))
+          else
+            console.log(
+              renderSideBySide([
+                `default: ${prompt}${event.default}`,
+                `steered: ${prompt}${event.steered}`,
+              ]),
+            )
+        }
+      } finally {
+        await model.close()
+      }
+    })
+}

@@ -1,0 +1,27 @@
+/** From a suite on disk back to the settings that made it, for the stages that come after training. */
+import { resolve } from 'node:path'
+import type { PipelineConfig } from '../jobs/index.ts'
+import { CliError } from './errors.ts'
+
+/**
+ * The suite's own settings; `data` replaces the text to measure and index on.
+ * @throws CliError if the folder was not made by `hooke train` or `hooke demo`, or no text is known.
+ */
+export async function suiteConfig(
+  suite: string,
+  options: { data?: readonly string[]; threads?: number } = {},
+): Promise<PipelineConfig> {
+  const { readSuiteFile } = await import('../jobs/index.ts')
+  const file = await readSuiteFile(resolve(suite))
+  if (file?.pipeline === undefined)
+    throw new CliError(
+      `${suite} has no suite.json of a training. Give the folder that hooke train or hooke demo wrote.`,
+    )
+  const data = options.data?.map((path) => resolve(path))
+  return {
+    ...file.pipeline,
+    out: resolve(suite),
+    threads: options.threads ?? file.pipeline.threads,
+    ...(data === undefined ? {} : { eval_data: data, index_data: data }),
+  }
+}
