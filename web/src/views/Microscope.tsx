@@ -1,10 +1,11 @@
 /** The entry view: what each layer makes of each token of one's own sentence. */
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useDeferredValue, useMemo, useState } from 'react'
-import type { Run } from '../../../src/server/api.ts'
+import type { Run, SaeSummary } from '../../../src/server/api.ts'
+import { ApiError } from '../api/client.ts'
 import { microscopeQuery, workspaceQuery } from '../api/queries.ts'
-import { parseLatentKey } from '../format/names.ts'
+import { parseLatentKey, siteName } from '../format/names.ts'
 import { remaining } from '../format/numbers.ts'
 import { CellPanel } from '../parts/CellPanel.tsx'
 import { type Cell, Grid } from '../parts/Grid.tsx'
@@ -105,6 +106,7 @@ export function Microscope() {
   })
 
   const run = workspace.data?.runs.find((r) => r.state === 'running')
+  const early = result.error instanceof ApiError && result.error.status === 409 && result.error
   return (
     <main className="page microscope">
       <h1 className="hidden">Microscope: layers by tokens</h1>
@@ -132,7 +134,10 @@ export function Microscope() {
       {workspace.error && !workspace.data && (
         <Failure error={workspace.error} onRetry={() => void workspace.refetch()} />
       )}
-      {result.error && <Failure error={result.error} onRetry={() => void result.refetch()} />}
+      {early && <Coming words={early.message} saes={saes ?? []} run={run} />}
+      {result.error && !early && (
+        <Failure error={result.error} onRetry={() => void result.refetch()} />
+      )}
       {sheet && result.data && focus && target ? (
         <div className="instrument" data-busy={result.isPlaceholderData || undefined}>
           <div className="plate">
@@ -231,6 +236,37 @@ function Sentence(props: {
         </span>
       </div>
     </form>
+  )
+}
+
+/** In place of the grid while no dictionary is ready: the sites to come, and how far the work is. */
+function Coming(props: { words: string; saes: readonly SaeSummary[]; run: Run | undefined }) {
+  const { run } = props
+  return (
+    <section className="coming" aria-label="What is to come">
+      <p>{run ? run.message : props.words}</p>
+      {run && (
+        <>
+          <progress max={1} value={run.progress} aria-label={run.message} />
+          <p className="quiet">
+            {remaining(run.remaining_ms)} The rows below fill as layers are trained; nothing needs
+            to be loaded again. <Link to="/suite">Watch the training</Link>
+          </p>
+        </>
+      )}
+      <table>
+        <tbody>
+          {props.saes.map((sae) => (
+            <tr key={sae.id}>
+              <th scope="row">{siteName(sae.hook)}</th>
+              <td>
+                <span>{sae.state}</span>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
   )
 }
 
