@@ -20,7 +20,10 @@ async function measure(
 ) {
   const x = new Float32Array(batch_size * d_in)
   for (let i = 0; i < x.length; i++) x[i] = (Math.random() - 0.5) * Math.sqrt(12 / d_in)
-  const recipe = resolveRecipe({ init_l0: 1 }, { d_in, d_sae, n_steps: 1000 })
+  const recipe = resolveRecipe(
+    { init_l0: 1 },
+    { d_in, d_sae, n_steps: 1000, n_tokens: 1000 * batch_size },
+  )
   const spec = { hook: 'blocks.0.hook_resid_post', d_sae, l0 } as const
   const n_threads = Math.min(availableParallelism(), recipe.shards)
   const engine = await Engine.start(

@@ -45,10 +45,14 @@ export const Recipe = z.strictObject({
   beta2: z.number().min(0).max(1).default(0.999),
   /** Adam's epsilon. */
   adam_eps: z.number().positive().default(1e-8),
-  /** A latent that has not fired on this many tokens is dead. */
-  dead_window_tokens: z.int().positive().default(100_000),
-  /** Coefficient of the loss `sum relu(threshold - pre_acts)` on dead latents; 0 leaves it out, as Gemma Scope does. */
-  pre_act_weight: z.number().min(0).default(0),
+  /** A latent that has not fired on this many tokens is dead. Default 3 % of the run, at least 30,000, at most 10 million. */
+  dead_window_tokens: z.int().positive().optional(),
+  /**
+   * Coefficient of the loss `mean sum relu(threshold - pre_acts)` on dead latents, which raises them until they fire
+   * (deviation: Gemma Scope lets them be; 0 does). On the residual stream of block 4 of a 5M-parameter model, 1.5M tokens,
+   * it takes the latents silent on 23,000 held-out tokens from 2.5 % to 0.5 % at equal error.
+   */
+  pre_act_weight: z.number().min(0).default(1e-4),
   /**
    * Slices into which the latents of each SAE are cut. Results depend on it, not on the number of threads, which may be
    * anything from 1 to this. Default `d_sae / 1024` within 2 and 8.
@@ -73,10 +77,10 @@ export type ResolvedRecipe = {
  */
 export function resolveRecipe(
   input: RecipeInput,
-  run: { d_in: number; d_sae: number; n_steps: number },
+  run: { d_in: number; d_sae: number; n_steps: number; n_tokens: number },
 ): ResolvedRecipe {
   const recipe = Recipe.parse(input)
-  const { d_in, d_sae, n_steps } = run
+  const { d_in, d_sae, n_steps, n_tokens } = run
   const peak = (lr: number, full_until_steps: number) =>
     Math.max(7e-5, lr * Math.sqrt(256 / d_in) * Math.min(1, Math.sqrt(full_until_steps / n_steps)))
   return {
@@ -86,6 +90,8 @@ export function resolveRecipe(
     lr_warmup_steps: recipe.lr_warmup_steps ?? Math.min(1000, Math.ceil(n_steps * 0.05)),
     lambda_warmup_steps: recipe.lambda_warmup_steps ?? Math.min(10_000, Math.ceil(n_steps * 0.1)),
     bandwidth: recipe.bandwidth ?? 0.001 * Math.sqrt(2304 / d_in),
+    dead_window_tokens:
+      recipe.dead_window_tokens ?? Math.min(1e7, Math.max(30_000, Math.round(n_tokens * 0.03))),
     shards: recipe.shards ?? Math.min(8, Math.max(2, Math.floor(d_sae / 1024))),
     point_every_steps: recipe.point_every_steps ?? Math.max(1, Math.round(n_steps / 100)),
   }

@@ -114,7 +114,7 @@ function smallPlan(n_threads: number, norm: number): RunPlan {
   const sae = (site: 0 | 1, d_sae: number): SaePlan => ({
     spec: { hook: HOOKS[site], d_sae, l0: 3 },
     ...{ d_in: 35, scale: 1 / norm, site, n_shards: 3 },
-    recipe: resolveRecipe(recipe, { d_in: 35, d_sae, n_steps: 100 }),
+    recipe: resolveRecipe(recipe, { d_in: 35, d_sae, n_steps: 100, n_tokens: 2000 }),
   })
   return {
     batch_size: 20,

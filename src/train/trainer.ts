@@ -144,7 +144,12 @@ function planRun(options: TrainOptions, n_steps: number): RunPlan {
         `train: l0 ${spec.l0} of ${spec.hook} must lie between 0 and d_sae ${spec.d_sae}`,
       )
     const d_in = source.width(spec.hook)
-    const recipe = resolveRecipe(options.recipe ?? {}, { d_in, d_sae: spec.d_sae, n_steps })
+    const recipe = resolveRecipe(options.recipe ?? {}, {
+      d_in,
+      d_sae: spec.d_sae,
+      n_steps,
+      n_tokens,
+    })
     const norm = source.norm(spec.hook)
     if (!(norm > 0))
       throw new RangeError(`train: ${spec.hook} has norm ${norm}; its activations are all zero`)
