@@ -33,7 +33,7 @@ const KEPT = 2
 const NAME = /^step_(\d+)\.safetensors$/
 
 /** Folder of a suite's checkpoints. */
-export const checkpointFolder = (out: string): string => join(out, 'checkpoint')
+const checkpointFolder = (out: string): string => join(out, 'checkpoint')
 
 /**
  * Writes a checkpoint and removes all but the newest two.
@@ -55,7 +55,7 @@ export async function writeCheckpoint(out: string, checkpoint: Checkpoint): Prom
     window: JSON.stringify(window),
   }
   await writeFileAtomic(path, streamSafetensors(streams, metadata))
-  for (const old of (await checkpointSteps(out)).slice(0, -KEPT)) await removePath(old)
+  for (const old of (await checkpointPaths(out)).slice(0, -KEPT)) await removePath(old)
   return path
 }
 
@@ -67,7 +67,7 @@ export async function readCheckpoint(
   out: string,
   config: RunConfig,
 ): Promise<Checkpoint | undefined> {
-  const path = (await checkpointSteps(out)).at(-1)
+  const path = (await checkpointPaths(out)).at(-1)
   if (path === undefined) return undefined
   const source = await openFile(path)
   try {
@@ -96,7 +96,7 @@ export async function removeCheckpoints(out: string): Promise<void> {
 }
 
 /** Paths, oldest first. */
-async function checkpointSteps(out: string): Promise<string[]> {
+async function checkpointPaths(out: string): Promise<string[]> {
   const { files } = await listFolder(checkpointFolder(out))
   return files
     .filter((file) => NAME.test(file))
