@@ -6,5 +6,5 @@ export { LABELS_FILE, type LabelsFile, readLabelsFile, writeLabelsFile } from '.
 export { openPieces, showPiece, writePieces } from './pieces.ts'
 export { type PipelineOptions, runPipeline } from './pipeline.ts'
 export { JobQueue, type QueueEvent } from './queue.ts'
-export { firstSentences, readSuiteFile, type SuiteFile } from './suiteFile.ts'
+export { readSuiteFile, type SuiteFile } from './suiteFile.ts'
 export { packageVersion } from './version.ts'

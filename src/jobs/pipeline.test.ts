@@ -1,4 +1,4 @@
-import { readFile, rm, stat } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
@@ -91,6 +91,36 @@ describe('run again', () => {
 
   it('refuses other settings for the same folder and says which', async () => {
     await expect(runPipeline({ ...config, l0: [9] })).rejects.toThrow(/l0 \[8\].*\[9\]/)
+  })
+})
+
+describe('stages by name', () => {
+  it('runs no other, and makes what was made from other text again', async () => {
+    const sae = await saeFolderOf(config.out)
+    const other = join(folder.path, 'other.txt')
+    await writeFile(other, 'The tide went out.\n<|endoftext|>\nNobody saw it come back.')
+    const index = (await stat(join(sae, 'latents.safetensors'))).mtimeMs
+    const before = await readMetrics(sae)
+    const elsewhere = { ...config, eval_data: [other] }
+    await runPipeline(elsewhere, { stages: ['evaluate'] })
+    const after = await readMetrics(sae)
+    expect(after!.corpus_hash).not.toBe(before!.corpus_hash)
+    expect(after!.n_tokens).toBeLessThan(30)
+    expect((await stat(join(sae, 'latents.safetensors'))).mtimeMs).toBe(index)
+
+    const written = (await stat(join(sae, 'metrics.json'))).mtimeMs
+    await runPipeline(elsewhere, { stages: ['evaluate'] })
+    expect((await stat(join(sae, 'metrics.json'))).mtimeMs).toBe(written)
+  })
+
+  it('needs no training text where it is not read', async () => {
+    const sae = await saeFolderOf(config.out)
+    const other = join(folder.path, 'other.txt')
+    await runPipeline(
+      { ...config, data: [join(folder.path, 'gone.txt')], index_data: [other] },
+      { stages: ['index', 'label'] },
+    )
+    expect((await readLabelsFile(sae))?.labels).toHaveLength(64)
   })
 })
 

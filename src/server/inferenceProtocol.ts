@@ -20,7 +20,7 @@ export type ModelInfo = {
 }
 
 /** One intervention with the folder of its SAE. */
-export type ResolvedIntervention = {
+type ResolvedIntervention = {
   readonly dir: string
   readonly latent: number
   readonly mode: 'add' | 'scale' | 'clamp' | 'ablate'

@@ -152,7 +152,7 @@ export async function testLatent(
 }
 
 /** Block index of a hook site, as an optional field. */
-export function layerOf(hook: string): { layer?: number } {
+function layerOf(hook: string): { layer?: number } {
   const layer = /^blocks\.(\d+)\./.exec(hook)?.[1]
   return layer === undefined ? {} : { layer: Number(layer) }
 }

@@ -10,7 +10,7 @@ import { checkFits, openRunner, type SaeRunner } from '../sae/index.ts'
 const MAX_SAE_BYTES = 1.5 * 2 ** 30
 
 /** What was measured about an SAE's latents, one number a latent. */
-export type Measured = { readonly density: Float32Array; readonly max_act: Float32Array }
+type Measured = { readonly density: Float32Array; readonly max_act: Float32Array }
 
 type OpenSae = { readonly runner: SaeRunner; measured?: Measured }
 
