@@ -4,6 +4,9 @@
  *
  * A step: `load` the batch, `forward` each shard (product, scan, decode), sum the partial reconstructions of all shards
  * outside, `setResidual`, `update` each shard.
+ *
+ * Memory, per latent: four rows of d_in floats (two weights, two second moments; gradients live in one row that all latents
+ * share). Per batch: three arrays [batch_size, d_in], and room for every entry, of which only what is used becomes real.
  */
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { onnxGraph } from '../formats/index.ts'
@@ -13,7 +16,7 @@ import { MemoryPlan, planShard, planShared, ShardView } from './kernels/shard.ts
 /** Pre-activations held at a time: about what a core's cache holds. */
 const PRE_BYTES = 2 ** 21
 /** Entries a shard may have in a batch, where all of them (n * width) would need more memory than this. */
-const MAX_ENTRIES = 2 ** 26
+const MAX_ENTRIES = 2 ** 24
 
 /** Latents `first .. first + width` of an SAE. */
 export type ShardRange = { readonly first: number; readonly width: number }
