@@ -83,7 +83,7 @@ export function corpusOfTexts(
   { n_ctx, name = 'memory' }: { n_ctx: number; name?: string },
 ): TokenCorpus {
   const builder = corpusBuilder({ n_ctx, bos: bosOf(tokenizer) })
-  for (const text of texts) builder.addText(tokenizer.tokenize(text, { bos: false }))
+  for (const text of texts) builder.addText(tokenizeText(text, tokenizer))
   builder.endFile(name)
   const corpus = builder.finish()
   if (corpus.ids.length === 0) throw new RangeError(`${name}: holds no text. Give at least one.`)
@@ -99,6 +99,35 @@ export function bosOf(tokenizer: Tokenizer): number {
     )
   }
   return bos
+}
+
+/** Texts longer than this are tokenized in stretches: a tokenizer's work space is many times its text. */
+const STRETCH_CHARS = 1 << 16
+
+/**
+ * Ids of a text without BOS. A long text is cut at beginnings of lines: no piece of Gemma's vocabulary holds a line feed and
+ * what follows it, so the ids are those of the whole.
+ */
+export function tokenizeText(
+  text: string,
+  tokenizer: Tokenizer,
+  stretch_chars: number = STRETCH_CHARS,
+): Int32Array {
+  const parts: Int32Array[] = []
+  for (let from = 0; from < text.length; ) {
+    let to = text.indexOf('\n', from + stretch_chars)
+    if (to < 0) to = text.length
+    while (text[to] === '\n') to++
+    parts.push(tokenizer.tokenize(text.slice(from, to), { bos: false }))
+    from = to
+  }
+  const ids = new Int32Array(parts.reduce((n, part) => n + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    ids.set(part, at)
+    at += part.length
+  }
+  return ids
 }
 
 /** Number of documents of a corpus. */

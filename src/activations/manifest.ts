@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { pathExists, readJson } from '../files/index.ts'
-import { type FloatDtype, FormatError } from '../formats/index.ts'
+import { FormatError } from '../formats/index.ts'
 import type { HookName } from '../model/index.ts'
 
 const Count = z.number().int().nonnegative()
@@ -50,7 +50,6 @@ const Manifest = z.strictObject({
 
 export type Manifest = z.infer<typeof Manifest>
 export type ShardEntry = Manifest['shards'][number]
-export type { FloatDtype }
 
 /** Where the manifest of a store lies. */
 export function manifestPath(dir: string): string {

@@ -12,7 +12,7 @@
 import { openFile } from '../files/index.ts'
 import { FormatError } from '../formats/index.ts'
 import type { Tokenizer } from '../model/index.ts'
-import { bosOf, corpusBuilder } from './corpus.ts'
+import { bosOf, corpusBuilder, tokenizeText } from './corpus.ts'
 import type { TokenCorpus } from './types.ts'
 
 /** The line between two documents of a plain text file. */
@@ -38,7 +38,7 @@ export async function readCorpus(
     let n_documents = 0
     for await (const text of readDocuments(path)) {
       signal?.throwIfAborted()
-      const ids = tokenizer.tokenize(text, { bos: false })
+      const ids = tokenizeText(text, tokenizer)
       if (ids.length === 0) continue
       builder.addText(ids)
       n_documents++

@@ -43,7 +43,7 @@ export function gatherRows(
     if (data instanceof Uint16Array) {
       for (let j = 0; j < width; j++) bits[to + j] = data[from + j]! << 16
     } else {
-      out.set(data.subarray(from, from + width), to)
+      for (let j = 0; j < width; j++) out[to + j] = data[from + j]!
     }
   }
 }

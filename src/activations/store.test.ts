@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -119,6 +119,20 @@ describe('writeStore', () => {
     await expect(openActivations(dir)).rejects.toThrow(/shard_00002.safetensors: is missing/)
     expect(await writeStore(dir, model(), corpus, config)).toEqual(manifest)
     expect(await verifyStore(dir)).toEqual(manifest)
+  })
+
+  it('keeps finished shards when the disk refuses one, and goes on', async () => {
+    const whole = await writeStore(join(dir, 'whole'), model(), corpus, config)
+    const blocked = join(dir, 'refused', whole.shards[2]!.file)
+    await mkdir(join(blocked, 'in the way'), { recursive: true })
+    const refused = writeStore(join(dir, 'refused'), model(), corpus, config)
+    await expect(refused).rejects.toThrow(/shard_00002.safetensors/)
+    await rm(blocked, { recursive: true })
+    const fake = model()
+    expect(await writeStore(join(dir, 'refused'), fake, corpus, config)).toEqual(whole)
+    const kept = whole.shards[0]!.n_batches + whole.shards[1]!.n_batches
+    const all = whole.shards.reduce((n, shard) => n + shard.n_batches, 0)
+    expect(fake.passes.n).toBe(all - kept)
   })
 
   it('stores F16 and BF16 rounded, and refuses what F16 cannot hold', async () => {

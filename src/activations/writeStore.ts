@@ -12,6 +12,7 @@ import { basename, join } from 'node:path'
 import { pathExists, writeFileAtomic, writeJson } from '../files/index.ts'
 import {
   elementCount,
+  type FloatDtype,
   FormatError,
   fromFloat32,
   fromInt32,
@@ -22,7 +23,6 @@ import type { HookName, Model } from '../model/index.ts'
 import { capture, planCapture, specialIds } from './capture.ts'
 import {
   describeDifference,
-  type FloatDtype,
   type Manifest,
   manifestPath,
   readManifest,
