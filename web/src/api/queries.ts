@@ -19,12 +19,20 @@ export const workspaceQuery = queryOptions({
   queryFn: ({ signal }) => api.workspace(signal),
 })
 
-/** Layers by tokens for one text; the last answer stays while the next is on its way. */
-export const microscopeQuery = (text: string, suite: string | undefined) =>
+/** Layers by tokens for one text, dense latents or not; the last answer stays while the next is on its way. */
+export const microscopeQuery = (text: string, suite: string | undefined, dense: boolean) =>
   queryOptions({
-    queryKey: [...keys.microscope, text, suite],
+    queryKey: [...keys.microscope, text, suite, dense],
     queryFn: ({ signal }) =>
-      api.microscope({ text, top_k: 6, ...(suite === undefined ? {} : { suite }) }, signal),
+      api.microscope(
+        {
+          text,
+          top_k: 6,
+          ...(dense ? { max_density: 1 } : {}),
+          ...(suite === undefined ? {} : { suite }),
+        },
+        signal,
+      ),
     placeholderData: keepPreviousData,
     enabled: text.trim() !== '',
     staleTime: 60_000,

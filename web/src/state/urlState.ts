@@ -48,13 +48,14 @@ export type RootState = { dock?: string | undefined }
 /** Reads the state that every view shares. */
 export const readRoot = (raw: Raw): RootState => present<RootState>({ dock: text(raw, 'dock') })
 
-/** The microscope: text, suite, focused cell as `row.column`, locked latent as `<sae>/<index>`, narrow cells. */
+/** The microscope: text, suite, focused cell as `row.column`, locked latent as `<sae>/<index>`; cells, dense latents. */
 export type MicroscopeState = {
   text?: string
   suite?: string
   at?: string
   latent?: string
   cells?: 'narrow'
+  dense?: 'shown'
 }
 
 /** Reads the microscope's state; what is not valid is left out. */
@@ -66,6 +67,7 @@ export function readMicroscope(raw: Raw): MicroscopeState {
     at: at && /^\d+\.\d+$/.test(at) ? at : undefined,
     latent: text(raw, 'latent'),
     cells: oneOf(raw, 'cells', ['narrow'] as const),
+    dense: oneOf(raw, 'dense', ['shown'] as const),
   })
 }
 

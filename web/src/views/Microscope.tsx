@@ -27,7 +27,7 @@ export function Microscope() {
 
   const text = search.text ?? longText ?? workspace.data?.sample_text ?? ''
   const suite = search.suite ?? workspace.data?.suites[0]?.name
-  const result = useQuery(microscopeQuery(text, suite))
+  const result = useQuery(microscopeQuery(text, suite, search.dense === 'shown'))
   const saes = workspace.data?.suites.find((s) => s.name === suite)?.saes
   const sheet = useMemo(
     () => (result.data ? readSheet(result.data, saes ?? []) : undefined),
@@ -116,6 +116,10 @@ export function Microscope() {
         tooLong={longText !== undefined && search.text === undefined}
         busy={result.isFetching}
         narrow={search.cells === 'narrow'}
+        dense={search.dense === 'shown'}
+        onDense={(shown) =>
+          update(({ dense, ...old }) => (shown ? { ...old, dense: 'shown' } : old))
+        }
         suites={workspace.data?.suites.map((s) => s.name) ?? []}
         suite={suite}
         onSuite={(name) => update(({ at, latent, ...old }) => ({ ...old, suite: name }))}
@@ -175,6 +179,8 @@ function Sentence(props: {
   tooLong: boolean
   busy: boolean
   narrow: boolean
+  dense: boolean
+  onDense: (dense: boolean) => void
   suites: readonly string[]
   suite: string | undefined
   onSuite: (name: string) => void
@@ -226,6 +232,14 @@ function Sentence(props: {
             onChange={(e) => props.onNarrow(e.target.checked)}
           />
           narrow cells
+        </label>
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={props.dense}
+            onChange={(e) => props.onDense(e.target.checked)}
+          />
+          dense latents
         </label>
         <span className="quiet" role="status">
           {props.busy

@@ -1,0 +1,267 @@
+/** The page in a real browser, on a real suite: every view by mouse, every view by keyboard alone. */
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { build } from 'vite'
+import { afterAll, beforeAll, describe as describeAlways, expect, it } from 'vitest'
+import { obtainBrowser } from '../scripts/browser.mjs'
+import { runPipeline } from '../src/jobs/index.ts'
+import { type RunningServer, startServer } from '../src/server/index.ts'
+import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+
+const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
+const LATENT = `/latent/${encodeURIComponent(SAE)}/3`
+const executablePath = await obtainBrowser()
+if (!executablePath) console.warn('page.test: skipped, no Chromium to be had; set CHROMIUM')
+const describe = describeAlways.skipIf(!executablePath)
+const PHONE = { width: 390, height: 844 }
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let server: RunningServer
+let browser: Browser
+
+beforeAll(async () => {
+  if (!executablePath) return
+  folder = await temporaryFolder()
+  const page = join(folder.path, '.page')
+  await build({
+    configFile: join(import.meta.dirname, '../web/vite.config.ts'),
+    logLevel: 'error',
+    build: { outDir: page },
+  })
+  await runPipeline(await tinyConfig(folder.path))
+  server = await startServer({
+    workspace: folder.path,
+    port: 0,
+    database: 'memory://',
+    threads: 1,
+    page,
+  })
+  await server.imported
+  browser = await chromium.launch({
+    executablePath,
+    args: ['--no-sandbox', '--disable-gpu'],
+  })
+}, 180_000)
+afterAll(async () => {
+  await browser?.close()
+  await server?.close()
+  await folder?.remove()
+})
+
+/** A page whose every uncaught error and console error is collected. */
+async function open(
+  path: string,
+  options: { viewport?: { width: number; height: number } } = {},
+): Promise<{ page: Page; errors: string[] }> {
+  const page = await browser.newPage({ viewport: options.viewport ?? { width: 1440, height: 900 } })
+  page.setDefaultTimeout(20_000)
+  const errors: string[] = []
+  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text())
+  })
+  await page.goto(new URL(path, server.url).href)
+  return { page, errors }
+}
+
+/** Sets a label as the page does. */
+async function label(index: number, text: string): Promise<void> {
+  const path = `/api/saes/${encodeURIComponent(SAE)}/latents/${index}/labels`
+  const answer = await fetch(new URL(path, server.url), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ text, author: 'test' }),
+  })
+  expect(answer.ok).toBe(true)
+}
+
+describe('by mouse', () => {
+  it('reads a sentence, lights a latent, and leads to its page', async () => {
+    // So small a dictionary has dense latents only.
+    const { page, errors } = await open('/?dense=shown')
+    await page.getByRole('textbox', { name: 'Your sentence' }).fill('The sea was calm at night.')
+    await page.getByRole('button', { name: 'Look' }).click()
+    await page.waitForURL(/text=The/)
+    const grid = page.getByRole('grid')
+    await grid.getByText('calm').waitFor()
+    expect(await grid.locator('tbody tr').count()).toBe(2)
+    const cell = grid.locator('tbody td:has(bdi)').first()
+    await cell.hover()
+    await grid.locator('td.lit').first().waitFor()
+    await cell.click()
+    await page.waitForURL(/latent=tiny/)
+    await page.getByRole('button', { name: /^unlock/ }).click()
+    await page.waitForURL((url) => !url.search.includes('latent='))
+    await page
+      .getByRole('link', { name: /^Open latent/ })
+      .first()
+      .click()
+    await page.getByRole('heading', { name: 'Strongest examples' }).waitFor()
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('keeps an edited label over a reload, and finds it', async () => {
+    const { page, errors } = await open(LATENT)
+    await page.getByRole('heading', { level: 1 }).getByRole('button').click()
+    await page.getByRole('textbox', { name: 'Label' }).fill('words of quillwork')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByRole('heading', { name: 'words of quillwork' }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { name: 'words of quillwork' }).waitFor()
+    await page.getByRole('link', { name: 'Search', exact: true }).click()
+    await page.getByRole('searchbox').fill('quillwork')
+    await page.locator('.hit', { hasText: 'words of quillwork' }).getByRole('link').first().click()
+    await page.getByRole('heading', { name: 'words of quillwork' }).waitFor()
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('tests a text of one’s own on a latent', async () => {
+    const { page } = await open(LATENT)
+    await page.getByLabel('Text to test the latent on').fill('The sea and the moon.')
+    await page.getByRole('button', { name: 'Test' }).click()
+    await page.getByText(/Fires on \d+ of \d+ tokens|does not fire/).waitFor()
+    await page.close()
+  })
+
+  it('steers from a latent’s page: both texts stream, and the run has an address', async () => {
+    const { page, errors } = await open(LATENT)
+    await page.getByRole('link', { name: /^Steer with latent/ }).click()
+    const dock = page.getByRole('complementary', { name: 'Steering' })
+    await dock.getByLabel('tokens').fill('6')
+    await dock.getByRole('button', { name: 'Steer', exact: true }).click()
+    await dock.getByText(/steered tokens differ|are the same/).waitFor()
+    expect(await dock.locator('.side header .quiet').allInnerTexts()).toEqual([
+      expect.stringMatching(/^[1-6] tokens/),
+      expect.stringMatching(/^[1-6] tokens/),
+    ])
+    await dock.getByRole('button', { name: 'Full view' }).click()
+    await page.waitForURL(/\/steer\?.*with=tiny/)
+    await page.reload()
+    await page.getByRole('slider', { name: 'Strength' }).waitFor()
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('shows the metrics of every dictionary, and a definition on a press', async () => {
+    const { page, errors } = await open('/suite')
+    const rows = page.locator('.suite-table tbody tr')
+    await rows.first().waitFor()
+    expect(await rows.count()).toBe(2)
+    await page.getByRole('button', { name: 'FVU' }).first().click()
+    await page.getByRole('tooltip').getByText('perfect reconstruction').waitFor()
+    await page.getByText('150 held-out tokens').waitFor()
+    await rows.first().getByRole('link').click()
+    await page.locator('.latent-list .hit').first().waitFor()
+    expect(errors).toEqual([])
+    await page.close()
+  })
+})
+
+describe('by keyboard alone', () => {
+  it('moves in the grid, locks, unlocks and opens', async () => {
+    const { page } = await open('/?dense=shown')
+    await page.getByRole('grid').waitFor()
+    await page.keyboard.press('ArrowRight')
+    await page.keyboard.press('ArrowDown')
+    await page.waitForURL(/at=\d+\.\d+/)
+    for (let i = 0; i < 8; i++) {
+      await page.keyboard.press('Enter')
+      if (await page.getByRole('button', { name: /^unlock/ }).isVisible()) break
+      await page.keyboard.press('ArrowLeft')
+    }
+    await page.waitForURL(/latent=/)
+    await page.keyboard.press('Escape')
+    await page.waitForURL((url) => !url.search.includes('latent='))
+    await page.keyboard.press('o')
+    await page.getByRole('heading', { name: 'Strongest examples' }).waitFor()
+    await page.close()
+  })
+
+  it('goes from latent to latent, writes a label and takes it back', async () => {
+    const { page } = await open(LATENT)
+    await page.getByRole('heading', { level: 1 }).waitFor()
+    await page.keyboard.press('j')
+    await page.waitForURL(/\/4$/)
+    await page.keyboard.press('k')
+    await page.waitForURL(/\/3$/)
+    await page.keyboard.press('j')
+    await page.waitForURL(/\/4$/)
+    await page.getByText('layer 4 · 4').first().waitFor()
+    await page.keyboard.press('e')
+    await page.getByRole('textbox', { name: 'Label' }).waitFor()
+    await page.keyboard.type('typed by keys')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'typed by keys' }).waitFor()
+    await page.getByRole('button', { name: 'undo' }).press('Enter')
+    await page.getByRole('heading', { name: 'typed by keys' }).waitFor({ state: 'detached' })
+    await page.close()
+  })
+
+  it('searches, opens the second hit, docks the steering and runs it, and asks for help', async () => {
+    const { page } = await open('/suite')
+    await page.getByRole('heading', { level: 1, name: 'tiny' }).waitFor()
+    await page.keyboard.press('/')
+    await page.waitForURL(/\/search/)
+    await label(10, 'keyword ferry')
+    await label(11, 'keyword ferry')
+    await page.keyboard.type('keyword ferry')
+    await page.locator('.hit').nth(1).waitFor()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/\/latent\/.*\/1[01]/)
+    await page.getByRole('heading', { name: 'keyword ferry' }).waitFor()
+    await page.keyboard.press('s')
+    const prompt = page.getByRole('textbox', { name: 'Prompt' })
+    await page.getByLabel('tokens').fill('5')
+    await prompt.press('Enter')
+    await page.getByText(/steered tokens differ|are the same/).waitFor()
+    await prompt.press('Escape')
+    await page.keyboard.press('?')
+    await page.getByRole('dialog').waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('g')
+    await page.keyboard.press('u')
+    await page.waitForURL(/\/suite/)
+    await page.close()
+  })
+})
+
+describe('whatever is in the data', () => {
+  it('shows labels and tokens as text, never as markup', async () => {
+    const hostile = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
+    await label(20, hostile)
+    const { page, errors } = await open(`/latent/${encodeURIComponent(SAE)}/20`)
+    await page.getByRole('heading', { name: hostile }).waitFor()
+    await page.goto(new URL(`/?text=${encodeURIComponent(hostile)}`, server.url).href)
+    await page.getByRole('grid').waitFor()
+    expect(await page.evaluate("'harmed' in window")).toBe(false)
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('says an error in its place, in the server’s words', async () => {
+    const { page } = await open(`/latent/${encodeURIComponent(SAE)}/9999`)
+    await page.getByRole('alert').waitFor()
+    expect(await page.getByRole('alert').textContent()).toMatch(/64|9999/)
+    await page.close()
+  })
+})
+
+describe('at phone width', () => {
+  it.each([
+    '/',
+    LATENT,
+    '/search?q=the',
+    `/steer?with=${encodeURIComponent(`${SAE}/3:add:1`)}`,
+    '/suite',
+  ])('nothing is wider than the page at %s', async (path) => {
+    const { page, errors } = await open(path, { viewport: PHONE })
+    await page.getByRole('main').waitFor()
+    await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' })
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+    expect(errors).toEqual([])
+    await page.close()
+  })
+})
