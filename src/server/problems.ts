@@ -34,6 +34,8 @@ export function answerError(error: Error, c: Context): Response {
     return c.json(body(error.message || 'malformed request'), error.status)
   if (error instanceof RangeError || error instanceof TypeError)
     return c.json(body(error.message), 400)
+  // Whoever asked has gone; nobody reads the answer.
+  if (c.req.raw.signal.aborted) return c.json(body('the request was given up'), 400)
   console.error(error)
   return c.json(body(error.message), 500)
 }
