@@ -1,9 +1,10 @@
 /** The examples of every latent as flat columns, once all text has been seen. */
 
 import type { TokenCorpus } from '../activations/index.ts'
-import { type Accumulator, textWindows, windowOf } from './accumulate.ts'
+import type { Accumulator } from './accumulate.ts'
 import type { Slots } from './slots.ts'
 import type { LatentColumns } from './types.ts'
+import { textWindows, windowOf } from './windows.ts'
 
 /** Most frequent peak tokens kept of each latent. */
 export const N_TOP_TOKENS = 10

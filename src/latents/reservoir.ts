@@ -44,7 +44,7 @@ export function makeReservoirs(
 ): Reservoirs {
   const n_bins = n_intervals * BINS_PER_INTERVAL
   const slots = makeSlots(d_sae * n_bins * per_interval, window)
-  const { token, value, key } = slots
+  const { token, key } = slots
   const count = new Uint8Array(d_sae * n_bins)
   /** [d_sae, n_bins]: a full bin takes nothing of higher priority. */
   const limit = new Uint32Array(d_sae * n_bins).fill(MAX_PRIORITY)
@@ -62,30 +62,33 @@ export function makeReservoirs(
     return last
   }
 
-  const put = (latent: number, peak: Peak, priority: number) => {
-    const bin = binIn(latent, peak.value)
-    if (count[bin]! < per_interval) {
-      slots.put(bin * per_interval + count[bin]!++, peak, priority)
-    } else {
-      const last = lastOf(bin)
-      if (!isBefore(priority, peak.token, key[last]!, token[last]!)) return
-      slots.put(last, peak, priority)
-    }
-    if (count[bin] === per_interval) limit[bin] = key[lastOf(bin)]!
+  /** The slot of a bin that a peak of this priority takes, -1 if none. */
+  const enter = (bin: number, at: number, priority: number): number => {
+    if (count[bin]! < per_interval) return bin * per_interval + count[bin]!++
+    const last = lastOf(bin)
+    return isBefore(priority, at, key[last]!, token[last]!) ? last : -1
   }
 
-  const raise = (latent: number, act: number) => {
-    const held: { peak: Peak; priority: number }[] = []
-    for (let bin = latent * n_bins; bin < (latent + 1) * n_bins; bin++) {
-      for (let s = bin * per_interval; s < bin * per_interval + count[bin]!; s++) {
-        const peak = { token: token[s]!, value: value[s]!, window: slots.window(s).slice() }
-        held.push({ peak, priority: key[s]! })
+  const settle = (bin: number) => {
+    limit[bin] = count[bin] === per_interval ? key[lastOf(bin)]! : MAX_PRIORITY
+  }
+
+  /** Doubles a latent's top: bin b becomes the sample of what bins 2b and 2b + 1 held. */
+  const double = (latent: number) => {
+    tops[latent]! *= 2
+    const base = latent * n_bins
+    for (let b = 0; b < n_bins; b++) {
+      const bin = base + b
+      if (b > 0) count[bin] = 0 // its peaks went to bin b / 2 before
+      for (let source = b === 0 ? 1 : 2 * b; source <= 2 * b + 1 && source < n_bins; source++) {
+        const first = (base + source) * per_interval
+        for (let s = first; s < first + count[base + source]!; s++) {
+          const slot = enter(bin, token[s]!, key[s]!)
+          if (slot >= 0) slots.move(s, slot)
+        }
       }
-      count[bin] = 0
-      limit[bin] = MAX_PRIORITY
+      settle(bin)
     }
-    tops[latent] = topAbove(act)
-    for (const { peak, priority } of held) put(latent, peak, priority)
   }
 
   return {
@@ -93,8 +96,14 @@ export function makeReservoirs(
     wants: (latent, at, act) =>
       act >= tops[latent]! || priorityOf(seedHash, latent, at) <= limit[binIn(latent, act)]!,
     offer(latent, peak) {
-      if (peak.value >= tops[latent]!) raise(latent, peak.value)
-      put(latent, peak, priorityOf(seedHash, latent, peak.token))
+      if (tops[latent] === 0) tops[latent] = topAbove(peak.value)
+      while (peak.value >= tops[latent]!) double(latent)
+      const priority = priorityOf(seedHash, latent, peak.token)
+      const bin = binIn(latent, peak.value)
+      const slot = enter(bin, peak.token, priority)
+      if (slot < 0) return
+      slots.put(slot, peak, priority)
+      settle(bin)
     },
     interval(latent, interval) {
       const used = count.subarray(latent * n_bins, (latent + 1) * n_bins)

@@ -21,6 +21,8 @@ export type Slots = {
   /** Values around the peak in slot `i`. */
   window(i: number): Float32Array
   put(i: number, peak: Peak, key: number): void
+  /** Copies slot `from` over slot `to`. */
+  move(from: number, to: number): void
 }
 
 /** Empty slots. */
@@ -41,6 +43,12 @@ export function makeSlots(n: number, window: number): Slots {
       value[i] = peak.value
       key[i] = newKey
       windows.set(peak.window, i * window)
+    },
+    move(from, to) {
+      token[to] = token[from]!
+      value[to] = value[from]!
+      key[to] = key[from]!
+      windows.copyWithin(to * window, from * window, (from + 1) * window)
     },
   }
 }
