@@ -244,6 +244,31 @@ describe('labels', () => {
   })
 })
 
+describe('a restart', () => {
+  it('keeps labels by hand, and opens what lies in the workspace', async () => {
+    const path = `/api/saes/${SAE}/latents/21`
+    const open = async () => {
+      const restarted = await startServer({ workspace: folder.path, port: 0, threads: 1 })
+      await restarted.imported
+      return restarted
+    }
+    const before = await open()
+    const added = await fetch(new URL(`${path}/labels`, before.url), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ text: 'harbour lights' }),
+    })
+    expect(added.status).toBe(200)
+    await before.close()
+
+    const after = await open()
+    const view = await parsed(LatentView, await fetch(new URL(path, after.url)))
+    await after.close()
+    expect(view).toMatchObject({ label: 'harbour lights', label_method: 'manual' })
+    expect(view.labels.some(({ method }) => method === 'lexical')).toBe(true)
+  })
+})
+
 describe('GET /api/search', () => {
   it('finds a latent by its label', async () => {
     await post(`/api/saes/${SAE}/latents/11/labels`, { text: 'quixotic windmills' })
