@@ -118,11 +118,9 @@ export async function openNetwork(
       run(embed, { ids: int32(ids, [ids.length]) }, ['hook_embed']).then((out) => out.hook_embed),
 
     async attn(layer, n_seqs, resid_pre, cache) {
-      if (cache === undefined || cache.length === 0 || n_seqs === 1) {
-        return runAttn(layer, n_seqs, resid_pre, cache)
-      }
       const width = resid_pre.length / n_seqs
-      if (width === d_model) return runAttn(layer, n_seqs, resid_pre, cache)
+      const isChunk = cache !== undefined && cache.length > 0 && width > d_model
+      if (!isChunk || n_seqs === 1) return runAttn(layer, n_seqs, resid_pre, cache)
       // Several new tokens after a past: GroupQueryAttention then takes one row at a time.
       const z = new Float32Array((resid_pre.length / d_model) * n_heads * d_head)
       for (let row = 0; row < n_seqs; row++) {

@@ -6,8 +6,13 @@ import type { WeightedGraph } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
 /**
- * Builds a graph and opens it. Every weight is external data in the checkpoint's own dtype; its bytes are read from the
- * checkpoint for this session only, so that no more than one session's weights are ever held twice.
+ * Builds a graph and opens it. Every weight is external data in the checkpoint's own dtype, its bytes read for this
+ * session only; ONNX Runtime folds the widening to float32 and keeps nothing else, so that a model takes its float32 size
+ * and, while it opens, one session's bytes besides.
+ *
+ * Pointing ONNX Runtime at the file (`session.model_external_initializers_file_folder_path`) opens faster, 0.6 s of CPU
+ * a layer instead of 1.3 (2304 wide, one thread; peak 0.9 GB instead of 1.1 for two layers), but it refuses links out of
+ * the folder, which Hugging Face's cache is made of, and works neither in a browser nor on a remote file.
  * @param threads of ONNX Runtime inside one operator; 0 lets it choose.
  */
 export async function openSession(

@@ -93,7 +93,7 @@ export type ModelConfig = {
 
 /** Text to token ids and back. */
 export interface Tokenizer {
-  /** Ids of the text, with BOS in front unless `bos` is false. Special tokens written in the text are not parsed. */
+  /** Ids of the text, with BOS in front unless `bos` is false. BOS, EOS, padding and unknown written in the text stay text. */
   tokenize(text: string, options?: { bos?: boolean }): Int32Array
   detokenize(ids: ArrayLike<number>): string
   /** What one id looks like on a page: its piece with the space mark as a space, bytes as `<0xE2>`. [d_vocab] */

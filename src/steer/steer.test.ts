@@ -215,7 +215,7 @@ describe('steer', async () => {
     Array.fromAsync(
       steer(model, {
         prompt: 'Then',
-        max_tokens: 16,
+        max_tokens: 10,
         temperature: 0.8,
         seed,
         interventions: [{ sae, latent: 0, mode: 'add', strength: 1, max_act, ...intervention }],
