@@ -22,7 +22,7 @@ export function addRunCommand(program: Command, { signal }: Context): void {
     .action(async (name: string, options: Options) => {
       const { openModel, padBatch, expandHooks } = await import('../model/index.ts')
       const { openFolder, resolveModel, writeFileAtomic } = await import('../files/index.ts')
-      const { fromFloat32, fromInt32, writeSafetensors } = await import('../formats/index.ts')
+      const { fromFloat32, writeSafetensors } = await import('../formats/index.ts')
 
       if ((options.text === undefined) === (options.ids === undefined))
         throw new CliError('run: give either --text or --ids, and not both.')
@@ -44,7 +44,9 @@ export function addRunCommand(program: Command, { signal }: Context): void {
 
         if (options.out !== undefined) {
           const { d_vocab } = model.config
-          const tensors = new Map([['input_ids', fromInt32(ids, [ids.length])]])
+          const tensors = new Map([
+            ['input_ids', fromFloat32(Float32Array.from(ids), [ids.length])],
+          ])
           for (const [hook, { data, d }] of result.acts)
             tensors.set(hook, fromFloat32(data, [ids.length, d]))
           tensors.set('logits', fromFloat32(result.logits!, [ids.length, d_vocab]))
