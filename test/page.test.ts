@@ -129,7 +129,7 @@ describe('by mouse', () => {
     const { page, errors } = await open(LATENT)
     await page.getByRole('link', { name: /^Steer with latent/ }).click()
     const dock = page.getByRole('complementary', { name: 'Steering' })
-    await dock.getByLabel('tokens').fill('6')
+    await dock.getByRole('spinbutton', { name: 'tokens' }).fill('6')
     await dock.getByRole('button', { name: 'Steer', exact: true }).click()
     await dock.getByText(/steered tokens differ|are the same/).waitFor()
     expect(await dock.locator('.side header .quiet').allInnerTexts()).toEqual([
@@ -214,7 +214,7 @@ describe('by keyboard alone', () => {
     await page.getByRole('heading', { name: 'keyword ferry' }).waitFor()
     await page.keyboard.press('s')
     const prompt = page.getByRole('textbox', { name: 'Prompt' })
-    await page.getByLabel('tokens').fill('5')
+    await page.getByRole('spinbutton', { name: 'tokens' }).fill('5')
     await prompt.press('Enter')
     await page.getByText(/steered tokens differ|are the same/).waitFor()
     await prompt.press('Escape')

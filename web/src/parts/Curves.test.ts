@@ -8,6 +8,7 @@ test('ticks stand at round numbers', () => {
 
 test('logarithmic ticks stay inside, and thin out over many decades', () => {
   expect(logTicks(30, 300)).toEqual([50, 100, 200])
+  expect(logTicks(14, 50)).toEqual([15, 20, 30, 40, 50])
   expect(logTicks(1, 1e6)).toEqual([1, 10, 100, 1000, 10000, 100000, 1000000])
 })
 

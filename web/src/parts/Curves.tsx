@@ -25,13 +25,16 @@ export function ticks(min: number, max: number, n: number): number[] {
   return list
 }
 
-/** Powers of ten, and their halves where there are few, between `min` and `max`. */
+/** Powers of ten between `min` and `max`, with 2 and 5 times them where those are few, and more where they still are. */
 export function logTicks(min: number, max: number): number[] {
-  const list: number[] = []
-  for (let e = Math.floor(Math.log10(min)); e <= Math.ceil(Math.log10(max)); e++)
-    for (const m of [1, 2, 5]) list.push(m * 10 ** e)
-  const inside = list.filter((x) => x >= min && x <= max)
-  return inside.length > 5 ? inside.filter((x) => /^1/.test(x.toPrecision(1))) : inside
+  const inside = (multiples: readonly number[]) => {
+    const list: number[] = []
+    for (let e = Math.floor(Math.log10(min)); e <= Math.ceil(Math.log10(max)); e++)
+      for (const m of multiples) list.push(m * 10 ** e)
+    return list.filter((x) => x >= min && x <= max)
+  }
+  const candidates = [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]].map(inside)
+  return candidates.find((list) => list.length >= 3) ?? candidates.at(-1) ?? []
 }
 
 /** The plot. `lit` is the SAE whose line stands out. */
