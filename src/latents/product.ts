@@ -18,6 +18,7 @@ export async function openProduct(
   const session = await InferenceSession.create(graph.finish(), {
     intraOpNumThreads: threads,
     logSeverityLevel: 3,
+    extra: { session: { force_spinning_stop: '1' } }, // the scan between products needs the cores
   })
   return {
     async multiply(A, B, d) {

@@ -27,6 +27,7 @@ export async function openRunner(
   const session = await InferenceSession.create(encoderGraph(), {
     intraOpNumThreads: options.threads ?? 0,
     logSeverityLevel: 3,
+    extra: { session: { force_spinning_stop: '1' } }, // the scan and the next session need the cores
   })
   const { d_in, d_sae, threshold } = sae
   const weights = {
