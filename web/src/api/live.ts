@@ -74,7 +74,7 @@ function withRun(runs: readonly Run[], run: Run): Run[] {
 }
 
 /** Appends the points that are new, by SAE and step: a reconnection may send some twice. */
-export function withPoints(old: readonly RunPoint[], fresh: readonly RunPoint[]): RunPoint[] {
+function withPoints(old: readonly RunPoint[], fresh: readonly RunPoint[]): RunPoint[] {
   const seen = new Set(old.map((p) => `${p.sae} ${p.step}`))
   return [...old, ...fresh.filter((p) => !seen.has(`${p.sae} ${p.step}`))]
 }

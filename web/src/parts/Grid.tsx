@@ -254,7 +254,6 @@ function useLight(
       for (const element of [row?.children[column + 1], head?.children[column + 1]]) {
         if (!(element instanceof HTMLElement)) continue
         element.classList.add('lit')
-        if (sheet.strongest({ row: trace.row, column }) === lit) element.classList.add('lit-first')
         element.style.setProperty('--lit', `${tint(strength, 1)}%`)
         marked.push(element)
       }
@@ -265,7 +264,7 @@ function useLight(
       root.classList.remove('lighting')
       row?.classList.remove('lit-row')
       for (const element of marked) {
-        element.classList.remove('lit', 'lit-first')
+        element.classList.remove('lit')
         element.style.removeProperty('--lit')
       }
     }

@@ -93,7 +93,7 @@ export function InterventionRow(props: {
 }
 
 /** What a strength comes to: "× its maximum, +35.1", "times what it is", "to nothing". */
-export function strengthWords(item: Intervention, max_act: number | undefined): string {
+function strengthWords(item: Intervention, max_act: number | undefined): string {
   switch (item.mode) {
     case 'add': {
       const amount =

@@ -16,7 +16,7 @@ export type SheetRow = {
 }
 
 /** Where a latent is active in this text. */
-export type Trace = {
+type Trace = {
   readonly row: number
   /** From column to activation and its share of the latent's maximum. */
   readonly columns: ReadonlyMap<number, { act: number; strength: number }>

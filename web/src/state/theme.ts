@@ -6,7 +6,7 @@ export type Theme = 'system' | 'light' | 'dark'
 const order = ['system', 'light', 'dark'] as const
 
 /** The chosen theme. */
-export const theme = (): Theme => order.find((t) => t === recall('theme')) ?? 'system'
+const theme = (): Theme => order.find((t) => t === recall('theme')) ?? 'system'
 
 /** Puts the chosen theme on the document; the style sheets read `data-theme`. */
 export function applyTheme(): void {
