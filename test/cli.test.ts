@@ -3,42 +3,17 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { exitCode, renderError } from '../src/cli/errors.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createProgram } from '../src/cli/program.ts'
 import { openFile } from '../src/files/index.ts'
 import { parseSafetensors, toFloat32, toInt32 } from '../src/formats/index.ts'
+import { hooke } from './commandLine.ts'
 
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hooke-cli-'))
 })
 afterAll(() => rm(folder, { recursive: true }))
-
-/** Runs a command line; returns what it printed and how it ended. */
-async function hooke(...args: string[]) {
-  const printed: string[] = []
-  const log = vi.spyOn(console, 'log').mockImplementation((line) => void printed.push(String(line)))
-  const out = vi
-    .spyOn(process.stdout, 'write')
-    .mockImplementation((text) => !!printed.push(String(text)))
-  const err = vi.spyOn(process.stderr, 'write').mockImplementation(() => true)
-  try {
-    const program = createProgram({ signal: new AbortController().signal })
-    await program.parseAsync(args, { from: 'user' })
-    return { code: 0, message: '', printed: printed.join('\n') }
-  } catch (error) {
-    const code =
-      error instanceof Error && 'exitCode' in error
-        ? error.exitCode === 0
-          ? 0
-          : 2
-        : exitCode(error)
-    return { code, message: renderError(error), printed: printed.join('\n') }
-  } finally {
-    for (const spy of [log, out, err]) spy.mockRestore()
-  }
-}
 
 async function readTensors(path: string) {
   const file = await openFile(path)
