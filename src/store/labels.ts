@@ -48,20 +48,32 @@ const COLUMNS =
   'id, sae, latent, text, method, author, evidence, score, score_method, created_at, retired_at'
 
 async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): Promise<LabelRow[]> {
+  // `limit 1` keeps the look-up a look-up: as a join, a table without statistics would be read whole for every chunk.
+  const source = `jsonb_to_recordset($1::jsonb) as n(sae text, latent integer, text text, method text, author text,
+      evidence text, score double precision, score_method text)
+    left join lateral (
+      select id, text, evidence, score from hooke.labels
+      where sae = n.sae and latent = n.latent and method = n.method and author = n.author and retired_at is null limit 1
+    ) old on true`
+  const says_more = only_news
+    ? '(old.id is null or old.text <> n.text or old.evidence <> n.evidence or old.score is distinct from n.score)'
+    : 'true'
   const rows = JSON.stringify(labels.map(toRow))
-  const source = `jsonb_to_recordset($1::jsonb) as n(
-    sae text, latent integer, text text, method text, author text, evidence text, score double precision, score_method text)`
-  const same = `old.sae = n.sae and old.latent = n.latent and old.method = n.method and old.author = n.author and old.retired_at is null`
-  const unchanged = `old.text = n.text and old.evidence = n.evidence and old.score is not distinct from n.score`
-  await tx.query(
-    `update hooke.labels old set retired_at = now() from ${source} where ${same} ${only_news ? `and not (${unchanged})` : ''}`,
+  const news = await tx.query<LabelEntry & { old: number | null }>(
+    `select n.*, old.id as old from ${source} where ${says_more}`,
     [rows],
   )
+  const superseded = news.flatMap(({ old }) => (old === null ? [] : [old]))
+  if (superseded.length > 0)
+    await tx.query('update hooke.labels set retired_at = now() where id = any ($1::int[])', [
+      superseded,
+    ])
   return tx.query<LabelRow>(
     `insert into hooke.labels (sae, latent, text, method, author, evidence, score, score_method)
-     select * from ${source} ${only_news ? `where not exists (select 1 from hooke.labels old where ${same})` : ''}
+     select sae, latent, text, method, author, evidence, score, score_method from jsonb_to_recordset($1::jsonb) as n(
+       sae text, latent integer, text text, method text, author text, evidence text, score double precision, score_method text)
      returning ${COLUMNS}`,
-    [rows],
+    [JSON.stringify(news)],
   )
 }
 

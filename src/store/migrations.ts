@@ -47,9 +47,10 @@ create table hooke.latents (
 );
 create index latents_density on hooke.latents (sae, density, index);
 create index latents_max_act on hooke.latents (sae, max_act, index);
-create index latents_token_keys on hooke.latents using gin (token_keys);
-create index latents_logit_keys on hooke.latents using gin (logit_keys);
-create index latents_token_text on hooke.latents using gin (token_text gin_trgm_ops);
+-- fastupdate would put off the work to a moment that blocks everything for long; an embedded database has no other process for it.
+create index latents_token_keys on hooke.latents using gin (token_keys) with (fastupdate = off);
+create index latents_logit_keys on hooke.latents using gin (logit_keys) with (fastupdate = off);
+create index latents_token_text on hooke.latents using gin (token_text gin_trgm_ops) with (fastupdate = off);
 
 create table hooke.labels (
   id integer generated always as identity primary key,
@@ -70,8 +71,8 @@ create table hooke.labels (
 );
 create unique index labels_in_force on hooke.labels (sae, latent, method, author) where retired_at is null;
 create index labels_latent on hooke.labels (sae, latent, trust desc, id desc);
-create index labels_words on hooke.labels using gin (words) where retired_at is null;
-create index labels_text on hooke.labels using gin (lower(text) gin_trgm_ops) where retired_at is null;
+create index labels_words on hooke.labels using gin (words) with (fastupdate = off) where retired_at is null;
+create index labels_text on hooke.labels using gin (lower(text) gin_trgm_ops) with (fastupdate = off) where retired_at is null;
 
 create table hooke.runs (
   id text primary key,
