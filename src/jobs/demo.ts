@@ -19,12 +19,12 @@ export function demoConfig(out: string, options: { threads?: number } = {}): Pip
     hooks: ['blocks.*.hook_resid_post'],
     d_sae: [2048],
     l0: [32],
-    n_tokens: 1_000_000,
+    n_tokens: 1_500_000,
     eval_tokens: 20_000,
     held_out: 0.05,
     batch_size: 1024,
     seed: 0,
     threads: options.threads ?? 2,
-    dtype: 'F16',
+    dtype: 'BF16',
   }
 }

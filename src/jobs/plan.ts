@@ -1,12 +1,11 @@
 /** What a run is about to do: the SAEs it makes, the texts it reads, and whether the folder's suite agrees. */
 import { basename } from 'node:path'
 import { readCorpus, splitCorpus, type TokenCorpus } from '../activations/index.ts'
-import { makeFolder } from '../files/index.ts'
+import { makeFolder, packageVersion } from '../files/index.ts'
 import { expandHooks, type Model, type Tokenizer } from '../model/index.ts'
 import type { PipelineConfig } from './config.ts'
 import { writePieces } from './pieces.ts'
 import { firstSentences, readSuiteFile, type SuiteFile, writeSuiteFile } from './suiteFile.ts'
-import { packageVersion } from './version.ts'
 
 /** The texts of a run, each read when first needed. */
 export type Texts = {

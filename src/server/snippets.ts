@@ -14,7 +14,9 @@ export function snippetsOf(options: { dir: string; model: string; hook: string; 
 
 sae = SAE.load_from_disk(${JSON.stringify(dir)})
 direction = sae.W_dec[${latent}]`,
-    typescript: `import { loadSae, openModel, openRunner, padBatch } from 'hooke'
+    typescript: `import { openModel, padBatch } from 'hooke/model'
+import { openRunner } from 'hooke/sae'
+import { loadSae } from 'hooke/sae/disk'
 
 const model = await openModel(${JSON.stringify(model)})
 const sae = await openRunner(await loadSae(${JSON.stringify(dir)}))
