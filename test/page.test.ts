@@ -204,6 +204,7 @@ describe('by keyboard alone', () => {
     await page.getByRole('heading', { level: 1, name: 'tiny' }).waitFor()
     await page.keyboard.press('/')
     await page.waitForURL(/\/search/)
+    await page.getByRole('searchbox').waitFor()
     await label(10, 'keyword ferry')
     await label(11, 'keyword ferry')
     await page.keyboard.type('keyword ferry')

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { count, none, percent, remaining, short } from './numbers.ts'
 
 test('three significant digits, whatever the size', () => {
+  expect([9.9996, 99.96, 999.7].map(short)).toEqual(['10.0', '100', '1,000'])
   expect([0, 0.01234, 0.5, 1.234, 45.67, 999.4, 12345, -2.5].map(short)).toEqual([
     '0',
     '0.0123',

@@ -6,7 +6,7 @@ export const none = '–'
 /** Three significant digits: 0.0812, 1.23, 45.6, 1,234. */
 export function short(x: number | undefined | null): string {
   if (x === undefined || x === null || !Number.isFinite(x)) return none
-  const size = Math.abs(x)
+  const size = Math.abs(Number(x.toPrecision(3)))
   if (size === 0) return '0'
   if (size >= 1000) return Math.round(x).toLocaleString('en')
   if (size < 0.0001) return x.toPrecision(1)

@@ -59,7 +59,9 @@ export function Examples(props: {
           <div key={interval}>
             {interval > 0 && (
               <h3 className="interval">
-                {interval === 1 && <span className="interval-title">By activation interval</span>}
+                {interval === intervals.find((n) => n > 0) && (
+                  <span className="interval-title">By activation interval</span>
+                )}
                 <span>
                   {short(Math.min(...peaks))} to {short(Math.max(...peaks))}
                 </span>

@@ -14,21 +14,23 @@ export function useAddressed<T>(
   const text = JSON.stringify(address)
   const [value, setValue] = useState(address)
   const [seen, setSeen] = useState(text)
-  // What this page wrote last: its arrival is no news, and must not undo what was changed since.
-  const [own, setOwn] = useState(text)
+  // What this page wrote and has not seen arrive: its arrival is no news, and must not undo what was changed since.
+  const [onTheWay, setOnTheWay] = useState<readonly string[]>([])
   const latestWrite = useRef(write)
   useEffect(() => {
     latestWrite.current = write
   })
   if (text !== seen) {
     setSeen(text)
-    if (text !== own) setValue(address)
+    const arrived = onTheWay.indexOf(text)
+    if (arrived < 0) setValue(address)
+    setOnTheWay(onTheWay.slice(arrived + 1))
   }
   const valueText = JSON.stringify(value)
   useEffect(() => {
     if (valueText === seen) return
     const timer = setTimeout(() => {
-      setOwn(valueText)
+      setOnTheWay((old) => [...old, valueText])
       latestWrite.current(JSON.parse(valueText) as T)
     }, ms)
     return () => clearTimeout(timer)
