@@ -29,7 +29,10 @@ export function useAddressed<T>(
   const valueText = JSON.stringify(value)
   useEffect(() => {
     if (valueText === seen) return
+    const path = location.pathname
     const timer = setTimeout(() => {
+      // Another view is on its way: writing now would call this one back.
+      if (location.pathname !== path) return
       setOnTheWay((old) => [...old, valueText])
       latestWrite.current(JSON.parse(valueText) as T)
     }, ms)

@@ -53,7 +53,7 @@ export function Search() {
       setChosen(next)
       list.current?.children[next]?.scrollIntoView({ block: 'nearest' })
     } else if (event.key === 'Enter') {
-      const hit = hits[chosen]
+      const hit = hits[Math.min(chosen, hits.length - 1)]
       if (hit)
         void navigate({
           to: '/latent/$sae/$index',
