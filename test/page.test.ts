@@ -223,6 +223,7 @@ describe('by keyboard alone', () => {
     await page.keyboard.press('?')
     await page.getByRole('dialog').waitFor()
     await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'hidden' })
     await page.keyboard.press('g')
     await page.keyboard.press('u')
     await page.waitForURL(/\/suite/)
