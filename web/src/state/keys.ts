@@ -20,7 +20,7 @@ let ledAt = Number.NEGATIVE_INFINITY
 /** Whether a key belongs to the field or dialog that has the focus. */
 function isTyping(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false
-  if (target.isContentEditable || target.closest('dialog')) return true
+  if (target.isContentEditable || target.closest('dialog[open]')) return true
   if (target instanceof HTMLInputElement) return !['checkbox', 'radio'].includes(target.type)
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
 }
