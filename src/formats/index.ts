@@ -1,7 +1,4 @@
 export * from './byteSource.ts'
-export * from './errors.ts'
-export * from './tensor.ts'
-export * from './onnx.ts'
 export {
   DTYPE_BYTES,
   elementCount,
@@ -11,7 +8,10 @@ export {
   toFloat32,
   toInt32,
 } from './dtypes.ts'
+export * from './errors.ts'
 export { checkRange, openBytes } from './memory.ts'
+export { readNpz, writeNpz } from './npz.ts'
+export * from './onnx.ts'
 export {
   parseSafetensors,
   type SafetensorsEntry,
@@ -20,4 +20,4 @@ export {
   type TensorStream,
   writeSafetensors,
 } from './safetensors.ts'
-export { readNpz, writeNpz } from './npz.ts'
+export * from './tensor.ts'

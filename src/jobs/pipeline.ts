@@ -18,7 +18,7 @@ import { evaluateSuite } from '../evaluate/index.ts'
 import { removePath, resolveModel } from '../files/index.ts'
 import { LEXICAL_AUTHOR, lexicalLabel, wordBackground } from '../label/index.ts'
 import { LATENTS_FILE, openLatents, saveLatents } from '../latents/disk.ts'
-import { indexLatents } from '../latents/index.ts'
+import { indexLatents, latentRecord } from '../latents/index.ts'
 import { type Model, openModel, type Tokenizer } from '../model/index.ts'
 import { loadSae, readMetrics, writeMetrics } from '../sae/disk.ts'
 import { openRunner, type SaeRunner, saeFolder } from '../sae/index.ts'
@@ -216,16 +216,13 @@ async function labelStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {
   for (const [n, spec] of specs.entries()) {
     say('label', `labelling ${spec.hook}`, n / specs.length)
     const latents = await openLatents(folderOf(run, spec))
-    const { d_sae, n_tokens } = latents
+    const { info, columns } = await latents.read().finally(() => latents.close())
+    const { d_sae, n_tokens } = info
     const labels: LabelsFile['labels'] = []
-    try {
-      for (let latent = 0; latent < d_sae; latent++) {
-        if (latent % 256 === 0) signal.throwIfAborted()
-        const record = await latents.record(latent)
-        labels.push({ latent, ...lexicalLabel(record, { pieces, background, n_tokens }) })
-      }
-    } finally {
-      await latents.close()
+    for (let latent = 0; latent < d_sae; latent++) {
+      if (latent % 256 === 0) signal.throwIfAborted()
+      const record = latentRecord(info, columns, latent)
+      labels.push({ latent, ...lexicalLabel(record, { pieces, background, n_tokens }) })
     }
     await writeLabelsFile(folderOf(run, spec), {
       method: 'lexical',

@@ -1,7 +1,7 @@
 /** Classes of words that a reader names at once: closed classes of English, shapes, endings. */
 
 /** What a class looks at: the word at the peak and how it stands in its sentence. */
-export type ClassInput = {
+type ClassInput = {
   readonly text: string
   readonly lower: string
   readonly starts_sentence: boolean
