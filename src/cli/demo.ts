@@ -33,16 +33,20 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
       const server = await startServer({ workspace, port: options.port, open: options.open })
       try {
         console.log(`Hooke is at ${server.url}`)
-        const id = await server.jobs.enqueue(
-          'demo',
-          demoConfig(suite, { threads: options.threads }),
-        )
-        const run = await followRun(server.url, id, signal)
-        if (run === undefined) return
-        if (run.state !== 'done') throw new Error(run.error ?? `the run ended: ${run.state}`)
+        const isThere = await isComplete(suite)
+        if (!isThere) {
+          const config = demoConfig(suite, { threads: options.threads })
+          const id = await server.jobs.enqueue('demo', config)
+          const run = await followRun(server.url, id, signal)
+          if (run === undefined) return
+          if (run.state !== 'done') throw new Error(run.error ?? `the run ended: ${run.state}`)
+        }
         await server.imported
         console.log(`\n${await suiteTable(suite)}`)
-        console.log(`\n${await renderSteeringExample(server.url, basename(suite), suite)}`)
+        if (!isThere) {
+          const example = await renderSteeringExample(server.url, basename(suite), suite)
+          console.log(`\n${example}`)
+        }
         console.log(
           `\n${renderDuration(performance.now() - started)} since the start. The page stays at ${server.url} (Ctrl-C ends it; npm run demo opens it again).`,
         )
@@ -51,6 +55,17 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
         await server.close()
       }
     })
+}
+
+/** Whether every SAE that a suite plans has been taken through the last stage. */
+async function isComplete(suite: string): Promise<boolean> {
+  const { readLabelsFile, readSuiteFile } = await import('../jobs/index.ts')
+  const { saeFolder } = await import('../sae/index.ts')
+  const planned = (await readSuiteFile(suite))?.saes ?? []
+  const labels = planned.map(({ hook, d_sae, l0 }) =>
+    readLabelsFile(saeFolder(suite, hook, d_sae, l0)),
+  )
+  return planned.length > 0 && (await Promise.all(labels)).every((file) => file !== undefined)
 }
 
 /** Prints where a run is until it ends. @returns undefined if `signal` aborts first. */

@@ -3,82 +3,107 @@ import type { LatentView, SteerEvent } from '../server/index.ts'
 import { renderSideBySide } from './terminal.ts'
 import { suiteEntries } from './workspace.ts'
 
-const PROMPT = 'The old man looked at'
-const STRENGTH = 2
+const PROMPT = 'The old house stood'
+const STRENGTHS = [0.5, 0.75, 1]
 const N_CANDIDATES = 8
+/** Raised output tokens that must all be whole words, and that the steered text is searched for. */
+const N_WORDS = 5
 
-type Candidate = { id: string; hook: string; index: number; token: string; share: number }
-type Trial = { candidate: Candidate; plain: string; steered: string; gain: number }
+type Candidate = {
+  readonly id: string
+  readonly hook: string
+  readonly index: number
+  readonly words: readonly string[]
+  /** How many of the words are among the tokens that it fires on most. */
+  readonly n_shared: number
+  /** Logits that the last of the words gains at the latent's maximum. */
+  readonly effect: number
+}
+type Trial = {
+  readonly candidate: Candidate
+  readonly strength: number
+  readonly plain: string
+  readonly steered: string
+  readonly gain: number
+}
 
 /**
- * Of the latents whose top examples peak most often on one word, the few best are steered; the one whose word the
- * steered text gains most, less what it repeats, is shown beside the default of the same seed.
+ * The few latents that fire on a class of words and raise it most are steered. Shown is the text that gains most different words of its latent
+ * over the default of the same seed; a text that stammers (its share of different words falls by a quarter) does not count.
  */
 export async function renderSteeringExample(
   url: string,
   suite: string,
   folder: string,
 ): Promise<string> {
+  const found = await candidates(suite, folder)
   const trials: Trial[] = []
-  for (const candidate of await candidates(suite, folder)) trials.push(await steer(url, candidate))
-  const best = trials.reduce<Trial | undefined>(
-    (a, b) => (a && a.gain >= b.gain ? a : b),
-    undefined,
-  )
-  if (best === undefined) return 'No latent fires on one word often enough for a steering example.'
-  const { candidate, plain, steered } = best
+  for (const candidate of found)
+    for (const strength of STRENGTHS) trials.push(await steer(url, candidate, strength))
+  const [best] = trials.sort((a, b) => b.gain - a.gain)
+  if (best === undefined)
+    return 'No latent raises the words it fires on, so there is no steering example.'
+  const { candidate, strength, plain, steered } = best
   const view = (await (
     await fetch(new URL(`/api/saes/${candidate.id}/latents/${candidate.index}`, url))
   ).json()) as LatentView
-  const title = `Steering ${candidate.hook}/${candidate.index} (${view.label ?? candidate.token}): add ${STRENGTH} times its maximum, chosen from ${trials.length} latents by how often its word then appears`
-  return `${title}\n${renderSideBySide([`default: ${PROMPT}${plain}`, `steered: ${PROMPT}${steered}`])}`
+  const title = `Steering ${candidate.hook}/${candidate.index}, labelled ${view.label ?? 'not yet'}, by ${strength} times its maximum`
+  const why = `(of ${found.length} latents that raise the words they fire on, the one whose words ${candidate.words.join(', ')} came up most)`
+  const texts = [`default: ${PROMPT}${plain}`, `steered: ${PROMPT}${steered}`]
+  return `${title}\n${why}\n\n${renderSideBySide(texts)}`
 }
 
-/** Latents of the middle layers that fire on few tokens and whose top examples peak on one word. */
+/**
+ * Latents of a class of words: they fire on few tokens, all that they raise most are whole words, and they fire most
+ * on two of these or more. Most of these first, then strongest effects.
+ */
 async function candidates(suite: string, folder: string): Promise<Candidate[]> {
   const { openLatents } = await import('../latents/disk.ts')
   const { openPieces, saeId } = await import('../jobs/index.ts')
-  const entries = await suiteEntries(folder)
   const pieces = await openPieces(folder)
   const found: Candidate[] = []
-  for (const entry of entries.slice(Math.floor(entries.length / 3))) {
+  for (const entry of await suiteEntries(folder)) {
     const latents = await openLatents(entry.path)
     try {
-      const n_active = await latents.column('n_active')
-      const tokens = await latents.column('top_token_id')
-      const counts = await latents.column('top_token_count')
-      const width = tokens.length / latents.d_sae
-      for (let index = 0; index < latents.d_sae; index++) {
-        const density = n_active[index]! / latents.n_tokens
-        const piece = pieces?.(tokens[index * width]!) ?? ''
-        if (density < 2e-4 || density > 1e-2 || !/^\s\p{L}{4,}$/u.test(piece)) continue
+      const { info, columns } = await latents.read()
+      if (info.logits_absent !== undefined) continue
+      const width = columns.top_logit_id.length / info.d_sae
+      const n_peaks = columns.top_token_id.length / info.d_sae
+      for (let index = 0; index < info.d_sae; index++) {
+        const density = columns.n_active[index]! / info.n_tokens
+        const at = index * width
+        const words = Array.from(columns.top_logit_id.subarray(at, at + N_WORDS), pieces)
+        if (density < 3e-4 || density > 1e-2) continue
+        if (!words.every((word) => /^ \p{L}{3,}$/u.test(word))) continue
+        const peaks = columns.top_token_id.subarray(index * n_peaks, (index + 1) * n_peaks)
+        const n_shared = Array.from(peaks, pieces).filter((peak) => words.includes(peak)).length
+        if (n_shared < 2) continue
+        const effect = columns.top_logit_effect[at + N_WORDS - 1]! * columns.max_act[index]!
+        const id = saeId(suite, entry)
         found.push({
-          id: saeId(suite, entry),
+          id,
           hook: entry.hook,
           index,
-          token: piece,
-          share: counts[index * width]!,
+          words: words.map((w) => w.trim()),
+          n_shared,
+          effect,
         })
       }
     } finally {
       await latents.close()
     }
   }
-  found.sort((a, b) => b.share - a.share || a.hook.localeCompare(b.hook) || a.index - b.index)
-  const words = new Set<string>()
-  const unique = found.filter(({ token }) => !words.has(token) && words.add(token))
-  return unique.slice(0, N_CANDIDATES)
+  return found.sort((a, b) => b.n_shared - a.n_shared || b.effect - a.effect).slice(0, N_CANDIDATES)
 }
 
-async function steer(url: string, candidate: Candidate): Promise<Trial> {
+async function steer(url: string, candidate: Candidate, strength: number): Promise<Trial> {
+  const { id: sae, index: latent, words } = candidate
   const response = await fetch(new URL('/api/steer', url), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
       prompt: PROMPT,
-      interventions: [
-        { sae: candidate.id, latent: candidate.index, mode: 'add', strength: STRENGTH },
-      ],
+      interventions: [{ sae, latent, mode: 'add', strength }],
       max_tokens: 40,
       temperature: 0.7,
       seed: 1,
@@ -90,17 +115,12 @@ async function steer(url: string, candidate: Candidate): Promise<Trial> {
     .map((line) => JSON.parse(line.slice('data:'.length)) as SteerEvent)
   const end = events.find((event) => event.type !== 'token')
   if (end?.type !== 'done')
-    throw new Error(
-      `steering ${candidate.hook}/${candidate.index}: ${end?.error ?? response.statusText}`,
-    )
-  const word = candidate.token.trim().toLowerCase()
-  const count = (text: string) => text.toLowerCase().split(word).length - 1
-  const words = end.steered.split(/\s+/)
-  const variety = new Set(words).size / words.length
-  return {
-    candidate,
-    plain: end.default,
-    steered: end.steered,
-    gain: Math.min(3, count(end.steered) - count(end.default)) * variety,
-  }
+    throw new Error(`steering ${sae} latent ${latent}: ${end?.error ?? response.statusText}`)
+  const wordsOf = (text: string) => text.toLowerCase().match(/\p{L}+/gu) ?? []
+  const raised = new Set(words.map((word) => word.toLowerCase()))
+  const heard = (text: string) => new Set(wordsOf(text).filter((word) => raised.has(word))).size
+  const variety = (text: string) => new Set(wordsOf(text)).size / Math.max(1, wordsOf(text).length)
+  const holds = variety(end.steered) >= 0.75 * variety(end.default)
+  const gain = holds ? heard(end.steered) - heard(end.default) + 0.1 * variety(end.steered) : 0
+  return { candidate, strength, plain: end.default, steered: end.steered, gain }
 }
