@@ -157,7 +157,7 @@ export const Microscope = z.object({
   token_loss: z.array(z.number().nullable()),
   /** [n_tokens]: what the model predicts next, most probable first. */
   predictions: z.array(z.array(z.object({ piece: z.string(), p: z.number() }))),
-  /** One row a site, in the order of the pass. */
+  /** One row a site, in the order of the pass; only trained ones, so none while the first is in training. */
   rows: z.array(
     z.object({
       sae: SaeId,

@@ -29,7 +29,7 @@ const N_PREDICTIONS = 5
 
 /**
  * The microscope's view of a text.
- * @param sites one row each, in this order.
+ * @param sites one row each, in this order; without any, what the model itself makes of the text.
  * @throws TypeError if the model has no tokenizer.
  */
 export async function microscope(

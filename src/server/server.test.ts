@@ -311,7 +311,20 @@ describe('runs', () => {
     const halfway = await parsed(Workspace, await get('/api/workspace'))
     const streamed = halfway.suites.find(({ name }) => name === 'streamed')!
     expect(streamed.saes.map(({ state }) => state)).toEqual(['training', 'training'])
-    await problem(await post('/api/microscope', { text: TEXT, suite: 'streamed' }), 409)
+    const untrained = await parsed(
+      Microscope,
+      await post('/api/microscope', { text: TEXT, suite: 'streamed' }),
+    )
+    const trained = await parsed(
+      Microscope,
+      await post('/api/microscope', { text: TEXT, suite: 'tiny' }),
+    )
+    expect(untrained).toEqual({
+      ...trained,
+      rows: [],
+      latents: [],
+      left_out: ['1 special token: shown, not read'],
+    })
 
     const run = await parsed(Run, await get(`/api/runs/${id}/stop`, { method: 'POST' }))
     expect(run.state).toBe('stopped')

@@ -40,8 +40,9 @@ export class SuiteShelf {
   }
 
   /**
-   * A suite's trained SAEs for the microscope; the first suite that has any where no name is given.
-   * @throws HttpProblem 404 if there is none by that name, 409 if nothing in it is trained.
+   * A suite's model and trained SAEs for the microscope, none while the first is still in training; the first suite
+   * that has any where no name is given.
+   * @throws HttpProblem 404 if there is none by that name, 409 if it does not say its model.
    */
   async folder(name: string | undefined): Promise<SuiteFolder> {
     const suites = await this.present()
@@ -56,13 +57,10 @@ export class SuiteShelf {
           ? 'the workspace holds no suite yet; run `hooke demo`, or copy a suite into it'
           : `there is no suite ${JSON.stringify(name)}; there are: ${suites.map((s) => s.name).join(', ') || 'none'}`,
       )
-    const saes = trained(suite)
-    if (saes.length === 0)
-      throw new HttpProblem(409, `nothing in ${suite.name} is trained yet; wait for the first SAE`)
     return {
       suite: suite.name,
       model: modelOf(suite.name, suite.info),
-      saes: saes.map((sae) => ({ id: sae.id, hook: sae.hook, dir: folderOf(suite.info, sae) })),
+      saes: trained(suite).map((sae) => ({ id: sae.id, hook: sae.hook, dir: folderOf(suite.info, sae) })),
     }
   }
 
