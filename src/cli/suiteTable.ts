@@ -13,12 +13,14 @@ export async function suiteTable(suite: string): Promise<string> {
   const { readLabelsFile } = await import('../jobs/index.ts')
   const rows: Cell[][] = []
   const windows = new Set<number>()
+  let off = 0
   for (const entry of await suiteEntries(suite)) {
     const metrics = existsSync(join(entry.path, 'metrics.json'))
       ? await readMetrics(entry.path)
       : undefined
     const labels = await readLabelsFile(entry.path)
     if (metrics) windows.add(metrics.n_tokens)
+    if (metrics && Math.abs(metrics.l0 / entry.l0 - 1) > 0.2) off++
     rows.push([
       entry.hook,
       entry.d_sae,
@@ -35,6 +37,10 @@ export async function suiteTable(suite: string): Promise<string> {
     rows,
   )
   if (windows.size === 0) return `${table}\nNot evaluated yet: hooke eval ${suite}`
+  const missed =
+    off === 0
+      ? ''
+      : `\n${off} of ${rows.length} SAEs are more than 20 % from the L0 asked: train on more tokens.`
   const n_tokens = [...windows].map((n) => n.toLocaleString('en')).join(', ')
-  return `${table}\nMeasured on ${n_tokens} held-out tokens (delta loss in nats; dead: never active on these tokens).`
+  return `${table}\nMeasured on ${n_tokens} held-out tokens (delta loss in nats; dead: never active on these tokens).${missed}`
 }

@@ -4,7 +4,7 @@ import type { SaeEntry } from '../sae/index.ts'
 import type { Database } from '../store/index.ts'
 import { CliError } from './errors.ts'
 
-/** The database of the workspace that holds a suite, with the suite imported. */
+/** The database of the workspace that holds a suite, with the suite imported; damaged files are named on standard error. */
 export async function openSuiteDatabase(suite: string): Promise<Database> {
   const { openDatabase } = await import('../store/index.ts')
   const { importSuite } = await import('../jobs/index.ts')
@@ -12,7 +12,8 @@ export async function openSuiteDatabase(suite: string): Promise<Database> {
   const location = process.env.DATABASE_URL ?? join(dirname(resolve(suite)), '.hooke', 'db')
   const db = await openDatabase(location)
   try {
-    await importSuite(db, resolve(suite))
+    for (const { message } of await importSuite(db, resolve(suite)))
+      console.error(`left out: ${message}`)
     return db
   } catch (error) {
     await db.close()

@@ -1,0 +1,22 @@
+/** `npm run bench -- NAME [arguments]`: runs one bench; without a name it lists them. */
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+
+/** Name, file, what it times. */
+const BENCHES = {
+  'train-step': ['trainStep.ts', 'a training step, and the share of the encoder product in it'],
+  'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
+  search: ['search.ts', 'search over many labels: [labels]'],
+} as const
+
+const [name = '', ...args] = process.argv.slice(2)
+const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name as keyof typeof BENCHES] : undefined
+if (bench === undefined) {
+  if (name !== '') console.error(`bench: there is no "${name}". There are:`)
+  for (const [key, [, what]] of Object.entries(BENCHES)) console.log(`${key.padEnd(14)}${what}`)
+  process.exit(name === '' ? 0 : 2)
+}
+const run = spawnSync(process.execPath, [join(import.meta.dirname, bench[0]), ...args], {
+  stdio: 'inherit',
+})
+process.exit(run.status ?? 1)
