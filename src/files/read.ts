@@ -96,7 +96,11 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new FormatError(path, `is not JSON: ${(cause as Error).message}.`, { cause })
+    throw new FormatError(
+      path,
+      `is not JSON (${(cause as Error).message.replace(/\s+/g, ' ')}). Mend it or copy it again; what Hooke wrote can be deleted and made again.`,
+      { cause },
+    )
   }
 }
 

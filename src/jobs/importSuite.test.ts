@@ -1,7 +1,9 @@
-import { cp, rm, writeFile } from 'node:fs/promises'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
+import { LATENTS_FILE } from '../latents/disk.ts'
+import { listSuite } from '../sae/disk.ts'
 import {
   addLabel,
   type Database,
@@ -88,4 +90,35 @@ it('shows SAEs of the plan that are not trained yet', async () => {
 
 it('refuses a folder whose name would not fit into an address', async () => {
   await expect(importSuite(db, join(folder.path, 'a~b'))).rejects.toThrow('rename it')
+})
+
+it('costs only the damaged SAE, and only what its file says', async () => {
+  const copy = join(folder.path, 'damaged')
+  await cp(suite, copy, { recursive: true })
+  const [first, ...others] = await listSuite(copy)
+  await writeFile(join(first!.path, LABELS_FILE), '{{{')
+  const damaged = await importSuite(db, copy)
+  expect(damaged.map(({ message }) => message)).toEqual([
+    expect.stringContaining(join(first!.path, LABELS_FILE)),
+  ])
+  const states = new Map((await listSaes(db, 'damaged')).map(({ hook, state }) => [hook, state]))
+  expect(states.get(first!.hook)).toBe('indexed')
+  expect(others.length).toBeGreaterThan(0)
+  for (const { hook } of others) expect(states.get(hook)).toBe('labelled')
+})
+
+it('takes up a mended file at the next opening', async () => {
+  const copy = join(folder.path, 'mended')
+  await cp(suite, copy, { recursive: true })
+  const [first] = await listSuite(copy)
+  const path = join(first!.path, LATENTS_FILE)
+  const whole = await readFile(path)
+  await writeFile(path, whole.subarray(0, whole.length / 2))
+  const state = async () =>
+    (await listSaes(db, 'mended')).find(({ hook }) => hook === first!.hook)?.state
+  expect(await importSuite(db, copy)).toHaveLength(1)
+  expect(await state()).toBe('trained')
+  await writeFile(path, whole)
+  expect(await importSuite(db, copy)).toEqual([])
+  expect(await state()).toBe('labelled')
 })

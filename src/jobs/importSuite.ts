@@ -1,9 +1,12 @@
 /**
  * Opening a folder is the import: what a suite's files say becomes rows, again and again with the same result.
- * Files are read only where they have changed since the last time; labels by hand are never touched.
+ * Files are read only where they have changed since the last time; labels by hand are never touched. A damaged file costs
+ * its own SAE what it says, and no other.
  */
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { FileError } from '../files/index.ts'
+import { FormatError } from '../formats/index.ts'
 import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
 import { N_LOGITS, N_TOP_TOKENS } from '../latents/index.ts'
 import { listSuite, readMetrics } from '../sae/disk.ts'
@@ -49,13 +52,14 @@ export const saeId = (
 /**
  * Brings the rows of a suite to what lies in its folder.
  * @param options.training true while its SAEs are being trained: those that are not there yet are shown so.
- * @throws FormatError if one of its files is not what it should be; RangeError if the folder's name cannot name a suite.
+ * @returns what could not be read of single SAEs, each naming its file; all else is imported.
+ * @throws FormatError if suite.json or a cfg.json is not what it should be; RangeError if the folder's name cannot name a suite.
  */
 export async function importSuite(
   db: Database,
   suite_folder: string,
   options: { training?: boolean } = {},
-): Promise<void> {
+): Promise<readonly Error[]> {
   const suite = basename(suite_folder)
   if (/[~/\\]/.test(suite))
     throw new RangeError(`${suite_folder}: a suite's folder may not have ~ in its name; rename it`)
@@ -78,7 +82,8 @@ export async function importSuite(
   }))
   const entries = new Map([...planned, ...found].map((entry) => [saeId(suite, entry), entry]))
   const trained = new Set(found.map((entry) => saeId(suite, entry)))
-  let pieceOf: ((id: number) => string) | undefined
+  const damaged: Error[] = []
+  let pieces: Promise<(id: number) => string> | undefined
   for (const [id, { hook, d_in, d_sae, l0, path }] of entries) {
     const layer = /^blocks\.(\d+)\./.exec(hook)?.[1]
     await upsertSae(db, {
@@ -93,35 +98,40 @@ export async function importSuite(
     let state: SaeState = options.training ? 'training' : 'waiting'
     if (trained.has(id)) {
       state = 'trained'
-      const metrics = await readMetrics(path)
-      // Without an FVU (activations all equal) there is nothing to show that would not mislead.
-      if (metrics?.fvu !== undefined)
-        await setSaeMetrics(db, id, { ...shownOf(metrics), fvu: metrics.fvu }, histogramOf(metrics))
-      const files = {
-        latents: await stateOf(join(path, LATENTS_FILE)),
-        labels: await stateOf(join(path, LABELS_FILE)),
-      }
-      const known = imported[id] ?? {}
-      if (files.latents !== undefined) {
-        state = 'indexed'
-        if (files.latents !== known.latents) {
-          pieceOf ??= await openPieces(suite_folder)
-          await putLatents(db, id, latentEntries(path, pieceOf))
-          imported[id] = { ...imported[id], latents: files.latents }
+      try {
+        await importMetrics(db, id, path)
+        const latents = await stateOf(join(path, LATENTS_FILE))
+        if (latents !== undefined && latents !== imported[id]?.latents) {
+          pieces ??= openPieces(suite_folder)
+          await putLatents(db, id, latentEntries(path, await pieces))
+          imported[id] = { ...imported[id], latents }
           await remember()
         }
-      }
-      if (files.labels !== undefined && state === 'indexed') {
-        state = 'labelled'
-        if (files.labels !== known.labels) {
-          await addLabels(db, labelEntries(path, id))
-          imported[id] = { ...imported[id], labels: files.labels }
-          await remember()
+        if (latents !== undefined) state = 'indexed'
+        const labels = await stateOf(join(path, LABELS_FILE))
+        if (labels !== undefined && state === 'indexed') {
+          if (labels !== imported[id]?.labels) {
+            await addLabels(db, labelEntries(path, id))
+            imported[id] = { ...imported[id], labels }
+            await remember()
+          }
+          state = 'labelled'
         }
+      } catch (error) {
+        if (!(error instanceof FormatError || error instanceof FileError)) throw error
+        damaged.push(error)
       }
     }
     await setSaeState(db, id, state)
   }
+  return damaged
+}
+
+async function importMetrics(db: Database, id: SaeId, folder: string): Promise<void> {
+  const metrics = await readMetrics(folder)
+  // Without an FVU (activations all equal) there is nothing to show that would not mislead.
+  if (metrics?.fvu !== undefined)
+    await setSaeMetrics(db, id, { ...shownOf(metrics), fvu: metrics.fvu }, histogramOf(metrics))
 }
 
 function shownOf(metrics: Metrics): Omit<SaeMetrics, 'fvu'> {

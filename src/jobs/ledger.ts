@@ -21,6 +21,8 @@ export class RunLedger {
   #progress: Progress | undefined
   #progress_timer: NodeJS.Timeout | undefined
   #import_waits = false
+  /** What the import that waits will tell. */
+  readonly #changed = new Set<'workspace' | 'labels' | 'latents'>()
   #training = false
   #failure: unknown
 
@@ -103,11 +105,11 @@ export class RunLedger {
       this.#import_waits = false
       const told = [...this.#changed]
       this.#changed.clear()
-      await importSuite(this.#db, this.#config.out, { training: this.#training })
+      const damaged = await importSuite(this.#db, this.#config.out, { training: this.#training })
       for (const what of told) this.#tell({ type: 'changed', what })
+      if (damaged[0] !== undefined) throw damaged[0]
     })
   }
-  #changed = new Set<'workspace' | 'labels' | 'latents'>()
 
   #write(entry: () => Promise<void>): void {
     this.#entries = this.#entries.then(entry).catch((error: unknown) => {

@@ -128,7 +128,7 @@ function listenError(cause: NodeJS.ErrnoException, port: number, host: string): 
   return new Error(reasons[cause.code ?? ''] ?? `${at}: ${cause.message}`, { cause })
 }
 
-/** Brings every suite in the workspace's folder into the database; a damaged one is named on standard error and left out. */
+/** Brings every suite in the workspace's folder into the database; what is damaged is named on standard error and left out. */
 async function importWorkspace(
   workspace: string,
   db: Database,
@@ -139,11 +139,12 @@ async function importWorkspace(
     const folder = join(workspace, name)
     try {
       if (!(await readSuiteFile(folder)) && (await listSuite(folder)).length === 0) continue
-      await importSuite(db, folder)
+      for (const { message } of await importSuite(db, folder))
+        console.error(`${name}: left out: ${message}`)
       onImported()
     } catch (error) {
       console.error(
-        `${folder}: not opened: ${error instanceof Error ? error.message : String(error)}`,
+        `${name}: not opened: ${error instanceof Error ? error.message : String(error)}`,
       )
     }
   }
