@@ -83,6 +83,29 @@ describe('hooke run', () => {
   )
 })
 
+describe('globs of hooks', () => {
+  it.each([
+    ['in braces', ['blocks.{0,3}.hook_resid_post']],
+    ['joined by a comma', ['blocks.0.hook_resid_post,blocks.3.hook_resid_post']],
+    ['as several words', ['blocks.0.hook_resid_post', 'blocks.3.hook_resid_post']],
+  ])('%s name the same sites', async (_, globs) => {
+    const { printed } = await hooke(
+      'run',
+      'thimble-5m',
+      '--ids',
+      '2,7',
+      '--json',
+      '--hooks',
+      ...globs,
+    )
+    const { hooks } = JSON.parse(printed) as { hooks: { hook: string }[] }
+    expect(hooks.map(({ hook }) => hook)).toEqual([
+      'blocks.0.hook_resid_post',
+      'blocks.3.hook_resid_post',
+    ])
+  })
+})
+
 describe('bad input', () => {
   it.each<[string, string[], number, RegExp]>([
     [

@@ -35,10 +35,10 @@ export function idList(text: string): number[] {
   return ids
 }
 
-/** Splits comma-joined globs of a variadic option. */
+/** Splits comma-joined globs of a variadic option; commas in braces belong to their glob (`blocks.{0,3}.*`). */
 export const globList = (text: string, previous: string[] = []): string[] => [
   ...previous,
-  ...text.split(',').filter((glob) => glob !== ''),
+  ...text.split(/,(?![^{]*\})/).filter((glob) => glob !== ''),
 ]
 
 /** One or several whole numbers: `--width 2048 4096` or `--width 2048,4096`. */

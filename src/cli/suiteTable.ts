@@ -1,6 +1,4 @@
 /** The table of a suite: what every SAE is and how well it does. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Cell, renderTable } from './terminal.ts'
 import { suiteEntries } from './workspace.ts'
 
@@ -15,9 +13,7 @@ export async function suiteTable(suite: string): Promise<string> {
   const windows = new Set<number>()
   let off = 0
   for (const entry of await suiteEntries(suite)) {
-    const metrics = existsSync(join(entry.path, 'metrics.json'))
-      ? await readMetrics(entry.path)
-      : undefined
+    const metrics = await readMetrics(entry.path)
     const labels = await readLabelsFile(entry.path)
     if (metrics) windows.add(metrics.n_tokens)
     if (metrics && Math.abs(metrics.l0 / entry.l0 - 1) > 0.2) off++
