@@ -5,7 +5,8 @@
  * 2. A batch runs once as it is: activations at all sites, and the model's own loss.
  * 3. Each SAE encodes and decodes its site's rows: active latents and squared errors are summed.
  * 4. For each SAE the batch runs again with the reconstruction in the activation's place, at the exact site, special
- *    tokens left alone: `delta_ce_loss = CE(spliced) - CE(plain)` over the same targets.
+ *    tokens left alone: `delta_ce_loss = CE(spliced) - CE(plain)` over the same targets. What lies before the site is as in
+ *    the plain pass, so the spliced pass begins at the residual stream before it.
  */
 
 import {
@@ -16,7 +17,7 @@ import {
   type TokenCorpus,
   takeRows,
 } from '../activations/index.ts'
-import type { Model } from '../model/index.ts'
+import type { HookName, Model } from '../model/index.ts'
 import { checkFits, type Metrics, type SaeRunner } from '../sae/index.ts'
 import { addLosses, type LossSum, meanLoss } from './ceLoss.ts'
 import { dead } from './dead.ts'
@@ -56,7 +57,8 @@ export async function evaluateSuite(
   const special_ids = specialIds(model)
   const limits = n_tokens === undefined ? { batch_tokens } : { batch_tokens, n_tokens }
   const plan = planCapture(corpus, special_ids, limits)
-  const hooks = [...new Set(runners.map(({ sae }) => sae.hook_name))]
+  const sites = runners.map(({ sae }) => sae.hook_name)
+  const hooks = [...new Set([...sites, ...sites.flatMap((site) => streamBefore(site) ?? [])])]
   const plain: LossSum = { sum: 0, n_targets: 0 }
   const all = new Map(runners.map((runner) => [runner, emptySums(runner)]))
 
@@ -83,7 +85,9 @@ export async function evaluateSuite(
       countActive(acts, sums.n_active)
       addToFvu(sums.fvu, x, recon)
       const edits = [spliceEdit(hook_name, at, recon)]
-      const spliced = await model.forward(batch, { edits, loss: true, ...abort })
+      const stream = streamBefore(hook_name)
+      const start = stream === undefined ? {} : { from: result.acts.get(stream)! }
+      const spliced = await model.forward(batch, { edits, loss: true, ...start, ...abort })
       addLosses(sums.spliced, spliced.next_token_loss!, at, batch.seq_len)
       passed(planned.n_tokens)
     }
@@ -96,6 +100,14 @@ export async function evaluateSuite(
     corpus_hash: corpus.hash,
   }
   return new Map([...all].map(([runner, sums]) => [runner, metricsOf(sums, plain, common)]))
+}
+
+/** The last residual stream at or before a site that a pass can begin at, `undefined` outside of blocks. */
+function streamBefore(site: HookName): HookName | undefined {
+  const [, layer] = /^blocks\.(\d+)\./.exec(site) ?? []
+  if (layer === undefined) return undefined
+  if (site.endsWith('.hook_resid_post')) return site
+  return `blocks.${Number(layer)}.hook_resid_pre`
 }
 
 function emptySums({ sae }: SaeRunner): Sums {

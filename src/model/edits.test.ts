@@ -150,3 +150,42 @@ describe('edits', () => {
     expectClose(last.logits, whole.logits!, TOLERANCE)
   })
 })
+
+describe('a pass that begins at a residual stream', () => {
+  it.each([
+    'blocks.0.hook_resid_pre',
+    'blocks.2.hook_resid_pre',
+    'blocks.2.hook_resid_post',
+  ] as const)('%s gives the bytes of the whole pass, edited or not', async (hook) => {
+    const from = plain.acts.get(hook)!
+    const before = from.data.slice()
+    const whole = await model.forward(batch, { edits: [add(hook)], loss: true, hooks: [hook] })
+    const resumed = await model.forward(batch, {
+      edits: [add(hook)],
+      loss: true,
+      hooks: [hook],
+      from,
+    })
+    expect(resumed.next_token_loss).toEqual(whole.next_token_loss)
+    expect(resumed.acts.get(hook)!.data).toEqual(whole.acts.get(hook)!.data)
+    expect(from.data).toEqual(before)
+    const last = model.hooks.at(-1)!
+    const { acts } = await model.forward(batch, { hooks: [last], from })
+    expect(acts.get(last)!.data).toEqual(values(last))
+  })
+
+  it('begins nowhere else, only with the same batch, no cache, and nothing asked before it', async () => {
+    const from = plain.acts.get(post)!
+    const z = plain.acts.get('blocks.2.attn.hook_z')!
+    await expect(model.forward(batch, { from: z })).rejects.toThrow(/cannot begin at .*hook_z/)
+    const other = padBatch([golden.sequences[0]!.slice(0, 5)])
+    await expect(model.forward(other, { from })).rejects.toThrow(/same batch/)
+    const early = { hooks: ['blocks.1.hook_resid_pre'] as const, from }
+    await expect(model.forward(batch, early)).rejects.toThrow(/lies before/)
+    const cache = model.openCache(1)
+    const row = padBatch([golden.sequences[0]!])
+    const alone = await model.forward(row, { hooks: [post] })
+    const both = model.forward(row, { from: alone.acts.get(post)!, cache })
+    await expect(both).rejects.toThrow(/do not go together/)
+  })
+})

@@ -4,7 +4,8 @@
  * 1. embed, then per block: attn (resid_pre to z), mlp (resid_pre and z to attn_out, resid_mid, mlp_out, resid_post).
  * 2. At every site: edits run on the array in place, then the array is returned if the site was asked for.
  * 3. The pass ends after the last site asked for, unless logits, losses or a cache need all of it.
- * 4. Logits are made in chunks of rows and losses from them, so that [n_seqs, seq_len, d_vocab] exists only when asked for.
+ * 4. A pass may begin at a residual stream that an earlier pass of the same batch returned (`from`).
+ * 5. Logits are made in chunks of rows and losses from them, so that [n_seqs, seq_len, d_vocab] exists only when asked for.
  */
 
 import { checkBatch, checkCache } from './batch.ts'
@@ -29,6 +30,7 @@ export async function runForward(
   const { cache, logits = false, loss = false, signal } = options
   checkBatch(batch, config, cache?.length ?? 0)
   if (cache !== undefined) checkCache(batch, cache)
+  checkStart(config.d_model, batch, options)
   const pass = openPass(sites, batch, options)
   signal?.throwIfAborted()
 
@@ -44,6 +46,31 @@ export async function runForward(
   }
   if (cache !== undefined) cache.length += batch.seq_len
   return result
+}
+
+/** @throws RangeError if the pass cannot begin at `from`. */
+function checkStart(
+  d_model: number,
+  { n_seqs, seq_len }: TokenBatch,
+  { from, cache }: ForwardOptions,
+): void {
+  if (from === undefined) return
+  blockBorder(from.hook)
+  if (cache !== undefined)
+    throw new RangeError('forward: `from` and `cache` do not go together; give one of them.')
+  if (from.n_seqs !== n_seqs || from.seq_len !== seq_len || from.d !== d_model)
+    throw new RangeError(
+      `forward: \`from\` is [${from.n_seqs}, ${from.seq_len}, ${from.d}], expected [${n_seqs}, ${seq_len}, ${d_model}] of the batch. Take it from a pass of the same batch.`,
+    )
+}
+
+/** The block whose residual stream a site is, and whether it lies after the block. */
+function blockBorder(hook: HookName): { layer: number; isAfter: boolean } {
+  const [, layer, side] = /^blocks\.(\d+)\.hook_resid_(pre|post)$/.exec(hook) ?? []
+  if (layer !== undefined) return { layer: Number(layer), isAfter: side === 'post' }
+  throw new RangeError(
+    `forward: a pass cannot begin at ${hook}, only at a block's hook_resid_pre or hook_resid_post.`,
+  )
 }
 
 /** One pass's bookkeeping of sites: which are edited, which are returned, where it ends. */
@@ -69,7 +96,13 @@ function openPass(sites: readonly HookName[], batch: TokenBatch, options: Forwar
   }
   const wanted = new Set(options.hooks)
   const edits = Map.groupBy(options.edits ?? [], (edit) => edit.hook)
-  for (const site of edits.keys()) position(site)
+  const first = options.from === undefined ? 0 : position(options.from.hook)
+  for (const site of [...wanted, ...edits.keys()]) {
+    if (position(site) >= first) continue
+    throw new RangeError(
+      `forward: ${site} lies before ${options.from?.hook}, where the pass begins. Leave out \`from\`, or that site.`,
+    )
+  }
   const { logits = false, loss = false, cache } = options
   const runsAll = logits !== false || loss || cache !== undefined
   const last = runsAll ? sites.length : Math.max(-1, ...Array.from(wanted, position))
@@ -103,11 +136,19 @@ async function runBlocks(
   network: Network,
   pass: Pass,
   batch: TokenBatch,
-  { cache }: ForwardOptions,
+  { cache, from }: ForwardOptions,
 ): Promise<Float32Array | undefined> {
-  if (!pass.reaches('hook_embed')) return undefined
-  let resid = await pass.visit('hook_embed', await network.embed(batch.ids))
-  for (let layer = 0; layer < network.config.n_layers; layer++) {
+  let resid: Float32Array
+  let first = 0
+  if (from === undefined) {
+    if (!pass.reaches('hook_embed')) return undefined
+    resid = await pass.visit('hook_embed', await network.embed(batch.ids))
+  } else {
+    const { layer, isAfter } = blockBorder(from.hook)
+    resid = isAfter ? await pass.visit(from.hook, from.data.slice()) : from.data.slice()
+    first = isAfter ? layer + 1 : layer
+  }
+  for (let layer = first; layer < network.config.n_layers; layer++) {
     const at = (hook: BlockHook): HookName => `blocks.${layer}.${hook}`
     if (!pass.reaches(at('hook_resid_pre'))) return undefined
     resid = await pass.visit(at('hook_resid_pre'), resid)

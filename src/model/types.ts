@@ -40,6 +40,11 @@ export type ForwardOptions = {
   /** Return next-token losses [n_seqs, seq_len - 1] in nats, NaN where the target is padding (default false). */
   readonly loss?: boolean
   /**
+   * The residual stream at a block's `hook_resid_pre` or `hook_resid_post`, as an earlier pass of the same batch returned it:
+   * the pass begins there. It is not written to. Not with a cache, nor with hooks or edits before that site.
+   */
+  readonly from?: HookActs
+  /**
    * Keys and values of earlier tokens: the batch goes on from `cache.length`, and its own are added.
    * All rows must then have the same length. After an error or an abort the cache is as before.
    */
