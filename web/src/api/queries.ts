@@ -1,6 +1,7 @@
 /** What is fetched, under which key, and for how long it is fresh. Events invalidate by these keys. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import type { SearchKind } from '../../../src/server/api.ts'
+import type { SaeSummary, SearchKind } from '../../../src/server/api.ts'
+import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
 import { api, type LatentOrder } from './client.ts'
 
 /** First words of the query keys, so that a change can invalidate all queries of a kind. */
@@ -34,7 +35,7 @@ export const microscopeQuery = (text: string, suite: string | undefined, dense: 
         signal,
       ),
     placeholderData: keepPreviousData,
-    enabled: text.trim() !== '',
+    enabled: text.trim() !== '' && suite !== undefined,
     staleTime: 60_000,
   })
 
@@ -57,6 +58,46 @@ export const latentsQuery = (sae: string, by: LatentOrder) =>
         ? offset + last.latents.length
         : undefined,
     placeholderData: keepPreviousData,
+  })
+
+/** The middle of a model holds the classes of words: the first layers spell, the last ones predict. */
+const asked = { from: 1 / 6, to: 5 / 6, latents: 400 }
+const mostWordLatents = 12
+
+/** Latents of a class of words, to begin with: from the dictionaries of the middle layers, once their latents have labels. */
+export const wordLatentsQuery = (saes: readonly SaeSummary[]) => {
+  const labelled = saes.filter((sae) => sae.n_labelled > 0)
+  const [from, to] = [asked.from, asked.to].map((share) => Math.round(share * labelled.length))
+  const ids = labelled.slice(from, to).map(({ id }) => id)
+  return queryOptions({
+    queryKey: [...keys.latents, 'words', ids],
+    queryFn: async ({ signal }) => {
+      const by = { sort: 'max_act', order: 'desc' } as const
+      const lists = await Promise.all(
+        ids.map((id) => api.latents(id, by, 0, asked.latents, signal)),
+      )
+      return wordLatents(
+        lists.flatMap(({ latents }) => latents),
+        mostWordLatents,
+      )
+    },
+    enabled: ids.length > 0,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+}
+
+/** Of latents of a class of words those that also raise them, most of them first: the ones whose steering shows. */
+export const raisersQuery = (latents: readonly ListedLatent[]) =>
+  queryOptions({
+    queryKey: [...keys.latents, 'raisers', latents.map(({ sae, index }) => `${sae}/${index}`)],
+    queryFn: async ({ signal }) => {
+      const views = await Promise.all(
+        latents.map(({ sae, index }) => api.latent(sae, index, signal)),
+      )
+      return raisers(latents.map((latent, i) => ({ latent, raised: views[i]?.top_logits ?? [] })))
+    },
+    enabled: latents.length > 0,
+    staleTime: Number.POSITIVE_INFINITY,
   })
 
 /** Ranked hits for a query; the last hits stay while the next are on their way. */

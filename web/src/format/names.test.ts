@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { latentKey, parseLatentKey, saeName, siteName, visiblePiece } from './names.ts'
+import { briefLabel, latentKey, parseLatentKey, saeName, siteName, visiblePiece } from './names.ts'
 
 test('hooks have the short names of their sites', () => {
   expect(
@@ -35,4 +35,16 @@ test('nothing in a piece is invisible or turns its surroundings around', () => {
   expect(visiblePiece(' a\n', 'shown')).toBe('␣a↵')
   expect(visiblePiece('a\u202eb\u200b\u0007')).toBe('a·b··')
   expect(visiblePiece('')).toBe('∅')
+})
+
+test('a label in a cell ends its list after a whole item', () => {
+  expect(briefLabel('comma')).toBe('comma')
+  expect(briefLabel('“G…” in Good, Griselda, Greed')).toBe('“G…” in Good, Griselda, Greed')
+  expect(briefLabel('“G…” in Good, Go, Give after a quotation mark', 30)).toBe(
+    '“G…” in Good, Go, Give',
+  )
+  expect(briefLabel('capitalised words: Dad, Snowdrops, Crop', 30)).toBe('capitalised words: Dad')
+  expect(briefLabel('“South”, “North Sea” then “America”, “Africa”', 30)).toBe(
+    '“South”, “North Sea”',
+  )
 })

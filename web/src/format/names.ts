@@ -32,6 +32,23 @@ export function latentName(hook: string, index: number): string {
   return `${siteName(hook)} · ${index}`
 }
 
+/**
+ * A label for a cell: a list in it ends where an item does, and after the first item within `most` characters.
+ * "“G…” in Good, Go, Give after a quotation mark" is "“G…” in Good, Go, Give".
+ */
+export function briefLabel(label: string, most = 42): string {
+  const items = label.split(', ')
+  let brief = items[0] ?? ''
+  for (const item of items.slice(1)) {
+    if (brief.length + 2 + item.length > most) {
+      const word = /^(“[^”]*”|\S+)/.exec(item)?.[0] ?? ''
+      return brief.length + 2 + word.length > most ? brief : `${brief}, ${word}`
+    }
+    brief += `, ${item}`
+  }
+  return brief
+}
+
 /** The key of a latent in maps and URLs: `<sae>/<index>`. */
 export const latentKey = (sae: string, index: number) => `${sae}/${index}`
 

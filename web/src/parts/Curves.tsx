@@ -11,6 +11,7 @@ const left = 44
 const right = 34
 const top = 8
 const bottom = 22
+const nameHeight = 11
 /** With more lines than this only the shallowest, the deepest and the lit one are named. */
 const mostNames = 8
 
@@ -59,18 +60,22 @@ export function Curves(props: {
   const y = (v: number) =>
     top + (height - top - bottom) * (1 - (scaled(Math.max(v, log ? min : v)) - scaled(min)) / span)
   const named = (sae: string, i: number) =>
-    lines.length <= mostNames || i === 0 || i === lines.length - 1 || sae === props.lit
+    together
+      ? sae === props.lit
+      : lines.length <= mostNames || i === 0 || i === lines.length - 1 || sae === props.lit
   const depth = (i: number) => (lines.length < 2 ? 1 : 0.3 + (0.7 * i) / (lines.length - 1))
-  const ends = spread(
-    lines.map(([, list]) => y(list.at(-1)?.[of] ?? 0)),
-    11,
-    height - bottom,
-  )
+  const last = lines.map(([, list]) => y(list.at(-1)?.[of] ?? 0))
+  // Lines that end as one are named as one.
+  const together = lines.length > 1 && Math.max(...last) - Math.min(...last) < nameHeight
+  const ends = spread(last, nameHeight, height - bottom)
   return (
     <figure className="curves">
       <figcaption>
         <Term of={props.term}>{props.name}</Term>
-        <span className="quiet">{log ? 'by step, logarithmic' : 'by step'}</span>
+        <span className="quiet">
+          by step{log && ', logarithmic'}
+          {together ? '; the lines of all layers end as one' : '; a line a layer, by its number'}
+        </span>
       </figcaption>
       {values.length === 0 ? (
         <p className="quiet curves-empty">The first measurement is on its way.</p>
@@ -116,7 +121,7 @@ export function Curves(props: {
                 <text
                   className={i === 0 || i === lines.length - 1 ? undefined : 'between'}
                   x={x(list.at(-1)?.step ?? 0) + 5}
-                  y={ends[i]}
+                  y={together ? last[i] : ends[i]}
                   dy="0.32em"
                 >
                   {siteName(saeName(sae).hook).replace('layer ', '')}

@@ -5,7 +5,7 @@
  */
 import { memo, type PointerEvent, useEffect, useId, useRef } from 'react'
 import type { LatentChip } from '../../../src/server/api.ts'
-import { latentKey, visiblePiece } from '../format/names.ts'
+import { briefLabel, latentKey, visiblePiece } from '../format/names.ts'
 import { percent } from '../format/numbers.ts'
 import { lossHeight, tint } from '../format/tint.ts'
 import { type Sheet, type SheetRow, strengthOf } from '../state/sheet.ts'
@@ -80,7 +80,7 @@ export const Grid = memo(function Grid(props: {
               id={id}
               row={row}
               r={r}
-              columns={sheet.columns}
+              tokens={sheet.tokens}
               latents={sheet.latents}
             />
           ))}
@@ -120,10 +120,10 @@ const GridRow = memo(function GridRow(props: {
   id: string
   row: SheetRow
   r: number
-  columns: number
+  tokens: Sheet['tokens']
   latents: ReadonlyMap<string, LatentChip>
 }) {
-  const { id, row, r, latents } = props
+  const { id, row, r, tokens, latents } = props
   return (
     <tr data-r={r}>
       <th scope="row" title={row.hook}>
@@ -140,14 +140,15 @@ const GridRow = memo(function GridRow(props: {
               key={c}
               id={`${id}-${r}-${c}`}
               data-c={c}
+              className={tokens[c]?.special ? 'special' : undefined}
               style={first ? { '--tint': `${tint(strength, 1)}%` } : undefined}
             >
-              {first && <bdi>{chip?.label ?? first.index}</bdi>}
+              {first && <bdi>{chip?.label ? briefLabel(chip.label) : first.index}</bdi>}
             </td>
           )
         })
       ) : (
-        <td id={`${id}-${r}-0`} className="pending" colSpan={props.columns}>
+        <td id={`${id}-${r}-0`} className="pending" colSpan={tokens.length}>
           <span>{row.waitingFor}</span>
         </td>
       )}
@@ -163,8 +164,12 @@ const Predictions = memo(function Predictions(props: { sheet: Sheet }) {
         {props.sheet.predictions.map((list, c) => {
           const first = list[0]
           return (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a column is its position
-            <td key={c} data-c={c}>
+            <td
+              // biome-ignore lint/suspicious/noArrayIndexKey: a column is its position
+              key={c}
+              data-c={c}
+              className={props.sheet.tokens[c]?.special ? 'special' : undefined}
+            >
               {first && (
                 <>
                   <bdi className="piece">{visiblePiece(first.piece).trimStart() || '␣'}</bdi>

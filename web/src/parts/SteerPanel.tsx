@@ -1,11 +1,12 @@
 /** Steering: what is changed and by how much, the default text beside the steered one. View and dock are made of it. */
 import { type FormEvent, type ReactNode, useMemo } from 'react'
-import type { Intervention } from '../../../src/server/api.ts'
-import { visiblePiece } from '../format/names.ts'
+import type { Intervention, LatentChip } from '../../../src/server/api.ts'
+import { latentName, visiblePiece } from '../format/names.ts'
 import { short } from '../format/numbers.ts'
 import { diffTokens } from '../format/tokenDiff.ts'
 import { perplexity, type SteerRun, type SteerToken, useSteering } from '../state/steering.ts'
 import { InterventionRow } from './InterventionRow.tsx'
+import { LabelText } from './LatentLink.tsx'
 import { LatentPicker } from './LatentPicker.tsx'
 import { Failure } from './Notice.tsx'
 import { Term } from './Term.tsx'
@@ -21,7 +22,7 @@ export type SteerForm = {
 
 /** What stands in a fresh form; the prompt is the reader's to choose. */
 export const freshForm: SteerForm = {
-  prompt: 'The',
+  prompt: 'The old man looked at the sea and said',
   interventions: [],
   seed: 1,
   temperature: 0.7,
@@ -33,6 +34,8 @@ export function SteerPanel(props: {
   form: SteerForm
   onForm: (form: SteerForm) => void
   compact?: boolean
+  /** Latents to begin with, offered beside the search. */
+  offered?: readonly LatentChip[]
   children?: ReactNode
 }) {
   const { form, onForm } = props
@@ -86,16 +89,14 @@ export function SteerPanel(props: {
           {!props.compact && form.interventions.length < 16 && (
             <LatentPicker
               taken={form.interventions}
-              onPick={(chip) =>
-                change({
-                  interventions: [
-                    ...form.interventions,
-                    { sae: chip.sae, latent: chip.index, mode: 'add', strength: 1 },
-                  ],
-                })
-              }
+              onPick={(chip) => change({ interventions: [...form.interventions, added(chip)] })}
             />
           )}
+          <Offered
+            latents={props.offered ?? []}
+            taken={form.interventions}
+            onTake={(chip) => change({ interventions: [added(chip)] })}
+          />
         </fieldset>
         <div className="steer-run">
           <NumberField
@@ -136,6 +137,41 @@ export function SteerPanel(props: {
       </div>
       <Sides run={run} prompt={form.prompt} />
     </form>
+  )
+}
+
+/** A latent as it is first steered with: added at its own maximum. */
+export const added = (chip: Pick<LatentChip, 'sae' | 'index'>): Intervention => ({
+  sae: chip.sae,
+  latent: chip.index,
+  mode: 'add',
+  strength: 1,
+})
+
+/** A few latents that can be tried in place of what is being changed. */
+function Offered(props: {
+  latents: readonly LatentChip[]
+  taken: readonly Intervention[]
+  onTake: (chip: LatentChip) => void
+}) {
+  const others = props.latents
+    .filter(({ sae, index }) => !props.taken.some((t) => t.sae === sae && t.latent === index))
+    .slice(0, 5)
+  if (others.length === 0) return null
+  return (
+    <p className="offered">
+      <span className="quiet">or try</span>
+      {others.map((chip) => (
+        <button
+          key={`${chip.sae}/${chip.index}`}
+          type="button"
+          title={latentName(chip.hook, chip.index)}
+          onClick={() => props.onTake(chip)}
+        >
+          <LabelText chip={chip} />
+        </button>
+      ))}
+    </p>
   )
 }
 
@@ -220,7 +256,7 @@ function SideText(props: {
   changed: readonly boolean[]
   idle: boolean
 }) {
-  if (props.idle) return <p className="side-text quiet">Nothing yet.</p>
+  if (props.idle) return <p className="side-text quiet">{props.prompt} …</p>
   return (
     <p className="side-text">
       <span className="quiet">{props.prompt}</span>

@@ -2,7 +2,7 @@
 import { Link } from '@tanstack/react-router'
 import type { SaeSummary } from '../../../src/server/api.ts'
 import { siteName } from '../format/names.ts'
-import { count, fixed, percent, short } from '../format/numbers.ts'
+import { count, fixed, none, percent } from '../format/numbers.ts'
 import { Sparkline } from './Histogram.tsx'
 import { Term } from './Term.tsx'
 
@@ -76,7 +76,7 @@ export function SuiteTable(props: {
                 </td>
                 <td className="number">{count(sae.d_sae)}</td>
                 <td className="number">{fixed(sae.metrics?.l0, 1)}</td>
-                <td className="number quiet">{short(sae.l0_target)}</td>
+                <td className="number quiet">{sae.l0_target ?? none}</td>
                 <td className="number">{fixed(sae.metrics?.fvu, 3)}</td>
                 <td className="number">{fixed(sae.metrics?.delta_ce_loss, 3)}</td>
                 <td className="number">{percent(sae.metrics?.dead)}</td>

@@ -2,10 +2,9 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useDeferredValue, useMemo, useState } from 'react'
-import type { Run, SaeSummary } from '../../../src/server/api.ts'
-import { ApiError } from '../api/client.ts'
+import type { Run } from '../../../src/server/api.ts'
 import { microscopeQuery, workspaceQuery } from '../api/queries.ts'
-import { parseLatentKey, siteName } from '../format/names.ts'
+import { parseLatentKey } from '../format/names.ts'
 import { remaining } from '../format/numbers.ts'
 import { CellPanel } from '../parts/CellPanel.tsx'
 import { type Cell, Grid } from '../parts/Grid.tsx'
@@ -106,7 +105,8 @@ export function Microscope() {
   })
 
   const run = workspace.data?.runs.find((r) => r.state === 'running')
-  const early = result.error instanceof ApiError && result.error.status === 409 && result.error
+  // In its first moments a workspace holds no suite, and so no model.
+  const early = workspace.data !== undefined && suite === undefined
   return (
     <main className="page microscope">
       <h1 className="hidden">Microscope: layers by tokens</h1>
@@ -138,10 +138,8 @@ export function Microscope() {
       {workspace.error && !workspace.data && (
         <Failure error={workspace.error} onRetry={() => void workspace.refetch()} />
       )}
-      {early && <Coming words={early.message} saes={saes ?? []} run={run} />}
-      {result.error && !early && (
-        <Failure error={result.error} onRetry={() => void result.refetch()} />
-      )}
+      {early && <Coming run={run} />}
+      {result.error && <Failure error={result.error} onRetry={() => void result.refetch()} />}
       {sheet && result.data && focus && target ? (
         <div className="instrument" data-busy={result.isPlaceholderData || undefined}>
           <div className="plate">
@@ -167,7 +165,9 @@ export function Microscope() {
           />
         </div>
       ) : (
-        !result.error && !workspace.error && <div className="instrument waiting" aria-busy="true" />
+        !result.error &&
+        !workspace.error &&
+        !early && <div className="instrument waiting" aria-busy="true" />
       )}
     </main>
   )
@@ -253,33 +253,27 @@ function Sentence(props: {
   )
 }
 
-/** In place of the grid while no dictionary is ready: the sites to come, and how far the work is. */
-function Coming(props: { words: string; saes: readonly SaeSummary[]; run: Run | undefined }) {
+/** In place of the grid while no suite is planned: how far the work is. */
+function Coming(props: { run: Run | undefined }) {
   const { run } = props
   return (
     <section className="coming" aria-label="What is to come">
-      <p>{run ? run.message : props.words}</p>
+      {run ? (
+        <p>{run.message}</p>
+      ) : (
+        <p>
+          The workspace holds no suite yet. <code>hooke demo</code> makes one from the bundled
+          model, <code>hooke train</code> from yours.
+        </p>
+      )}
       {run && (
         <>
           <progress max={1} value={run.progress} aria-label={run.message} />
           <p className="quiet">
-            {remaining(run.remaining_ms)} The rows below fill as layers are trained; nothing needs
-            to be loaded again. <Link to="/suite">Watch the training</Link>
+            {remaining(run.remaining_ms)} <Link to="/suite">Watch the work</Link>
           </p>
         </>
       )}
-      <table>
-        <tbody>
-          {props.saes.map((sae) => (
-            <tr key={sae.id}>
-              <th scope="row">{siteName(sae.hook)}</th>
-              <td>
-                <span>{sae.state}</span>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
     </section>
   )
 }
@@ -303,10 +297,14 @@ function LeftOut(props: {
       )}
       {(coming.length > 0 || (run && props.rows.length === 0)) && (
         <p>
-          {coming.length > 0 && <>To come: {coming.map((row) => row.name).join(', ')}. </>}
+          {coming.length > 0 &&
+            coming.length < props.rows.length &&
+            `To come: ${coming.map((row) => row.name).join(', ')}. `}
           {run && (
             <>
-              Now {run.message} <span className="quiet">{remaining(run.remaining_ms)}</span>
+              <span className="now">{run.message}</span>
+              {run.remaining_ms !== undefined && `, ${remaining(run.remaining_ms)}`}. Rows fill as
+              layers are trained. <Link to="/suite">Watch the training</Link>
             </>
           )}
         </p>

@@ -3,9 +3,10 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import type { SearchKind, SearchResult } from '../../../src/server/api.ts'
-import { searchQuery, workspaceQuery } from '../api/queries.ts'
+import { searchQuery, wordLatentsQuery, workspaceQuery } from '../api/queries.ts'
 import { siteName, visiblePiece } from '../format/names.ts'
-import { count, percent, short } from '../format/numbers.ts'
+import { count, percent } from '../format/numbers.ts'
+import { type ListedLatent, wordsOf } from '../format/wordLatents.ts'
 import { LatentLink, SteerLink } from '../parts/LatentLink.tsx'
 import { Failure } from '../parts/Notice.tsx'
 import { Term } from '../parts/Term.tsx'
@@ -64,6 +65,7 @@ export function Search() {
     event.preventDefault()
   }
   const saes = workspace?.suites.flatMap((s) => s.saes) ?? []
+  const begin = useQuery(wordLatentsQuery(saes))
   return (
     <main className="page search">
       <h1 className="hidden">Search</h1>
@@ -124,7 +126,9 @@ export function Search() {
           ))}
         </select>
         <span className="quiet search-count" role="status">
-          {asked && first && `${count(first.n_total)} found in ${short(first.took_ms)} ms`}
+          {asked &&
+            first &&
+            `${count(first.n_total)} found in ${first.took_ms < 1 ? 'under 1' : count(first.took_ms)} ms`}
         </span>
       </div>
       {result.error && asked && (
@@ -157,7 +161,48 @@ export function Search() {
           tokens they make more likely. ↑ and ↓ choose, Enter opens.
         </p>
       )}
+      {!asked && begin.data && begin.data.length > 0 && (
+        <Beginnings
+          latents={begin.data}
+          onWord={(word) => {
+            setText(word)
+            setChosen(0)
+            field.current?.focus()
+          }}
+        />
+      )}
     </main>
+  )
+}
+
+/** Before a query: latents of this workspace that explain themselves, and the words they fire on to search for. */
+function Beginnings(props: { latents: readonly ListedLatent[]; onWord: (word: string) => void }) {
+  return (
+    <section className="beginnings" aria-label="To begin with">
+      <h2>To begin with: latents of this workspace that fire on a class of words</h2>
+      <ol className="hits">
+        {props.latents.map((latent) => (
+          <li key={`${latent.sae}/${latent.index}`} className="hit">
+            <LatentLink chip={latent} />
+            <span className="hit-why">
+              {wordsOf(latent).map((word) => (
+                <button
+                  key={word}
+                  type="button"
+                  className="action"
+                  aria-label={`Search for ${word}`}
+                  onClick={() => props.onWord(word)}
+                >
+                  <bdi className="piece">{word}</bdi>
+                </button>
+              ))}
+            </span>
+            <span className="value">{percent(latent.density)}</span>
+            <SteerLink sae={latent.sae} index={latent.index} />
+          </li>
+        ))}
+      </ol>
+    </section>
   )
 }
 

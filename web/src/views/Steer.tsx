@@ -1,6 +1,9 @@
 /** Steering in full: several latents, the default text beside the steered one; the address holds the whole run. */
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { freshForm, type SteerForm, SteerPanel } from '../parts/SteerPanel.tsx'
+import { useEffect, useState } from 'react'
+import { raisersQuery, wordLatentsQuery, workspaceQuery } from '../api/queries.ts'
+import { added, freshForm, type SteerForm, SteerPanel } from '../parts/SteerPanel.tsx'
 import { useAddressed } from '../state/addressed.ts'
 import { recall, remember } from '../state/remembered.ts'
 import {
@@ -43,6 +46,20 @@ export function Steer() {
       }),
   )
 
+  // An empty form is no beginning: it starts with a latent of the workspace, once, and only if none was chosen.
+  const { data: workspace } = useQuery(workspaceQuery)
+  const words = useQuery(wordLatentsQuery(workspace?.suites.flatMap((s) => s.saes) ?? []))
+  const [fresh, setFresh] = useState(form.interventions.length === 0)
+  const { data: offered = [] } = useQuery(raisersQuery(words.data ?? []))
+  const first = offered[0]
+  useEffect(() => {
+    if (!fresh || !first) return
+    setFresh(false)
+    setForm((old) =>
+      old.interventions.length > 0 ? old : { ...old, interventions: [added(first)] },
+    )
+  }, [fresh, first, setForm])
+
   return (
     <main className="page">
       <h1>Steer</h1>
@@ -56,6 +73,7 @@ export function Steer() {
           setForm(next)
           remember('prompt', next.prompt)
         }}
+        offered={offered}
       />
     </main>
   )

@@ -23,6 +23,7 @@ export function Suite() {
     workspace?.suites.find((s) => s.saes.some((a) => a.id === search.sae)) ??
     workspace?.suites[0]
   const open = suite?.saes.find((s) => s.id === search.sae)
+  const listed = open ?? suite?.saes.filter((s) => s.n_labelled > 0).at(-1)
   const runs = workspace?.runs.filter((r) => r.suite === undefined || r.suite === suite?.name) ?? []
   const trained = runs.find((r) => r.kind === 'train' || r.kind === 'demo')
   const points = useQuery(pointsQuery(trained?.id))
@@ -55,7 +56,7 @@ export function Suite() {
         <RunLine key={run.id} run={run} />
       ))}
       {suite && suite.saes.length > 0 ? (
-        <SuiteTable saes={suite.saes} open={open?.id} onLit={setLit} />
+        <SuiteTable saes={suite.saes} open={listed?.id} onLit={setLit} />
       ) : (
         workspace &&
         shown.length === 0 && (
@@ -74,6 +75,7 @@ export function Suite() {
               of="fvu"
               term="fvu"
               name="FVU"
+              log
               lit={lit ?? open?.id}
             />
             <Curves
@@ -87,9 +89,9 @@ export function Suite() {
           </div>
         </section>
       )}
-      {open && (
+      {listed && (
         <LatentTable
-          sae={open}
+          sae={listed}
           by={{
             sort: search.sort ?? 'index',
             order: search.order ?? 'asc',
@@ -106,9 +108,6 @@ export function Suite() {
             })
           }
         />
-      )}
-      {suite && suite.saes.length > 0 && !open && (
-        <p className="quiet">Press a site’s name to see its latents.</p>
       )}
     </main>
   )
