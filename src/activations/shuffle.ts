@@ -36,7 +36,8 @@ type Bucket = {
 }
 
 /**
- * Endless batches, the next one made while the current one is used.
+ * Endless batches, the next one made while the current one is used. Two sets of arrays serve in turn: a batch holds good
+ * until the next one is asked for. (New arrays every time cost as much again as filling them.)
  * @param first_batch where to start; costs no more than starting at 0.
  * @throws RangeError for sizes that are not positive integers.
  */
@@ -58,10 +59,12 @@ export async function* shuffledBatches(
     )
   }
   const rows = bucketStream(shards, seed, first_batch * batch_size, memory_bytes)
+  const sets = [new Map<HookName, Float32Array>(), new Map<HookName, Float32Array>()] as const
+  let n_made = 0
   const next = (): Promise<TrainingBatch> => {
     const batch = setImmediate().then(() => {
       signal?.throwIfAborted()
-      return takeBatch(rows, hooks, batch_size)
+      return takeBatch(rows, hooks, batch_size, sets[n_made++ % 2 === 0 ? 0 : 1])
     })
     batch.catch(() => {}) // reported when it is awaited
     return batch
@@ -86,12 +89,13 @@ type RowStream = {
   close(): Promise<void>
 }
 
+/** @param acts arrays to fill; made where they are not there yet. */
 async function takeBatch(
   stream: RowStream,
   hooks: readonly HookName[],
   batch_size: number,
+  acts: Map<HookName, Float32Array>,
 ): Promise<TrainingBatch> {
-  const acts = new Map<HookName, Float32Array>()
   for (let at = 0; at < batch_size; ) {
     const { bucket, rows } = await stream.take(batch_size - at)
     const part = Int32Array.from(rows, (row) => shardOfRow(bucket.starts, row))

@@ -228,6 +228,20 @@ describe('batches', () => {
     await source.close()
   })
 
+  it('hold good until the next one is asked for, in two sets of arrays that take turns', async () => {
+    const source = await open(undefined)
+    const batches = source.batches({ batch_size: 7, seed: 1 })[Symbol.asyncIterator]()
+    const take = async () => (await batches.next()).value.acts.get(HOOKS[0])! as Float32Array
+    const first = await take()
+    const before = first.slice()
+    await new Promise((done) => setTimeout(done, 5)) // the next one is made meanwhile
+    expect(first).toEqual(before)
+    expect(await take()).not.toBe(first)
+    expect(await take()).toBe(first)
+    await batches.return?.()
+    await source.close()
+  })
+
   it('stop at the signal, and refuse sizes that are none', async () => {
     const source = await open(undefined)
     const stop = new AbortController()

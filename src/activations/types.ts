@@ -43,7 +43,10 @@ export interface BatchSource {
   readonly n_tokens: number
   /** Hash (hex) of what is in it: model, text and sites. */
   readonly hash: string
-  /** Endless: epochs follow each other, each with its own shuffle made from `seed`. Deterministic in (seed, first_batch, batch_size). */
+  /**
+   * Endless: epochs follow each other, each with its own shuffle made from `seed`. Deterministic in (seed, first_batch, batch_size).
+   * A batch's arrays may be filled anew once the next batch is asked for.
+   */
   batches(options: {
     batch_size: number
     seed: number
