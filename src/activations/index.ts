@@ -9,7 +9,7 @@ export {
   takeRows,
 } from './capture.ts'
 export { corpusOfTexts, countDocuments, selectDocuments, splitCorpus } from './corpus.ts'
-export type { Manifest } from './manifest.ts'
+export { isStore, type Manifest } from './manifest.ts'
 export { type ActivationStore, openActivations, verifyStore } from './openActivations.ts'
 export { hash32 } from './random.ts'
 export { DOCUMENT_SEPARATOR, readCorpus, readDocuments } from './readCorpus.ts'

@@ -19,7 +19,8 @@ const Manifest = z.strictObject({
   format: z.literal('hooke activations'),
   /** Of this layout. */
   version: z.literal(1),
-  model: z.strictObject({ name: z.string(), hash: Hash }),
+  /** `path`: what to open it by, where it was captured. */
+  model: z.strictObject({ name: z.string(), hash: Hash, path: z.string().optional() }),
   corpus: z.strictObject({
     hash: Hash,
     files: z.array(z.strictObject({ name: z.string(), n_docs: Count, n_tokens: Count })),
@@ -55,6 +56,9 @@ export type ShardEntry = Manifest['shards'][number]
 export function manifestPath(dir: string): string {
   return join(dir, 'manifest.json')
 }
+
+/** Whether a folder holds an activation store, whole or begun. */
+export const isStore = (dir: string): Promise<boolean> => pathExists(manifestPath(dir))
 
 /**
  * The manifest of a store, `undefined` where the folder has none.

@@ -42,6 +42,7 @@ export type CaptureProgress = {
 /**
  * Writes the activations of a corpus to `dir`, or goes on where an earlier call with the same arguments ended.
  * @param n_tokens countable tokens to store, from the front of the corpus; all where absent.
+ * @param model_path what to open the model by again: a bundled name or an absolute path; kept in the manifest.
  * @param dtype of the stored activations (default F32; BF16 and F16 halve the disk space).
  * @param shard_tokens about how many tokens a shard holds (default 32768).
  * @throws FormatError if `dir` holds a store made otherwise, naming the differences; RangeError as `capture`, or if a value
@@ -54,6 +55,7 @@ export async function writeStore(
   options: {
     hooks: readonly HookName[]
     n_tokens?: number
+    model_path?: string
     dtype?: FloatDtype
     shard_tokens?: number
     batch_tokens?: number
@@ -62,12 +64,16 @@ export async function writeStore(
   },
 ): Promise<Manifest> {
   const { hooks, dtype = 'F32', shard_tokens = 32_768, signal, onProgress } = options
-  const { batch_tokens = 4096 } = options
+  const { batch_tokens = 4096, model_path } = options
   const plan = planCapture(corpus, specialIds(model), { ...pick(options.n_tokens), batch_tokens })
   const empty: Manifest = {
     format: 'hooke activations',
     version: 1,
-    model: { name: model.name, hash: model.hash },
+    model: {
+      name: model.name,
+      hash: model.hash,
+      ...(model_path === undefined ? {} : { path: model_path }),
+    },
     corpus: {
       hash: corpus.hash,
       files: corpus.files.map((file) => ({ ...file, name: basename(file.name) })),

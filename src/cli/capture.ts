@@ -49,6 +49,7 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
       if (!['F32', 'F16', 'BF16'].includes(options.dtype))
         throw new CliError(`capture: --dtype is ${options.dtype}, expected F32, F16 or BF16.`)
       const { expandHooks, openModel } = await import('../model/index.ts')
+      const { lastingModelName } = await import('../files/index.ts')
       const model = await openModel(name, { threads: options.threads })
       const progress = openProgress()
       try {
@@ -64,6 +65,7 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
         const started = performance.now()
         const manifest = await activations.writeStore(options.out, model, corpus, {
           hooks,
+          model_path: lastingModelName(name),
           ...(options.tokens === undefined ? {} : { n_tokens: options.tokens }),
           dtype: options.dtype,
           signal,

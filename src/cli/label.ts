@@ -12,6 +12,7 @@ import { openSuiteDatabase, parseLatent, suiteEntries } from './workspace.ts'
 type Options = {
   latent?: string
   author: string
+  data?: string[]
   explainer: 'lexical' | 'llm'
   baseUrl?: string
   model?: string
@@ -44,6 +45,10 @@ export function addLabelCommand(program: Command, { signal }: Context): void {
     .addOption(
       new Option('--explainer <how>', 'who labels').choices(['lexical', 'llm']).default('lexical'),
     )
+    .option(
+      '--data <files...>',
+      "text whose words a lexical label is held against (default: the suite's own)",
+    )
     .option('--base-url <url>', 'OpenAI-compatible server (default: OpenAI)')
     .option('--model <id>', 'language model (default: gpt-4o-mini)')
     .option('--latents <n>', 'label the n most used latents of each SAE', wholeNumber(1), 200)
@@ -67,7 +72,10 @@ export function addLabelCommand(program: Command, { signal }: Context): void {
       if (text !== undefined && options.latent !== undefined) {
         await labelByHand(suite, text, options.latent, options)
       } else if (options.explainer === 'lexical') {
-        await runStages(await suiteConfig(suite), { stages: ['label'], signal })
+        await runStages(await suiteConfig(suite, options.data ? { data: options.data } : {}), {
+          stages: ['label'],
+          signal,
+        })
         await (await openSuiteDatabase(suite)).close()
         console.log(`${suite}: every latent that was indexed has a lexical label`)
       } else await labelByModel(suite, options, signal)

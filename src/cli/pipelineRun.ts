@@ -1,5 +1,5 @@
 /** Runs stages of the pipeline in this process, with progress on the terminal. */
-import type { PipelineConfig, Stage } from '../jobs/index.ts'
+import type { PipelineConfig, PipelineEvent, Stage } from '../jobs/index.ts'
 import type { TrainPoint } from '../train/index.ts'
 import { openProgress } from './terminal.ts'
 
@@ -9,22 +9,26 @@ export async function runStages(
   options: { stages: readonly Stage[]; signal: AbortSignal; json?: boolean | undefined },
 ): Promise<void> {
   const { runPipeline } = await import('../jobs/index.ts')
+  const { stages, signal, json } = options
+  await withProgress(json, (report) => runPipeline(config, { stages, signal, report }))
+}
+
+/** Shows what `work` reports while it works. @param json as `runStages`. */
+export async function withProgress(
+  json: boolean | undefined,
+  work: (report: (event: PipelineEvent) => void) => Promise<unknown>,
+): Promise<void> {
   const progress = openProgress()
   let curves = ''
   try {
-    await runPipeline(config, {
-      stages: options.stages,
-      signal: options.signal,
-      report: (event) => {
-        if (event.type === 'progress')
-          progress.update(`${event.message}${curves}`, event.progress, event.remaining_ms)
-        if (event.type === 'points') {
-          if (options.json) for (const point of event.points) console.log(JSON.stringify(point))
-          const mean = (pick: (point: TrainPoint) => number) =>
-            event.points.reduce((sum, point) => sum + pick(point), 0) / event.points.length
-          curves = `  l0 ${mean((p) => p.l0).toFixed(1)}  fvu ${mean((p) => p.fvu).toFixed(3)}  dead ${(100 * mean((p) => p.dead)).toFixed(1)} %`
-        }
-      },
+    await work((event) => {
+      if (event.type === 'progress')
+        progress.update(`${event.message}${curves}`, event.progress, event.remaining_ms)
+      if (event.type !== 'points') return
+      if (json) for (const point of event.points) console.log(JSON.stringify(point))
+      const mean = (pick: (point: TrainPoint) => number) =>
+        event.points.reduce((sum, point) => sum + pick(point), 0) / event.points.length
+      curves = `  l0 ${mean((p) => p.l0).toFixed(1)}  fvu ${mean((p) => p.fvu).toFixed(3)}  dead ${(100 * mean((p) => p.dead)).toFixed(1)} %`
     })
   } finally {
     progress.clear()

@@ -18,6 +18,10 @@ export async function suiteConfig(
       `${suite} has no suite.json of a training. Give the folder that hooke train or hooke demo wrote.`,
     )
   const data = options.data?.map((path) => resolve(path))
+  if (data === undefined && file.pipeline.data.length === 0)
+    throw new CliError(
+      `${suite} was trained from an activation store, which holds no text. Give text with --data.`,
+    )
   return {
     ...file.pipeline,
     out: resolve(suite),

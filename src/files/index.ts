@@ -1,7 +1,7 @@
 /** The only folder that touches the file system. */
 
 export { errorCode, explainFileError, FileError } from './errors.ts'
-export { bundledModels, packageRoot, resolveModel } from './models.ts'
+export { bundledModels, lastingModelName, packageRoot, resolveModel } from './models.ts'
 export {
   type DiskFolder,
   listFolder,

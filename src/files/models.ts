@@ -42,3 +42,8 @@ export function resolveModel(nameOrPath: string): string {
       'Give a bundled name, or a folder with config.json, *.safetensors and tokenizer.json as on Hugging Face.',
   )
 }
+
+/** What a model is remembered by: a bundled name as it is, a path as an absolute one, so that it opens from any working directory. */
+export function lastingModelName(nameOrPath: string): string {
+  return bundledModels().includes(nameOrPath) ? nameOrPath : resolve(nameOrPath)
+}

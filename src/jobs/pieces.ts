@@ -10,6 +10,9 @@ const FILE = 'pieces.json'
 export const showPiece = (piece: string): string =>
   piece === '<0x0A>' ? '\u21b5' : piece.replaceAll('\n', '\u21b5')
 
+/** Whether a suite's folder has its vocabulary. */
+export const hasPieces = (suite: string): Promise<boolean> => pathExists(join(suite, FILE))
+
 /** Writes the vocabulary [d_vocab] of a suite's model into the suite's folder. */
 export const writePieces = (suite: string, pieces: readonly string[]): Promise<void> =>
   writeFileAtomic(join(suite, FILE), JSON.stringify(pieces.map(showPiece)))

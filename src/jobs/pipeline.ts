@@ -22,12 +22,13 @@ import { indexLatents, latentRecord } from '../latents/index.ts'
 import { type Model, openModel, type Tokenizer } from '../model/index.ts'
 import { loadSae, readMetrics, writeMetrics } from '../sae/disk.ts'
 import { openRunner, type SaeRunner, saeFolder } from '../sae/index.ts'
-import { type SaeSpec, train } from '../train/index.ts'
+import type { SaeSpec } from '../train/index.ts'
 import type { PipelineConfig, PipelineEvent, Stage } from './config.ts'
 import { LABELS_FILE, type LabelsFile, writeLabelsFile } from './labelsFile.ts'
 import { checkTrainingText, openTexts, planSuite, type Texts } from './plan.ts'
 import { RunProgress } from './progress.ts'
 import type { SuiteFile } from './suiteFile.ts'
+import { trainSaes } from './trainStage.ts'
 
 export type PipelineOptions = {
   /** Only these; a stage named here is also made again where it was made from other text or another number of tokens. */
@@ -135,6 +136,7 @@ async function captureStage({
   await writeStore(activationsFolder(config.out), model, corpus, {
     hooks: [...new Set(saes.map((sae) => sae.hook))],
     dtype: config.dtype,
+    model_path: config.model,
     ...(config.capture_tokens === undefined ? {} : { n_tokens: config.capture_tokens }),
     signal,
     onProgress: ({ n_tokens, of_tokens }) =>
@@ -144,30 +146,14 @@ async function captureStage({
   signal.throwIfAborted()
 }
 
-async function trainStage({ config, model, saes, signal, say, report }: Run): Promise<void> {
-  say('train', `training ${saes.length} SAEs`, 0)
-  const source = await openActivations(activationsFolder(config.out))
+async function trainStage({ config, saes, signal, say, report }: Run): Promise<void> {
+  const store = await openActivations(activationsFolder(config.out))
   try {
-    await train({
-      source,
-      saes,
-      out: config.out,
-      batch_size: config.batch_size,
-      n_tokens: config.n_tokens,
-      seed: config.seed,
-      threads: config.threads,
-      ...(config.recipe ? { recipe: config.recipe } : {}),
-      model_metadata: { model_name: model.name, model_hash: model.hash },
-      signal,
-      onPoint: ({ step, n_steps, points }) => {
-        say('train', `training: step ${step} of ${n_steps}`, step / n_steps)
-        report({ type: 'points', points })
-      },
-    })
+    const sayTraining = (message: string, share: number): void => say('train', message, share)
+    await trainSaes(store, saes, config, { signal, say: sayTraining, report })
   } finally {
-    await source.close()
+    await store.close()
   }
-  for (const spec of saes) report({ type: 'suite', change: 'trained', spec })
 }
 
 async function evaluateStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {

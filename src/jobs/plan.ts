@@ -2,9 +2,9 @@
 import { basename } from 'node:path'
 import { readCorpus, splitCorpus, type TokenCorpus } from '../activations/index.ts'
 import { makeFolder, packageVersion } from '../files/index.ts'
-import { expandHooks, type Model, type Tokenizer } from '../model/index.ts'
+import { expandHooks, type HookName, type Model, type Tokenizer } from '../model/index.ts'
 import type { PipelineConfig } from './config.ts'
-import { writePieces } from './pieces.ts'
+import { hasPieces, writePieces } from './pieces.ts'
 import { firstSentences, readSuiteFile, type SuiteFile, writeSuiteFile } from './suiteFile.ts'
 
 /** The texts of a run, each read when first needed. */
@@ -48,30 +48,55 @@ export async function planSuite(
   model: Model,
   texts: Texts,
 ): Promise<SuiteFile> {
-  const saes = expandHooks(config.hooks, model.hooks).flatMap((hook) =>
-    config.d_sae.flatMap((d_sae) =>
-      config.l0.map((l0) => ({ hook, d_in: model.width(hook), d_sae, l0 })),
-    ),
-  )
+  const suite = await beginSuite(config, {
+    model,
+    hooks: expandHooks(config.hooks, model.hooks),
+    width: model.width,
+    text: async () => {
+      const { whole, held_out } = await texts.training()
+      return { data_hash: whole.hash, ...sampleOf(held_out, model.tokenizer) }
+    },
+  })
+  if (model.tokenizer && !(await hasPieces(config.out)))
+    await writePieces(config.out, model.tokenizer.pieces)
+  return suite
+}
+
+/**
+ * suite.json of a suite that begins, written; or the one that is there, if it was begun with the same settings.
+ * @param origin.text called for a new suite only.
+ * @throws RangeError if the folder's suite was begun with other settings.
+ */
+export async function beginSuite(
+  config: PipelineConfig,
+  origin: {
+    readonly model: { readonly name: string; readonly hash: string }
+    readonly hooks: readonly HookName[]
+    readonly width: (hook: HookName) => number
+    readonly text: () => Promise<{ data_hash: string; sample_text?: string }>
+  },
+): Promise<SuiteFile> {
+  const { model, hooks, width, text } = origin
   const found = await readSuiteFile(config.out)
   if (found) {
     checkSettings(config.out, found, { ...settingsOf(config), model_hash: model.hash })
     return found
   }
-  const { whole, held_out } = await texts.training()
   const suite: SuiteFile = {
     name: basename(config.out),
     model: { name: model.name, path: config.model, hash: model.hash },
-    data_hash: whole.hash,
     config: settingsOf(config),
     version: packageVersion(),
     created: new Date().toISOString(),
-    saes,
-    ...sampleOf(held_out, model.tokenizer),
+    saes: hooks.flatMap((hook) =>
+      config.d_sae.flatMap((d_sae) =>
+        config.l0.map((l0) => ({ hook, d_in: width(hook), d_sae, l0 })),
+      ),
+    ),
+    ...(await text()),
     pipeline: config,
   }
   await makeFolder(config.out)
-  if (model.tokenizer) await writePieces(config.out, model.tokenizer.pieces)
   await writeSuiteFile(config.out, suite)
   return suite
 }
