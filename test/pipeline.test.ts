@@ -3,7 +3,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { listSuite, readMetrics } from '../src/sae/disk.ts'
+import { readCorpus } from '../src/activations/index.ts'
+import { evaluateSuite } from '../src/evaluate/index.ts'
+import { openLatents } from '../src/latents/disk.ts'
+import { openModel, padBatch } from '../src/model/index.ts'
+import { listSuite, loadSae, readMetrics } from '../src/sae/disk.ts'
+import { openRunner } from '../src/sae/index.ts'
+import { steer } from '../src/steer/index.ts'
 import { hooke } from './commandLine.ts'
 
 const HOOKS = ['blocks.1.hook_resid_post', 'blocks.4.attn.hook_z']
@@ -158,11 +164,6 @@ describe('the pipeline by command line', () => {
       '12',
     )
     expect(imported.message).toBe('')
-    const { evaluateSuite } = await import('../src/evaluate/index.ts')
-    const { openModel } = await import('../src/model/index.ts')
-    const { openRunner } = await import('../src/sae/index.ts')
-    const { loadSae } = await import('../src/sae/disk.ts')
-    const { readCorpus } = await import('../src/activations/index.ts')
     const model = await openModel('thimble-5m')
     const corpus = await readCorpus([text], model.tokenizer!, { n_ctx: 256 })
     const measure = async (path: string) => {
@@ -244,6 +245,46 @@ describe('the pipeline by command line', () => {
     )
     const same = JSON.parse(still.printed) as { default: string; steered: string }
     expect(same.steered).toBe(same.default)
+  }, 120_000)
+
+  it('steered text, read again by the model as it is, holds more of the latent than the default over 20 seeds', async () => {
+    const [entry] = await listSuite(suite)
+    const latents = await openLatents(entry!.path)
+    const { info, columns } = await latents.read().finally(() => latents.close())
+    // The trained latent that its own direction feeds most: the largest product of its decoder row and encoder column.
+    const sae = await loadSae(entry!.path)
+    const gain = (i: number) => {
+      let dot = 0
+      for (let k = 0; k < sae.d_in; k++)
+        dot += sae.W_dec[i * sae.d_in + k]! * sae.W_enc[k * sae.d_sae + i]!
+      return columns.n_active[i]! > 50 && columns.n_active[i]! < 0.05 * info.n_tokens ? dot : 0
+    }
+    const latent = [...Array(sae.d_sae).keys()].reduce((a, b) => (gain(b) > gain(a) ? b : a), 0)
+    const max_act = columns.max_act[latent]!
+    const model = await openModel('thimble-5m')
+    const runner = await openRunner(sae)
+    const meanActivation = async (text: string) => {
+      const ids = model.tokenizer!.tokenize(text)
+      const { acts } = await model.forward(padBatch([ids]), { hooks: [sae.hook_name] })
+      const { index, value } = await runner.encode(acts.get(sae.hook_name)!.data.subarray(sae.d_in))
+      return index.reduce((sum, i, at) => (i === latent ? sum + value[at]! : sum), 0) / ids.length
+    }
+    const rises: number[] = []
+    for (let seed = 0; seed < 20; seed++) {
+      const interventions = [{ sae, latent, mode: 'add', strength: 1, max_act } as const]
+      const options = { prompt: 'In the morning', max_tokens: 16, temperature: 0.8, seed }
+      for await (const event of steer(model, { ...options, interventions })) {
+        if (event.type !== 'done') continue
+        const [plain, steered] = [event.default, event.steered]
+        rises.push((await meanActivation(steered)) - (await meanActivation(plain)))
+      }
+    }
+    await runner.close()
+    await model.close()
+    const mean = rises.reduce((a, b) => a + b) / rises.length
+    const variance = rises.reduce((sum, rise) => sum + (rise - mean) ** 2, 0) / (rises.length - 1)
+    expect(rises).toHaveLength(20)
+    expect(mean).toBeGreaterThan(2 * Math.sqrt(variance / rises.length))
   }, 120_000)
 
   it('says which latents there are when one is named wrongly', async () => {
