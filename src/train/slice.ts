@@ -13,8 +13,8 @@ import { onnxGraph } from '../formats/index.ts'
 import { type Kernels, type KernelVariant, openKernels } from './kernels/load.ts'
 import { MemoryPlan, planShard, planShared, ShardView } from './kernels/shard.ts'
 
-/** Pre-activations held at a time: about what a core's cache holds. */
-const PRE_BYTES = 2 ** 21
+/** Pre-activations held at a time: with the packed weights beside them, about what a core's cache holds. */
+const PRE_BYTES = 2 ** 20
 /** Entries a shard may have in a batch, where all of them (n * width) would need more memory than this. */
 const MAX_ENTRIES = 2 ** 24
 
