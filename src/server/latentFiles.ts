@@ -10,7 +10,7 @@ const MAX_OPEN = 64
 /** Keeps files open between requests, the least recently used closed, a file that was written again opened anew. */
 export class LatentFiles {
   /** In the order of use. */
-  #files = new Map<string, { readonly file: LatentFile; readonly written_ms: number }>()
+  #files = new Map<string, { readonly file: Promise<LatentFile>; readonly written_ms: number }>()
   #pieces = new Map<string, Promise<(id: number) => string>>()
 
   /** @throws RangeError if there is no such latent; FileError if the SAE is not indexed. */
@@ -31,8 +31,9 @@ export class LatentFiles {
   }
 
   async close(): Promise<void> {
-    for (const { file } of this.#files.values()) await file.close()
+    const files = [...this.#files.values()]
     this.#files.clear()
+    for (const { file } of files) await (await file).close()
   }
 
   async #open(dir: string): Promise<LatentFile> {
@@ -43,13 +44,17 @@ export class LatentFiles {
       this.#files.set(dir, known)
       return known.file
     }
-    await known?.file.close()
-    const file = await openLatents(dir)
+    // Kept while it opens, so that requests at the same time share it.
+    const file = openLatents(dir)
     this.#files.set(dir, { file, written_ms })
+    file.catch(() => {
+      if (this.#files.get(dir)?.file === file) this.#files.delete(dir)
+    })
+    if (known) await (await known.file).close()
     const [oldest] = this.#files
     if (oldest && this.#files.size > MAX_OPEN) {
       this.#files.delete(oldest[0])
-      await oldest[1].file.close()
+      await (await oldest[1].file).close()
     }
     return file
   }

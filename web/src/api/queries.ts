@@ -61,7 +61,7 @@ export const latentsQuery = (sae: string, by: LatentOrder) =>
   })
 
 /** The middle of a model holds the classes of words: the first layers spell, the last ones predict. */
-const asked = { from: 1 / 6, to: 5 / 6, latents: 400 }
+const asked = { from: 1 / 6, to: 5 / 6, latents: 500 }
 const mostWordLatents = 12
 
 /** Latents of a class of words, to begin with: from the dictionaries of the middle layers, once their latents have labels. */

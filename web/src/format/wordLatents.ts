@@ -6,7 +6,7 @@ export type ListedLatent = LatentList['latents'][number]
 
 /** Rarer ones may be of one document, denser ones mean little by themselves. */
 const densities = { min: 1e-4, max: 2e-2 }
-const leastWords = 3
+const leastWords = 2
 
 /** The different whole words among the tokens that a latent fires on most: begun by a space, of four letters or more. */
 export function wordsOf(latent: Pick<ListedLatent, 'top_tokens'>): string[] {
@@ -15,7 +15,7 @@ export function wordsOf(latent: Pick<ListedLatent, 'top_tokens'>): string[] {
 }
 
 /**
- * Labelled latents of at least three whole words, those of most words first and the stronger first among equals; of
+ * Labelled latents of at least two whole words, those of most words first and the stronger first among equals; of
  * several with a word in common the first. Doubtful labels (perhaps, mixed) and parts of words are left to those who look.
  */
 export function wordLatents(latents: readonly ListedLatent[], most: number): ListedLatent[] {

@@ -250,6 +250,13 @@ function differenceWords(changed: readonly boolean[]): string {
     : `${n} of ${changed.length} steered tokens differ, marked above. Same seed on both sides.`
 }
 
+/** A token in the running text: its line breaks break the line, all else that is invisible is shown. */
+const shownText = ({ piece, text = piece.replaceAll('↵', '\n') }: SteerToken) =>
+  text
+    .split('\n')
+    .map((part) => (part === '' ? '' : visiblePiece(part)))
+    .join('\n')
+
 function SideText(props: {
   prompt: string
   tokens: readonly SteerToken[]
@@ -263,7 +270,7 @@ function SideText(props: {
       {props.tokens.map((t, i) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a token is its position
         <span key={i} className={props.changed[i] ? 'differs' : undefined}>
-          {/^[\n↵]+$/.test(t.piece) ? t.piece.replaceAll('↵', '\n') : visiblePiece(t.piece)}
+          {shownText(t)}
         </span>
       ))}
     </p>

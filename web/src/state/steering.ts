@@ -5,7 +5,12 @@ import { send } from '../api/client.ts'
 import { readEvents } from '../api/sse.ts'
 
 /** A generated token and its log-probability under its own side's distribution, in nats. */
-export type SteerToken = { readonly piece: string; readonly logprob: number }
+export type SteerToken = {
+  readonly piece: string
+  /** What it adds to the text: empty while the bytes of a character are incomplete. */
+  readonly text?: string | undefined
+  readonly logprob: number
+}
 
 /** Where a run stands; the text so far stays whatever happens. */
 export type SteerRun = {
@@ -66,7 +71,8 @@ async function follow(
     const response = await send('POST', '/api/steer', request, signal)
     for await (const event of readEvents<SteerEvent>(response)) {
       if (event.type === 'token') {
-        sides[event.side].push({ piece: event.piece, logprob: event.logprob })
+        const { piece, text, logprob } = event
+        sides[event.side].push({ piece, text, logprob })
         showSoon()
       } else if (event.type === 'done') return finish(now('done'))
       else return finish({ ...now('failed'), error: new Error(event.error) })
