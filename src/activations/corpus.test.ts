@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { characters } from '../../test/fakeModel.ts'
-import { corpusOfTexts, countDocuments, selectDocuments, splitCorpus } from './corpus.ts'
+import type { Tokenizer } from '../model/index.ts'
+import {
+  corpusOfTexts,
+  countDocuments,
+  selectDocuments,
+  splitCorpus,
+  tokenizeText,
+} from './corpus.ts'
 import type { TokenCorpus } from './types.ts'
 
 const documents = (corpus: TokenCorpus) =>
@@ -84,4 +91,25 @@ describe('splitCorpus', () => {
     expect(() => splitCorpus(one, { held_out: 0.1 })).toThrow(/1 document, expected at least 2/)
     expect(() => splitCorpus(one, { held_out: 1 })).toThrow(/held_out is 1/)
   })
+})
+
+it('tokenizes a long line in stretches, but only where no piece reaches across the end of a word', () => {
+  const lengths: number[] = []
+  const tokenizer = (pieces: string[]) =>
+    ({
+      pieces,
+      special_ids: new Set<number>(),
+      tokenize: (text: string) => {
+        lengths.push(text.length)
+        return new Int32Array(text.length)
+      },
+      detokenize: () => '',
+    }) satisfies Tokenizer
+  const line = 'abc de '.repeat(10)
+  tokenizeText(line, tokenizer([' de', 'abc', '  ']), 10)
+  expect(lengths.reduce((a, b) => a + b)).toBe(70)
+  expect(Math.max(...lengths)).toBeLessThan(22)
+  lengths.length = 0
+  tokenizeText(line, tokenizer(['abc de']), 10)
+  expect(lengths).toEqual([70])
 })

@@ -105,8 +105,9 @@ export function bosOf(tokenizer: Tokenizer): number {
 const STRETCH_CHARS = 1 << 16
 
 /**
- * Ids of a text without BOS. A long text is cut at beginnings of lines: no piece of Gemma's vocabulary holds a line feed and
- * what follows it, so the ids are those of the whole.
+ * Ids of a text without BOS. A long text is cut where no piece of the vocabulary can reach across, so the ids are those of
+ * the whole: at beginnings of lines (no piece of Gemma's vocabulary holds a line feed and what follows it), and in longer
+ * lines before a space after a word, if no piece holds those two.
  */
 export function tokenizeText(
   text: string,
@@ -115,9 +116,7 @@ export function tokenizeText(
 ): Int32Array {
   const parts: Int32Array[] = []
   for (let from = 0; from < text.length; ) {
-    let to = text.indexOf('\n', from + stretch_chars)
-    if (to < 0) to = text.length
-    while (text[to] === '\n') to++
+    const to = cutAfter(text, from + stretch_chars, stretch_chars, tokenizer)
     parts.push(tokenizer.tokenize(text.slice(from, to), { bos: false }))
     from = to
   }
@@ -128,6 +127,29 @@ export function tokenizeText(
     at += part.length
   }
   return ids
+}
+
+/** The first place at or after `at` where a text may be cut; lines are cut only where the next begins more than `patience` characters on. */
+function cutAfter(text: string, at: number, patience: number, { pieces }: Tokenizer): number {
+  let line = text.indexOf('\n', at)
+  if (line < 0) line = text.length
+  if (line - at > patience && !holdsWordAndSpace(pieces)) {
+    const gap = /[^ \n] /g
+    gap.lastIndex = at
+    const found = gap.exec(text)
+    if (found && found.index < line) return found.index + 1
+  }
+  while (text[line] === '\n') line++
+  return line
+}
+
+const known = new WeakMap<readonly string[], boolean>()
+
+/** Whether a piece of the vocabulary reaches across the end of a word. */
+function holdsWordAndSpace(pieces: readonly string[]): boolean {
+  const holds = known.get(pieces) ?? pieces.some((piece) => /[^ ] /.test(piece))
+  known.set(pieces, holds)
+  return holds
 }
 
 /** Number of documents of a corpus. */

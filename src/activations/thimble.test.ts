@@ -14,6 +14,8 @@ it('thimble: long texts are tokenized in stretches as in one, and padding change
   const tokenizer = model.tokenizer!
   const text = (await readFile(anthology, 'utf8')).slice(0, 20_000)
   expect(tokenizeText(text, tokenizer, 300)).toEqual(tokenizer.tokenize(text, { bos: false }))
+  const line = text.replaceAll('\n', ' ')
+  expect(tokenizeText(line, tokenizer, 300)).toEqual(tokenizer.tokenize(line, { bos: false }))
 
   const whole = await readCorpus([anthology], tokenizer, { n_ctx: 64 })
   const corpus = selectDocuments(whole, (doc) => doc < 9)
