@@ -60,6 +60,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     for (const closer of closers.splice(0).reverse()) await closer()
   }
   try {
+    // The port first: it is what is most often taken, and quickly told. Requests wait until there is an application.
+    const app = Promise.withResolvers<ReturnType<typeof createApp>>()
+    const server = createAdaptorServer({
+      fetch: async (request, env) => (await app.promise).fetch(request, env),
+    })
+    const port = await listen(server, options.port, host)
+    closers.push(() => stopListening(server))
     const db = await openDatabase(options.database ?? join(workspace, '.hooke', 'db'))
     closers.push(() => db.close())
     const inference = new Inference({ threads: options.threads ?? 2 })
@@ -76,21 +83,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       version: packageVersion(),
     })
     closers.push(() => context.close())
-    const app = createApp(context, {
-      ...(token === undefined ? {} : { token }),
-      any_host: beyond,
-      page: options.page ?? join(packageRoot(), 'web', 'dist'),
-    })
-    const server = createAdaptorServer({ fetch: app.fetch })
-    const port = await listen(server, options.port, host)
-    closers.push(
-      () =>
-        new Promise((done) => {
-          hub.close()
-          server.close(() => done())
-          if ('closeAllConnections' in server) server.closeAllConnections()
-        }),
+    app.resolve(
+      createApp(context, {
+        ...(token === undefined ? {} : { token }),
+        any_host: beyond,
+        page: options.page ?? join(packageRoot(), 'web', 'dist'),
+      }),
     )
+    closers.push(() => {
+      hub.close()
+      return stopListening(server)
+    })
     const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
     const url = `http://${shown}:${port}/${token === undefined ? '' : `?token=${token}`}`
     const imported = importWorkspace(workspace, context.db, () =>
@@ -103,6 +106,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await close()
     throw error
   }
+}
+
+/** Takes no more requests and ends those under way; nothing happens the second time. */
+function stopListening(server: ReturnType<typeof createAdaptorServer>): Promise<void> {
+  return new Promise((done) => {
+    server.close(() => done())
+    if ('closeAllConnections' in server) server.closeAllConnections()
+  })
 }
 
 /** @returns the port that was taken. */
