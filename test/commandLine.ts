@@ -3,15 +3,16 @@ import { vi } from 'vitest'
 import { exitCode, renderError } from '../src/cli/errors.ts'
 import { createProgram } from '../src/cli/program.ts'
 
-/** @returns the exit code, the error's message (empty where there was none) and what went to stdout. */
+/** @returns the exit code, the error's message (empty where there was none), what went to stdout, and what `console.error` said. */
 export async function hooke(
   ...args: string[]
-): Promise<{ code: number; message: string; printed: string }> {
+): Promise<{ code: number; message: string; printed: string; said: string }> {
   const printed: string[] = []
+  const said: string[] = []
   const keep = (text: unknown) => void printed.push(String(text))
   const spies = [
     vi.spyOn(console, 'log').mockImplementation(keep),
-    vi.spyOn(console, 'error').mockImplementation(() => {}),
+    vi.spyOn(console, 'error').mockImplementation((text) => void said.push(String(text))),
     vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
       keep(text)
       return true
@@ -21,11 +22,12 @@ export async function hooke(
   try {
     const program = createProgram({ signal: new AbortController().signal })
     await program.parseAsync(args, { from: 'user' })
-    return { code: 0, message: '', printed: printed.join('\n') }
+    return { code: 0, message: '', printed: printed.join('\n'), said: said.join('\n') }
   } catch (error) {
     const usage = error instanceof Error && 'exitCode' in error
     const code = usage ? (error.exitCode === 0 ? 0 : 2) : exitCode(error)
-    return { code, message: renderError(error), printed: printed.join('\n') }
+    const output = { printed: printed.join('\n'), said: said.join('\n') }
+    return { code, message: renderError(error), ...output }
   } finally {
     for (const spy of spies) spy.mockRestore()
   }

@@ -128,6 +128,10 @@ async function labelByModel(suite: string, options: Options, signal: AbortSignal
       : options.baseUrl === undefined
         ? listPrices(author)
         : undefined
+  if (options.maxCost !== undefined && prices === undefined)
+    throw new CliError(
+      `label: --max-cost needs the prices of ${author}, which are not known. Give --price-in and --price-out in dollars per million tokens.`,
+    )
   const pieceOf = await openPieces(suite)
   const pieces = new Proxy([] as string[], { get: (_, key) => pieceOf(Number(key)) })
   const db = await openSuiteDatabase(suite)
