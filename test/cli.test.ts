@@ -1,9 +1,11 @@
 /** The command line in this process: parity with golden files, bad input, help. */
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { renderError } from '../src/cli/errors.ts'
 import { createProgram } from '../src/cli/program.ts'
 import { openFile } from '../src/files/index.ts'
 import { parseSafetensors, toFloat32, toInt32 } from '../src/formats/index.ts'
@@ -144,6 +146,13 @@ describe('bad input', () => {
       2,
       /token ids separated by commas/,
     ],
+    ['an empty list of ids', ['run', 'thimble-5m', '--ids', ''], 2, /token ids separated by/],
+    [
+      'a list of hooks without one',
+      ['run', 'thimble-5m', '--text', 'x', '--hooks', ','],
+      2,
+      /at least one name/,
+    ],
     ['an unknown flag', ['run', 'thimble-5m', '--txet', 'x'], 2, /unknown option '--txet'/],
     ['an unknown command', ['trian'], 2, /unknown command 'trian'/],
     ['a folder without SAEs', ['export', 'test', '--out', 'x'], 2, /holds no SAE.*hooke train/],
@@ -152,6 +161,32 @@ describe('bad input', () => {
     const result = await hooke(...args)
     expect(result.message).toMatch(pattern)
     expect(result.code).toBe(code)
+  })
+
+  it.each<[string, string[], RegExp]>([
+    [
+      'more active latents than there are',
+      ['--width', '64', '--l0', '100'],
+      /L0 of 100.*64 latents/,
+    ],
+    ['less than a batch', ['--tokens', '100', '--batch', '200'], /100 tokens.*batch of 200/],
+  ])('a training of %s is refused before anything is written', async (_, sizes, pattern) => {
+    const text = join(folder, 'two.txt')
+    await writeFile(text, 'The sea was calm.\n<|endoftext|>\nThe ship came home.')
+    const out = join(folder, 'refused-suite')
+    const refused = await hooke('train', 'thimble-5m', '--data', text, ...sizes, '--out', out)
+    expect(refused).toMatchObject({ code: 1, message: expect.stringMatching(pattern) })
+    expect(existsSync(out)).toBe(false)
+  })
+
+  it('leaves out what the system said where the message says it better', () => {
+    const system = Object.assign(new Error('listen EADDRINUSE'), { syscall: 'listen' })
+    const middle = new Error('', { cause: new Error('incorrect header check') })
+    expect(renderError(new Error('the port is taken', { cause: system }))).toBe('the port is taken')
+    expect(renderError(new Error('not gzip', { cause: middle }))).toBe(
+      'not gzip\n  because: incorrect header check',
+    )
+    expect(renderError(AbortSignal.abort().reason)).toContain('the same command goes on')
   })
 
   it.each<[string, Uint8Array, RegExp]>([

@@ -15,10 +15,26 @@ export function exitCode(error: unknown): 1 | 2 | 130 {
   return 1
 }
 
-/** The message and the chain of causes, without stacks unless `stacks`. */
+/**
+ * The message and the chain of causes, without stacks unless `stacks`. What the system said (`ENOENT: no such file …`) and
+ * causes without words are left out then: the message above has put it better.
+ */
 export function renderError(error: unknown, stacks = false): string {
   if (!(error instanceof Error)) return String(error)
-  const own = stacks ? (error.stack ?? error.message) : error.message
-  const cause = error.cause instanceof Error ? renderError(error.cause, stacks) : undefined
-  return cause === undefined || own.includes(cause) ? own : `${own}\n  because: ${cause}`
+  if (stacks) return [error.stack ?? error.message, ...causeOf(error, stacks)].join('\n')
+  const message = isBareAbort(error) ? STOPPED : error.message
+  return [message, ...causeOf(error, stacks)].join('\n')
+}
+
+const STOPPED = 'stopped; what was finished is on disk, and the same command goes on from there'
+
+/** An abort that says nothing about where it came. */
+const isBareAbort = (error: Error): boolean =>
+  error instanceof DOMException && error.name === 'AbortError'
+
+function causeOf({ message, cause }: Error, stacks: boolean): string[] {
+  if (!(cause instanceof Error)) return []
+  if (!stacks && (cause.message === '' || 'syscall' in cause)) return causeOf(cause, stacks)
+  const text = renderError(cause, stacks)
+  return message.includes(text) ? [] : [`  because: ${text}`]
 }

@@ -1,4 +1,5 @@
 /** `hooke steer`: default and steered text side by side. */
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Intervention, InterventionMode } from '../steer/index.ts'
 import { CliError } from './errors.ts'
@@ -51,7 +52,6 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
     .action(async (suite: string, options: Options) => {
       const { readSuiteFile } = await import('../jobs/index.ts')
       const { loadSae } = await import('../sae/disk.ts')
-      const { openLatents } = await import('../latents/disk.ts')
       const { openModel } = await import('../model/index.ts')
       const { steer } = await import('../steer/index.ts')
       const name = options.model ?? (await readSuiteFile(suite))?.model.path
@@ -61,9 +61,9 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
       const interventions: Intervention[] = []
       for (const text of options.latent) {
         const { entry, latent } = parseLatent(text, entries)
-        const index = await openLatents(entry.path)
-        const max_act = (await index.column('max_act'))[latent]!
-        await index.close()
+        // Scaling and ablating need no unit, so a suite need not be indexed for them.
+        const needs_unit = options.mode === 'add' || options.mode === 'clamp'
+        const max_act = needs_unit ? await maxAct(entry.path, latent) : 0
         const sae = await loadSae(entry.path)
         interventions.push({ sae, latent, mode: options.mode, strength: options.strength, max_act })
       }
@@ -93,4 +93,20 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
         await model.close()
       }
     })
+}
+
+/** A latent's largest activation: the unit of strength. @throws CliError if its SAE is not indexed. */
+async function maxAct(folder: string, latent: number): Promise<number> {
+  const { LATENTS_FILE, openLatents } = await import('../latents/disk.ts')
+  const { pathExists } = await import('../files/index.ts')
+  if (!(await pathExists(join(folder, LATENTS_FILE))))
+    throw new CliError(
+      `steer: ${folder} is not indexed, so the unit of --strength is not known. Run hooke index first, or use --mode scale or ablate.`,
+    )
+  const latents = await openLatents(folder)
+  try {
+    return (await latents.column('max_act'))[latent]!
+  } finally {
+    await latents.close()
+  }
 }

@@ -51,7 +51,7 @@ export function addTrainCommand(program: Command, { signal }: Context): void {
     .option(
       '--lr <rate>',
       'learning rate (default: from the width and the length of the run)',
-      realNumber(0, 1),
+      realNumber(1e-9, 1),
     )
     .option('--seed <n>', 'the same seed gives the same bytes', wholeNumber(0), 0)
     .option('--threads <n>', 'threads (does not change the result)', wholeNumber(1, 256), 2)

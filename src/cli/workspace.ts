@@ -49,7 +49,7 @@ export function parseLatent(
     throw new CliError(
       `--latent ${text}: the suite has ${matches.length} SAEs there; say which: ${matches.map((e) => `${e.path.split('/').slice(-3).join('/')}/${index}`).join(', ')}.`,
     )
-  if (!Number.isInteger(index) || index < 0 || index >= entry.d_sae)
+  if (text.endsWith('/') || !Number.isInteger(index) || index < 0 || index >= entry.d_sae)
     throw new CliError(`--latent ${text}: expected an index from 0 to ${entry.d_sae - 1}.`)
   return { entry, latent: index }
 }

@@ -65,7 +65,7 @@ export async function planSuite(
 /**
  * suite.json of a suite that begins, written; or the one that is there, if it was begun with the same settings.
  * @param origin.text called for a new suite only.
- * @throws RangeError if the folder's suite was begun with other settings.
+ * @throws RangeError for sizes that cannot be trained, or if the folder's suite was begun with other settings.
  */
 export async function beginSuite(
   config: PipelineConfig,
@@ -77,6 +77,7 @@ export async function beginSuite(
   },
 ): Promise<SuiteFile> {
   const { model, hooks, width, text } = origin
+  checkSizes(config)
   const found = await readSuiteFile(config.out)
   if (found) {
     checkSettings(config.out, found, { ...settingsOf(config), model_hash: model.hash })
@@ -89,8 +90,8 @@ export async function beginSuite(
     version: packageVersion(),
     created: new Date().toISOString(),
     saes: hooks.flatMap((hook) =>
-      config.d_sae.flatMap((d_sae) =>
-        config.l0.map((l0) => ({ hook, d_in: width(hook), d_sae, l0 })),
+      [...new Set(config.d_sae)].flatMap((d_sae) =>
+        [...new Set(config.l0)].map((l0) => ({ hook, d_in: width(hook), d_sae, l0 })),
       ),
     ),
     ...(await text()),
@@ -99,6 +100,19 @@ export async function beginSuite(
   await makeFolder(config.out)
   await writeSuiteFile(config.out, suite)
   return suite
+}
+
+/** Said before anything is captured or written. @throws RangeError naming the sizes that do not go together. */
+function checkSizes({ d_sae, l0, n_tokens, batch_size }: PipelineConfig): void {
+  const [narrowest, largest] = [Math.min(...d_sae), Math.max(...l0)]
+  if (largest >= narrowest)
+    throw new RangeError(
+      `an L0 of ${largest} was asked of ${narrowest} latents, expected fewer than there are. Ask for a smaller L0 or a larger width.`,
+    )
+  if (n_tokens < batch_size)
+    throw new RangeError(
+      `${n_tokens} tokens are less than one batch of ${batch_size}. Ask for more tokens, or for smaller batches.`,
+    )
 }
 
 /** @throws RangeError if the text of a suite is no longer what it was begun with. */
