@@ -22,6 +22,7 @@ export type ShardReader = {
   readonly n_tokens: number
   /** Of all hooks together. */
   readonly size_bytes: number
+  /** New arrays at every call: they are the caller's own. */
   read(): Promise<Rows[]>
 }
 
@@ -177,6 +178,7 @@ function bucketStream(
       await following?.catch(() => {}) // the file must not be closed under a read
       current = undefined
       following = undefined
+      await reader.release()
     },
   }
 }
@@ -185,7 +187,8 @@ function bucketStream(
 function shardCache(shards: readonly ShardReader[], memory_bytes: number) {
   const total_bytes = shards.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
   if (total_bytes > memory_bytes) {
-    return { bucket_bytes: memory_bytes / 2, read: (i: number) => shards[i]!.read() }
+    const read = (i: number) => shards[i]!.read()
+    return { bucket_bytes: memory_bytes / 2, read, release: async () => {} }
   }
   const held = new Map<number, Promise<Rows[]>>()
   const read = (i: number) => {
@@ -193,7 +196,14 @@ function shardCache(shards: readonly ShardReader[], memory_bytes: number) {
     held.set(i, rows)
     return rows
   }
-  return { bucket_bytes: total_bytes, read }
+  /** Gives the memory back at once: it is most of what a run takes, and nothing tells the garbage collector to hurry. */
+  const release = async () => {
+    for (const loaded of await Promise.allSettled(held.values()))
+      if (loaded.status === 'fulfilled')
+        for (const { data } of loaded.value) (data.buffer as ArrayBuffer).transfer(0)
+    held.clear()
+  }
+  return { bucket_bytes: total_bytes, read, release }
 }
 
 /** Shards in the random order of an epoch, dealt into buckets; a shard larger than a bucket is one of its own. */

@@ -6,6 +6,7 @@ import { characters, fakeModel } from '../../test/fakeModel.ts'
 import { corpusOfTexts } from './corpus.ts'
 import type { Manifest } from './manifest.ts'
 import { openActivations, verifyStore } from './openActivations.ts'
+import { shuffledBatches } from './shuffle.ts'
 import type { BatchSource } from './types.ts'
 import { writeStore } from './writeStore.ts'
 
@@ -240,6 +241,18 @@ describe('batches', () => {
     expect(await take()).toBe(first)
     await batches.return?.()
     await source.close()
+  })
+
+  it('give the memory of the store back when they end', async () => {
+    const data = Float32Array.from({ length: 12 }, (_, i) => i)
+    const shard = { n_tokens: 4, size_bytes: 48, read: async () => [{ width: 3, data }] }
+    const options = { batch_size: 5, seed: 1, memory_bytes: 48 }
+    for await (const { acts } of shuffledBatches([shard], [HOOKS[0]], options)) {
+      expect(acts.get(HOOKS[0])!.length).toBe(15)
+      expect(data.length).toBe(12)
+      break
+    }
+    expect(data.length).toBe(0)
   })
 
   it('stop at the signal, and refuse sizes that are none', async () => {
