@@ -21,7 +21,9 @@
 import { z } from '@hono/zod-openapi'
 
 /** `<suite>~<hook>~width_<W>~l0_<K>`: names one SAE in URLs, e.g. `thimble-5m~blocks.3.hook_resid_post~width_2k~l0_32`. */
-export const SaeId = z.string().regex(/^[^~/]+~[^~/]+~width_[^~/]+~l0_[^~/]+$/)
+export const SaeId = z
+  .string()
+  .regex(/^[^~/\p{Cc}]+~[^~/\p{Cc}]+~width_[^~/\p{Cc}]+~l0_[^~/\p{Cc}]+$/u)
 
 export const Problem = z.object({
   /** What was wrong: found, expected, what to do. */

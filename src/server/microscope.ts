@@ -6,6 +6,8 @@
  * 3. per site: encode; l0 and fvu per token; the top latents of each token, dense ones left out
  * 4. predictions per token; what was left out, in words
  */
+import { FileError } from '../files/index.ts'
+import { FormatError } from '../formats/index.ts'
 import { showPiece } from '../jobs/index.ts'
 import { type HookName, type Model, padBatch, type Tokenizer } from '../model/index.ts'
 import type { SaeRunner } from '../sae/index.ts'
@@ -29,7 +31,7 @@ const N_PREDICTIONS = 5
 
 /**
  * The microscope's view of a text.
- * @param sites one row each, in this order; without any, what the model itself makes of the text.
+ * @param sites one row each, in this order, and a word in `left_out` for one whose files do not open; without any, what the model itself makes of the text.
  * @throws TypeError if the model has no tokenizer.
  */
 export async function microscope(
@@ -54,7 +56,13 @@ export async function microscope(
   let n_unmeasured = 0
   for (const { id, hook, open } of sites) {
     options.signal?.throwIfAborted()
-    const { runner, measured } = await open()
+    const sae = await open().catch((error: unknown) => {
+      // Files that are damaged or do not fit the model cost their own row only.
+      if (!isAboutFiles(error)) throw error
+      left_out.push(`${hook}: ${error.message}`)
+    })
+    if (!sae) continue
+    const { runner, measured } = sae
     const x = pass.acts.get(hook)!.data
     const acts = await runner.encode(x)
     const strengthOf = (latent: number, act: number): number | undefined =>
@@ -150,6 +158,12 @@ export async function testLatent(
   })
   return { tokens: viewTokens(tokenizer, ids), values, ...(left_out.length ? { left_out } : {}) }
 }
+
+const isAboutFiles = (error: unknown): error is Error =>
+  error instanceof FormatError ||
+  error instanceof FileError ||
+  error instanceof RangeError ||
+  error instanceof TypeError
 
 /** Block index of a hook site, as an optional field. */
 function layerOf(hook: string): { layer?: number } {

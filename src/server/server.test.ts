@@ -1,3 +1,4 @@
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { createServer, request } from 'node:http'
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
@@ -211,6 +212,7 @@ describe('latents', () => {
     await problem(await get(`/api/saes/${SAE}/latents/-1`), 400)
     await problem(await get('/api/saes/..~..~width_x~l0_y/latents'), 404)
     await problem(await get('/api/saes/nonsense/latents/0'), 400)
+    await problem(await get('/api/saes/a%00~b~width_1~l0_1/latents'), 400)
     await problem(await get(`/api/saes/${SAE}/latents?sort=beauty`), 400)
     await problem(await post(`/api/saes/${SAE}/latents/64/test`, { text: TEXT }), 400)
   })
@@ -269,6 +271,32 @@ describe('a restart', () => {
   })
 })
 
+describe('a damaged file', () => {
+  it('costs its own row of the microscope, which names it, and nothing else', async () => {
+    const workspace = join(folder.path, 'damaged')
+    await cp(join(folder.path, 'tiny'), join(workspace, 'tiny'), { recursive: true })
+    const weights = join(
+      workspace,
+      'tiny/blocks.1.hook_resid_post/width_64/l0_8/sae_weights.safetensors',
+    )
+    await writeFile(weights, (await readFile(weights)).subarray(0, 5000))
+    const damaged = await startServer({ workspace, port: 0, database: 'memory://', threads: 1 })
+    try {
+      await damaged.imported
+      const answer = await fetch(new URL('/api/microscope', damaged.url), {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify({ text: TEXT }),
+      })
+      const { rows, left_out } = await parsed(Microscope, answer)
+      expect(rows.map(({ hook }) => hook)).toEqual(['blocks.4.hook_resid_post'])
+      expect(left_out.join()).toMatch(/blocks\.1\.hook_resid_post: .*sae_weights\.safetensors/)
+    } finally {
+      await damaged.close()
+    }
+  })
+})
+
 describe('GET /api/search', () => {
   it('finds a latent by its label', async () => {
     await post(`/api/saes/${SAE}/latents/11/labels`, { text: 'quixotic windmills' })
@@ -290,6 +318,7 @@ describe('runs', () => {
     expect(await parsed(z.array(Run), await get('/api/runs'))).toEqual([])
     await problem(await get('/api/runs/none/points'), 404)
     await problem(await get('/api/runs/none/stop', { method: 'POST' }), 404)
+    await problem(await get('/api/runs/a%00/stop', { method: 'POST' }), 400)
   })
 
   it('tells every page what a run does, keeps its points and stops it on request', async () => {

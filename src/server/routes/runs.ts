@@ -6,7 +6,7 @@ import type { ServerContext } from '../context.ts'
 import { notFound } from '../problems.ts'
 import { answers } from './answers.ts'
 
-const RunId = z.object({ id: z.string().max(100) })
+const RunId = z.object({ id: z.string().regex(/^[\w-]{1,100}$/) })
 
 const listRoute = createRoute({
   method: 'get',
