@@ -60,7 +60,11 @@ export class SuiteShelf {
     return {
       suite: suite.name,
       model: modelOf(suite.name, suite.info),
-      saes: trained(suite).map((sae) => ({ id: sae.id, hook: sae.hook, dir: folderOf(suite.info, sae) })),
+      saes: trained(suite).map((sae) => ({
+        id: sae.id,
+        hook: sae.hook,
+        dir: folderOf(suite.info, sae),
+      })),
     }
   }
 

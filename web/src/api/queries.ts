@@ -1,6 +1,6 @@
 /** What is fetched, under which key, and for how long it is fresh. Events invalidate by these keys. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import type { SaeSummary, SearchKind } from '../../../src/server/api.ts'
+import type { SearchKind, Workspace } from '../../../src/server/api.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
 import { api, type LatentOrder } from './client.ts'
 
@@ -12,6 +12,7 @@ export const keys = {
   latents: ['latents'],
   search: ['search'],
   points: ['points'],
+  beginnings: ['beginnings'],
 } as const
 
 /** The workspace: model, suites, runs. */
@@ -64,13 +65,13 @@ export const latentsQuery = (sae: string, by: LatentOrder) =>
 const asked = { from: 1 / 6, to: 5 / 6, latents: 500 }
 const mostWordLatents = 12
 
-/** Latents of a class of words, to begin with: from the dictionaries of the middle layers, once their latents have labels. */
-export const wordLatentsQuery = (saes: readonly SaeSummary[]) => {
-  const labelled = saes.filter((sae) => sae.n_labelled > 0)
+/** Latents of a class of words, to begin with: from the middle layers of the first suite that is labelled in full. */
+export const wordLatentsQuery = (suites: Workspace['suites']) => {
+  const labelled = suites.find(({ saes }) => saes.every((sae) => sae.n_labelled > 0))?.saes ?? []
   const [from, to] = [asked.from, asked.to].map((share) => Math.round(share * labelled.length))
   const ids = labelled.slice(from, to).map(({ id }) => id)
   return queryOptions({
-    queryKey: [...keys.latents, 'words', ids],
+    queryKey: [...keys.beginnings, 'words', ids],
     queryFn: async ({ signal }) => {
       const by = { sort: 'max_act', order: 'desc' } as const
       const lists = await Promise.all(
@@ -89,7 +90,7 @@ export const wordLatentsQuery = (saes: readonly SaeSummary[]) => {
 /** Of latents of a class of words those that also raise them, most of them first: the ones whose steering shows. */
 export const raisersQuery = (latents: readonly ListedLatent[]) =>
   queryOptions({
-    queryKey: [...keys.latents, 'raisers', latents.map(({ sae, index }) => `${sae}/${index}`)],
+    queryKey: [...keys.beginnings, 'raisers', latents.map(({ sae, index }) => `${sae}/${index}`)],
     queryFn: async ({ signal }) => {
       const views = await Promise.all(
         latents.map(({ sae, index }) => api.latent(sae, index, signal)),

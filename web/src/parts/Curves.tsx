@@ -135,19 +135,29 @@ export function Curves(props: {
   )
 }
 
-/** Moves positions apart so that none is nearer than `gap` to the next, none below `end`; order is kept. */
+/**
+ * Moves positions apart as little as possible (in least squares) so that none is nearer than `gap` to the next, none
+ * below `end`; order is kept. With `k * gap` taken off the k-th, what must not happen is a descent: runs that
+ * descend are pooled at their mean.
+ */
 export function spread(positions: readonly number[], gap: number, end: number): number[] {
   const order = positions.map((p, i) => ({ p, i })).sort((a, b) => a.p - b.p)
-  for (let k = 1; k < order.length; k++) {
-    const [before, here] = [order[k - 1], order[k]]
-    if (before && here) here.p = Math.max(here.p, before.p + gap)
+  const pools: { sum: number; n: number }[] = []
+  for (const [k, { p }] of order.entries()) {
+    let pool = { sum: p - k * gap, n: 1 }
+    for (
+      let last = pools.at(-1);
+      last && last.sum / last.n > pool.sum / pool.n;
+      last = pools.at(-1)
+    ) {
+      pool = { sum: last.sum + pool.sum, n: last.n + pool.n }
+      pools.pop()
+    }
+    pools.push(pool)
   }
-  let limit = end
-  for (const here of order.toReversed()) {
-    here.p = Math.min(here.p, limit)
-    limit = here.p - gap
-  }
+  const lowest = end - (order.length - 1) * gap
+  const means = pools.flatMap(({ sum, n }) => new Array<number>(n).fill(Math.min(lowest, sum / n)))
   const placed = new Array<number>(positions.length)
-  for (const { p, i } of order) placed[i] = p
+  for (const [k, { i }] of order.entries()) placed[i] = (means[k] ?? 0) + k * gap
   return placed
 }

@@ -118,9 +118,11 @@ export function startCell(sheet: Sheet): { row: number; column: number } {
   let best = 0
   for (const [c, cell] of (sheet.rows[row]?.cells ?? []).slice(0, inSight).entries()) {
     const key = sheet.strongest({ row, column: c })
-    const strength = cell[0] ? strengthOf(cell[0], key ? sheet.latents.get(key) : undefined) : 0
-    if (strength > best) {
-      best = strength
+    if (!cell[0]) continue
+    // Before the row is indexed only activations are known, and of all its cells.
+    const known = strengthOf(cell[0], key ? sheet.latents.get(key) : undefined) || cell[0].act
+    if (known > best) {
+      best = known
       column = c
     }
   }

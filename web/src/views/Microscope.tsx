@@ -295,7 +295,7 @@ function LeftOut(props: {
           known without one. <code>hooke train</code> makes one for every layer.
         </Notice>
       )}
-      {(coming.length > 0 || (run && props.rows.length === 0)) && (
+      {(coming.length > 0 || run) && (
         <p>
           {coming.length > 0 &&
             coming.length < props.rows.length &&
@@ -303,8 +303,11 @@ function LeftOut(props: {
           {run && (
             <>
               <span className="now">{run.message}</span>
-              {run.remaining_ms !== undefined && `, ${remaining(run.remaining_ms)}`}. Rows fill as
-              layers are trained. <Link to="/suite">Watch the training</Link>
+              {run.remaining_ms !== undefined && `, ${remaining(run.remaining_ms)}`}.{' '}
+              {coming.length > 0
+                ? 'Rows fill as layers are trained. '
+                : 'Strengths and labels follow. '}
+              <Link to="/suite">Watch the work</Link>
             </>
           )}
         </p>

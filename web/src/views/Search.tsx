@@ -65,7 +65,7 @@ export function Search() {
     event.preventDefault()
   }
   const saes = workspace?.suites.flatMap((s) => s.saes) ?? []
-  const begin = useQuery(wordLatentsQuery(saes))
+  const begin = useQuery(wordLatentsQuery(workspace?.suites ?? []))
   return (
     <main className="page search">
       <h1 className="hidden">Search</h1>

@@ -48,7 +48,7 @@ export function Steer() {
 
   // An empty form is no beginning: it starts with a latent of the workspace, once, and only if none was chosen.
   const { data: workspace } = useQuery(workspaceQuery)
-  const words = useQuery(wordLatentsQuery(workspace?.suites.flatMap((s) => s.saes) ?? []))
+  const words = useQuery(wordLatentsQuery(workspace?.suites ?? []))
   const [fresh, setFresh] = useState(form.interventions.length === 0)
   const { data: offered = [] } = useQuery(raisersQuery(words.data ?? []))
   const first = offered[0]

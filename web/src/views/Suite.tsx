@@ -23,7 +23,8 @@ export function Suite() {
     workspace?.suites.find((s) => s.saes.some((a) => a.id === search.sae)) ??
     workspace?.suites[0]
   const open = suite?.saes.find((s) => s.id === search.sae)
-  const listed = open ?? suite?.saes.filter((s) => s.n_labelled > 0).at(-1)
+  const deepest = suite?.saes.at(-1)
+  const listed = open ?? (deepest && deepest.n_labelled > 0 ? deepest : undefined)
   const runs = workspace?.runs.filter((r) => r.suite === undefined || r.suite === suite?.name) ?? []
   const trained = runs.find((r) => r.kind === 'train' || r.kind === 'demo')
   const points = useQuery(pointsQuery(trained?.id))
