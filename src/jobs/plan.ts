@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { readCorpus, splitCorpus, type TokenCorpus } from '../activations/index.ts'
 import { makeFolder, packageVersion } from '../files/index.ts'
 import { expandHooks, type HookName, type Model, type Tokenizer } from '../model/index.ts'
+import type { SaeEntry } from '../sae/index.ts'
 import type { PipelineConfig } from './config.ts'
 import { hasPieces, writePieces } from './pieces.ts'
 import { firstSentences, readSuiteFile, type SuiteFile, writeSuiteFile } from './suiteFile.ts'
@@ -53,8 +54,8 @@ export async function planSuite(
     hooks: expandHooks(config.hooks, model.hooks),
     width: model.width,
     text: async () => {
-      const { whole, held_out } = await texts.training()
-      return { data_hash: whole.hash, ...sampleOf(held_out, model.tokenizer) }
+      const { whole } = await texts.training()
+      return { data_hash: whole.hash, ...sampleOf(await texts.examples(), model.tokenizer) }
     },
   })
   if (model.tokenizer && !(await hasPieces(config.out)))
@@ -77,12 +78,12 @@ export async function beginSuite(
   },
 ): Promise<SuiteFile> {
   const { model, hooks, width, text } = origin
-  checkSizes(config)
   const found = await readSuiteFile(config.out)
   if (found) {
     checkSettings(config.out, found, { ...settingsOf(config), model_hash: model.hash })
     return found
   }
+  checkSizes(config)
   const suite: SuiteFile = {
     name: basename(config.out),
     model: { name: model.name, path: config.model, hash: model.hash },
@@ -100,6 +101,56 @@ export async function beginSuite(
   await makeFolder(config.out)
   await writeSuiteFile(config.out, suite)
   return suite
+}
+
+/**
+ * suite.json of a suite that holds SAEs from elsewhere, so that it is measured, indexed and shown like one that was trained
+ * here; one that is there is told of those that are new to it.
+ * @throws RangeError if the folder's suite belongs to another model.
+ */
+export async function adoptSaes(
+  out: string,
+  model: { readonly name: string; readonly path: string; readonly hash: string },
+  entries: readonly SaeEntry[],
+): Promise<void> {
+  const found = await readSuiteFile(out)
+  if (found && found.model.hash !== model.hash)
+    throw new RangeError(
+      `${out}: this suite belongs to the model ${found.model.name}, and these SAEs are to read ${model.name}. Give another folder.`,
+    )
+  const config: PipelineConfig = found?.pipeline ?? {
+    model: model.path,
+    data: [],
+    out,
+    hooks: [...new Set(entries.map(({ hook }) => hook))],
+    d_sae: [...new Set(entries.map(({ d_sae }) => d_sae))],
+    l0: [...new Set(entries.map(({ l0 }) => l0))],
+    n_tokens: 0,
+    eval_tokens: 20_000,
+    held_out: 0,
+    batch_size: 0,
+    seed: 0,
+    threads: 2,
+    dtype: 'F32',
+  }
+  const saes = new Map(
+    [...(found?.saes ?? []), ...entries].map(({ hook, d_in, d_sae, l0 }) => [
+      `${hook}/${d_sae}/${l0}`,
+      { hook, d_in, d_sae, l0 },
+    ]),
+  )
+  await makeFolder(out)
+  await writeSuiteFile(out, {
+    data_hash: 'unknown',
+    config: settingsOf(config),
+    version: packageVersion(),
+    created: new Date().toISOString(),
+    pipeline: config,
+    ...found,
+    name: basename(out),
+    model,
+    saes: [...saes.values()],
+  })
 }
 
 /** Said before anything is captured or written. @throws RangeError naming the sizes that do not go together. */
@@ -154,13 +205,27 @@ function checkSettings(out: string, found: SuiteFile, asked: Record<string, unkn
 }
 
 /** The beginning of the first held-out document. */
+/** Documents that a sample sentence is looked for in. */
+const SAMPLED_DOCS = 200
+
+/** The beginning of the document that reads best token by token: fewest tokens a word among whole first sentences. */
 function sampleOf(
   { ids, doc_start }: TokenCorpus,
   tokenizer: Tokenizer | undefined,
 ): { sample_text?: string } {
-  if (tokenizer === undefined || doc_start.length < 2) return {}
-  const text = firstSentences(tokenizer.detokenize(ids.slice(doc_start[0]! + 1, doc_start[1]!)))
-  return text === '' ? {} : { sample_text: text }
+  if (tokenizer === undefined) return {}
+  let best: { text: string; tokens_per_word: number } | undefined
+  for (let doc = 0; doc + 1 < doc_start.length && doc < SAMPLED_DOCS; doc++) {
+    const start = tokenizer.detokenize(ids.slice(doc_start[doc]! + 1, doc_start[doc + 1]!))
+    const text = firstSentences(start, 120)
+    const n_words = text.split(' ').length
+    const isWhole = /^\p{Lu}.*[.!?]["'”’)]?$/u.test(text) && n_words >= 8
+    const tokens_per_word =
+      (isWhole ? 0 : 100) + tokenizer.tokenize(text, { bos: false }).length / n_words
+    if (text !== '' && tokens_per_word < (best?.tokens_per_word ?? Number.POSITIVE_INFINITY))
+      best = { text, tokens_per_word }
+  }
+  return best === undefined ? {} : { sample_text: best.text }
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

@@ -12,7 +12,7 @@ import type { PipelineConfig } from './config.ts'
 export type SuiteFile = SuiteManifest & {
   /** The SAEs that the suite is to hold; empty where something else than a pipeline made it. */
   readonly saes: readonly (SaeSpec & { readonly d_in: number })[]
-  /** The beginning of one of its held-out documents. */
+  /** The beginning of one of the documents that examples come from. */
   readonly sample_text?: string
   /** The whole order of the run that made it, paths as they were on that machine: what later stages begin from. */
   readonly pipeline?: PipelineConfig
