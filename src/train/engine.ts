@@ -6,6 +6,7 @@
  * reconstructions; (2) a barrier; (3) every thread sums them in the order of the shards, so that the sum does not depend
  * on timing, and steps its latents. When all SAEs are through, the coordinator steps every b_dec.
  */
+import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import {
   allDone,
@@ -23,6 +24,9 @@ import { thresholdFor } from './initialise.ts'
 import type { WorkerInput, WorkerMessage } from './shardWorker.ts'
 import { padded } from './slice.ts'
 import type { BiasState, EngineState, ShardSnapshot } from './state.ts'
+
+/** How long threads may take to end by themselves. */
+const EXIT_MS = 10_000
 
 /** Learning rates and sparsity of one SAE at one step. */
 export type StepInput = {
@@ -160,8 +164,7 @@ export class Engine {
     await this.#command('snapshot', 0)
     const n_shards = this.plan.saes.reduce((sum, sae) => sum + sae.n_shards, 0)
     // Messages may arrive after the signal that they were sent.
-    while (this.#snapshots.length < n_shards && !this.#failure)
-      await new Promise((resolve) => setTimeout(resolve, 1))
+    while (this.#snapshots.length < n_shards && !this.#failure) await setTimeout(1)
     if (this.#failure) throw this.#failure
     const shards = this.#snapshots.splice(0).sort((a, b) => a.sae - b.sae || a.shard - b.shard)
     const biases: BiasState[] = this.plan.saes.map((_, i) => ({
@@ -171,21 +174,23 @@ export class Engine {
     return { shards, biases }
   }
 
-  /** Ends the threads. */
+  /**
+   * Ends the threads. They are left to end by themselves: one that is terminated while ONNX Runtime lets go of a session
+   * takes the whole process with it. Only after a failure, when they may wait for each other, are they cut off.
+   */
   async close(): Promise<void> {
     if (!this.#failure) {
-      try {
-        await this.#command('exit', 0, false)
-      } catch {
-        // The threads are ended below in any case.
-      }
+      const running = this.#workers.filter(({ threadId }) => threadId >= 0)
+      const ended = running.map((worker) => new Promise((resolve) => worker.once('exit', resolve)))
+      sendCommand(this.#shared.signals, 'exit', 0)
+      await Promise.race([Promise.all(ended), setTimeout(EXIT_MS, undefined, { ref: false })])
     }
     await Promise.all(this.#workers.map((worker) => worker.terminate()))
   }
 
-  async #command(command: Command, slot: number, wait = true): Promise<void> {
+  async #command(command: Command, slot: number): Promise<void> {
     sendCommand(this.#shared.signals, command, slot)
-    if (wait) await allDone(this.#shared.signals, this.plan.n_threads, () => !!this.#failure)
+    await allDone(this.#shared.signals, this.plan.n_threads, () => !!this.#failure)
     if (this.#failure) throw this.#failure
   }
 
