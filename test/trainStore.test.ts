@@ -53,8 +53,12 @@ it('asks for text where one is needed, and measures, indexes and labels with it'
   const without = await hooke('eval', suite)
   expect(without.code).toBe(2)
   expect(without.message).toContain('--data')
-  for (const command of ['eval', 'index', 'label'])
-    expect(await hooke(command, suite, '--data', text)).toMatchObject({ code: 0, message: '' })
+  const commands = [['eval', '--tokens', '150'], ['index', '--tokens', '300'], ['label']] as const
+  for (const [command, ...most] of commands)
+    expect(await hooke(command, suite, '--data', text, ...most)).toMatchObject({
+      code: 0,
+      message: '',
+    })
 })
 
 it('refuses what a store cannot give', async () => {

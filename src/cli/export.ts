@@ -22,11 +22,21 @@ export function addExportCommand(program: Command, { signal }: Context): void {
       const entries = await listSuite(suite)
       if (entries.length === 0)
         throw new CliError(`export: ${suite} holds no SAE. Give the folder that hooke train wrote.`)
-      for (const entry of entries) {
+      /** By hook, width and rounded L0: the layout's names hold no more. */
+      const planned = new Map<string, { path: string; average_l0: number }>()
+      for (const { hook, d_sae, l0, path } of entries) {
+        const average_l0 = Math.round((await readMetrics(path))?.l0 ?? l0)
+        const name = `${hook}/${d_sae}/${average_l0}`
+        const other = planned.get(name)
+        if (other !== undefined)
+          throw new CliError(
+            `export: ${other.path} and ${path} both have an average L0 of ${average_l0}, so they would share one name. Copy one of them to another suite and export it to another folder.`,
+          )
+        planned.set(name, { path, average_l0 })
+      }
+      for (const { path, average_l0 } of planned.values()) {
         signal.throwIfAborted()
-        const metrics = await readMetrics(entry.path)
-        const average_l0 = Math.round(typeof metrics?.l0 === 'number' ? metrics.l0 : entry.l0)
-        console.log(await saveGemmaScope(options.out, await loadSae(entry.path), average_l0))
+        console.log(await saveGemmaScope(options.out, await loadSae(path), average_l0))
       }
     })
 }

@@ -22,7 +22,11 @@ export function addImportCommand(program: Command, { signal }: Context): void {
       const { checkFits, parseHookName, saeFolder } = await import('../sae/index.ts')
       const { loadGemmaScope, saveSae } = await import('../sae/disk.ts')
       const { openModel } = await import('../model/index.ts')
+      const { lastingModelName } = await import('../files/index.ts')
+      const { adoptSaes } = await import('../jobs/index.ts')
       const model = await openModel(options.model)
+      const { name, hash } = model
+      const origin = { name, hash, path: lastingModelName(options.model) }
       try {
         for (const file of files) {
           signal.throwIfAborted()
@@ -34,6 +38,9 @@ export function addImportCommand(program: Command, { signal }: Context): void {
           if (!Number.isFinite(l0))
             throw new CliError(`import: the path of ${file} names no average_l0_N. Give --l0.`)
           const folder = saeFolder(options.out, sae.hook_name, sae.d_sae, l0)
+          const { hook_name, d_in, d_sae } = sae
+          const entry = { hook: hook_name, d_in, d_sae, l0, path: folder }
+          await adoptSaes(resolve(options.out), origin, [entry])
           await saveSae(folder, sae)
           console.log(
             `${folder}: ${sae.hook_name}, ${sae.d_in} x ${sae.d_sae}, raw activations in, JumpReLU, b_dec added after decoding only`,

@@ -20,7 +20,7 @@ export async function suiteConfig(
   const data = options.data?.map((path) => resolve(path))
   if (data === undefined && file.pipeline.data.length === 0)
     throw new CliError(
-      `${suite} was trained from an activation store, which holds no text. Give text with --data.`,
+      `${suite} knows no text of its own: it was trained from an activation store, or imported. Give text with --data.`,
     )
   return {
     ...file.pipeline,
