@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 
 type Holder = {
   readonly pid: number
@@ -34,6 +35,11 @@ export async function lockFolder(folder: string): Promise<{ release(): Promise<v
       if (!hasCode(cause, 'EEXIST')) throw cause
       const holder = await readHolder(path)
       if (holder === 'gone') continue
+      // Another program that is just taking it has made the file and not written it yet.
+      if (holder === 'unreadable' && attempt === 0) {
+        await setTimeout(200)
+        continue
+      }
       if (holder !== 'unreadable' && (await isAlive(holder)))
         throw heldError(folder, path, holder, cause)
       await removeStale(path, holder)
