@@ -11,6 +11,11 @@ process.on('SIGINT', () => {
   interrupt.abort()
 })
 process.on('SIGTERM', () => interrupt.abort())
+// Whoever read the output has enough: `hooke generate … | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 
 try {
   await createProgram({ signal: interrupt.signal }).parseAsync()
