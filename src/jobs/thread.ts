@@ -1,7 +1,11 @@
 /** Runs a pipeline in a thread of its own, so that the caller's thread never computes. */
+import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { PipelineConfig, PipelineEvent } from './config.ts'
 import type { FromWorker, ToWorker } from './protocol.ts'
+
+/** How long a thread that is done may take to end. */
+const PATIENCE_MS = 10_000
 
 /**
  * The pipeline in a worker thread. Aborting `signal` lets it write its checkpoint first.
@@ -18,6 +22,7 @@ export function runInThread(
   const worker = new Worker(new URL(`./worker.${extension}`, import.meta.url), {
     workerData: { config },
   })
+  const ended = new Promise((done) => worker.once('exit', done))
   const stop = (): void => worker.postMessage({ type: 'stop' } satisfies ToWorker)
   signal.addEventListener('abort', stop, { once: true })
 
@@ -41,7 +46,9 @@ export function runInThread(
     )
   }).finally(async () => {
     signal.removeEventListener('abort', stop)
-    // Closing its port ends the thread; sessions it left open must not keep it alive.
+    // Closing its port ends the thread. One that is cut off while ONNX Runtime lets go of a session can abort the process,
+    // so it gets time to end by itself.
+    await Promise.race([ended, setTimeout(PATIENCE_MS, undefined, { ref: false })])
     await worker.terminate()
   })
 }
