@@ -101,6 +101,26 @@ describe('by mouse', () => {
     await page.close()
   })
 
+  it('keeps what was typed before the workspace was there', async () => {
+    const page = await browser.newPage()
+    let answer = () => {}
+    const held = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    await page.route('**/api/workspace', async (route) => {
+      await held
+      await route.continue()
+    })
+    await page.goto(server.url)
+    const sentence = page.getByRole('textbox', { name: 'Your sentence' })
+    await sentence.fill('The sea was calm.')
+    const arrived = page.waitForResponse('**/api/microscope')
+    answer()
+    await arrived
+    expect(await sentence.inputValue()).toBe('The sea was calm.')
+    await page.close()
+  })
+
   it('keeps an edited label over a reload, and finds it', async () => {
     const { page, errors } = await open(LATENT)
     await page.getByRole('heading', { level: 1 }).getByRole('button').click()

@@ -111,7 +111,8 @@ export function Microscope() {
     <main className="page microscope">
       <h1 className="hidden">Microscope: layers by tokens</h1>
       <Sentence
-        key={text}
+        // A sample that arrives late must not take away what has been typed meanwhile.
+        key={search.text ?? longText ?? ''}
         text={text}
         tooLong={longText !== undefined && search.text === undefined}
         busy={result.isFetching}
@@ -187,7 +188,8 @@ function Sentence(props: {
   onNarrow: (narrow: boolean) => void
   onText: (text: string) => void
 }) {
-  const [draft, setDraft] = useState(props.text)
+  const [typed, setTyped] = useState<string>()
+  const draft = typed ?? props.text
   const submit = (event?: FormEvent) => {
     event?.preventDefault()
     if (draft.trim() !== '') props.onText(draft)
@@ -204,7 +206,7 @@ function Sentence(props: {
         maxLength={20_000}
         spellCheck={false}
         placeholder="Type a sentence, and see what each layer makes of it."
-        onChange={(e) => setDraft(e.target.value)}
+        onChange={(e) => setTyped(e.target.value)}
         onKeyDown={(e) => {
           if (e.key === 'Enter' && !e.shiftKey) submit(e)
           if (e.key === 'Escape') e.currentTarget.blur()
