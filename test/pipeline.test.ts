@@ -24,32 +24,15 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rm(folder, { recursive: true }))
 
+function trainArguments(suite: string, seed = '3'): string[] {
+  const sizes = '--width 96 --l0 12 --tokens 30000 --batch 256'.split(' ')
+  const given = ['--data', text, '--hooks', ...HOOKS, '--seed', seed, '--out', suite]
+  return ['train', 'thimble-5m', ...given, ...sizes]
+}
+
 async function train(workspace: string): Promise<string> {
   const suite = join(folder, workspace, 'small')
-  const steps = [
-    [
-      'train',
-      'thimble-5m',
-      '--data',
-      text,
-      '--hooks',
-      ...HOOKS,
-      '--width',
-      '96',
-      '--l0',
-      '12',
-      '--tokens',
-      '30000',
-      '--batch',
-      '256',
-      '--seed',
-      '3',
-      '--out',
-      suite,
-    ],
-    ['index', suite],
-    ['label', suite],
-  ]
+  const steps = [trainArguments(suite), ['index', suite], ['label', suite]]
   for (const step of steps) {
     const { code, message } = await hooke(...step)
     expect(message).toBe('')
@@ -82,47 +65,9 @@ describe('the pipeline by command line', () => {
   }, 240_000)
 
   it('trains again only what is not there, and refuses other settings', async () => {
-    const { code } = await hooke(
-      'train',
-      'thimble-5m',
-      '--data',
-      text,
-      '--hooks',
-      ...HOOKS,
-      '--width',
-      '96',
-      '--l0',
-      '12',
-      '--tokens',
-      '30000',
-      '--batch',
-      '256',
-      '--seed',
-      '3',
-      '--out',
-      suite,
-    )
+    const { code } = await hooke(...trainArguments(suite))
     expect(code).toBe(0)
-    const other = await hooke(
-      'train',
-      'thimble-5m',
-      '--data',
-      text,
-      '--hooks',
-      ...HOOKS,
-      '--width',
-      '96',
-      '--l0',
-      '12',
-      '--tokens',
-      '30000',
-      '--batch',
-      '256',
-      '--seed',
-      '4',
-      '--out',
-      suite,
-    )
+    const other = await hooke(...trainArguments(suite, '4'))
     expect(other.message).toMatch(/seed/)
     expect(other.code).toBe(1)
   }, 120_000)

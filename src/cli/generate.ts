@@ -2,24 +2,20 @@
 import { gzipSync } from 'node:zlib'
 import type { Command } from 'commander'
 import { CliError } from './errors.ts'
-import { type Context, realNumber, wholeNumber } from './options.ts'
+import { type Context, wholeNumber } from './options.ts'
+import { addSamplingOptions, type SamplingFlags, samplingOf } from './sampling.ts'
 import { openProgress } from './terminal.ts'
 
-type Options = {
+type Options = SamplingFlags & {
   prompt?: string
   samples?: number
   out?: string
-  maxTokens?: number
-  temperature: number
-  topK: number
-  topP: number
-  seed: number
   threads: number
   json?: boolean
 }
 
 export function addGenerateCommand(program: Command, { signal }: Context): void {
-  program
+  const command = program
     .command('generate')
     .summary('text from a model')
     .description(
@@ -29,56 +25,35 @@ export function addGenerateCommand(program: Command, { signal }: Context): void 
     .option('--prompt <text>', 'text to go on from')
     .option('--samples <n>', 'sample this many documents instead', wholeNumber(1))
     .option('--out <file>', 'file for --samples')
-    .option(
-      '--max-tokens <n>',
-      'most new tokens a text (default: what the context holds)',
-      wholeNumber(1),
-    )
-    .option('--temperature <t>', '0 is greedy', realNumber(0, 100), 1)
-    .option('--top-k <k>', 'choose among the k most probable tokens (0: all)', wholeNumber(0), 0)
-    .option(
-      '--top-p <p>',
-      'choose among the most probable tokens of this total',
-      realNumber(0, 1),
-      1,
-    )
-    .option('--seed <n>', 'the same seed gives the same text', wholeNumber(0), 0)
     .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
     .option('--json', 'print the text with its tokens as JSON')
-    .action(async (name: string, options: Options) => {
-      const { generate, openModel } = await import('../model/index.ts')
-      if ((options.prompt === undefined) === (options.samples === undefined))
-        throw new CliError('generate: give either --prompt or --samples, and not both.')
-      const model = await openModel(name, { threads: options.threads })
-      const sampling = {
-        temperature: options.temperature,
-        seed: options.seed,
-        ...(options.topK === 0 ? {} : { top_k: options.topK }),
-        ...(options.topP === 1 ? {} : { top_p: options.topP }),
-        ...(options.maxTokens === undefined ? {} : { max_tokens: options.maxTokens }),
-        signal,
+  addSamplingOptions(command, { temperature: 1 }).action(async (name: string, options: Options) => {
+    const { generate, openModel } = await import('../model/index.ts')
+    if ((options.prompt === undefined) === (options.samples === undefined))
+      throw new CliError('generate: give either --prompt or --samples, and not both.')
+    const model = await openModel(name, { threads: options.threads })
+    const sampling = { ...samplingOf(options), signal }
+    try {
+      if (options.samples !== undefined) {
+        if (options.out === undefined) throw new CliError('generate: --samples needs --out.')
+        await sampleToFile(model, options.samples, options.out, sampling)
+        return
       }
-      try {
-        if (options.samples !== undefined) {
-          if (options.out === undefined) throw new CliError('generate: --samples needs --out.')
-          await sampleToFile(model, options.samples, options.out, sampling)
-          return
-        }
-        const prompt = options.prompt ?? ''
-        const tokens: { id: number; piece: string; logprob: number }[] = []
-        let text = ''
-        if (!options.json) process.stdout.write(prompt)
-        for await (const token of generate(model, { prompt, ...sampling })) {
-          text += token.text
-          tokens.push({ id: token.id, piece: token.piece, logprob: token.logprob })
-          if (!options.json) process.stdout.write(token.text)
-        }
-        if (options.json) console.log(JSON.stringify({ prompt, text, tokens }))
-        else process.stdout.write('\n')
-      } finally {
-        await model.close()
+      const prompt = options.prompt ?? ''
+      const tokens: { id: number; piece: string; logprob: number }[] = []
+      let text = ''
+      if (!options.json) process.stdout.write(prompt)
+      for await (const token of generate(model, { prompt, ...sampling })) {
+        text += token.text
+        tokens.push({ id: token.id, piece: token.piece, logprob: token.logprob })
+        if (!options.json) process.stdout.write(token.text)
       }
-    })
+      if (options.json) console.log(JSON.stringify({ prompt, text, tokens }))
+      else process.stdout.write('\n')
+    } finally {
+      await model.close()
+    }
+  })
 }
 
 async function sampleToFile(

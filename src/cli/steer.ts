@@ -3,26 +3,22 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Intervention, InterventionMode } from '../steer/index.ts'
 import { CliError } from './errors.ts'
-import { type Context, globList, realNumber, wholeNumber } from './options.ts'
+import { type Context, globList, realNumber } from './options.ts'
+import { addSamplingOptions, type SamplingFlags, samplingOf } from './sampling.ts'
 import { renderSideBySide } from './terminal.ts'
 import { parseLatent, suiteEntries } from './workspace.ts'
 
-type Options = {
+type Options = SamplingFlags & {
   latent: string[]
   mode: InterventionMode
   strength: number
   prompt: string
-  maxTokens: number
-  temperature: number
-  topK: number
-  topP: number
-  seed: number
   model?: string
   json?: boolean
 }
 
 export function addSteerCommand(program: Command, { signal }: Context): void {
-  program
+  const command = program
     .command('steer')
     .summary('generate with latents turned up or down')
     .description(
@@ -37,19 +33,10 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
     )
     .option('--strength <s>', 'how much', realNumber(-100, 100), 1)
     .requiredOption('--prompt <text>', 'text to go on from')
-    .option('--max-tokens <n>', 'most new tokens', wholeNumber(1), 60)
-    .option('--temperature <t>', '0 is greedy', realNumber(0, 100), 0.7)
-    .option('--top-k <k>', 'choose among the k most probable tokens (0: all)', wholeNumber(0), 0)
-    .option(
-      '--top-p <p>',
-      'choose among the most probable tokens of this total',
-      realNumber(0, 1),
-      1,
-    )
-    .option('--seed <n>', 'the same seed for both texts', wholeNumber(0), 0)
     .option('--model <model>', 'model, where suite.json does not say')
     .option('--json', 'print both texts as JSON')
-    .action(async (suite: string, options: Options) => {
+  addSamplingOptions(command, { temperature: 0.7, max_tokens: 60 }).action(
+    async (suite: string, options: Options) => {
       const { readSuiteFile } = await import('../jobs/index.ts')
       const { loadSae } = await import('../sae/disk.ts')
       const { openModel } = await import('../model/index.ts')
@@ -69,14 +56,8 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
       }
       const model = await openModel(name)
       try {
-        const { prompt, maxTokens: max_tokens, temperature, topK, topP: top_p, seed } = options
-        const sampling = {
-          max_tokens,
-          temperature,
-          top_p,
-          seed,
-          ...(topK === 0 ? {} : { top_k: topK }),
-        }
+        const { prompt } = options
+        const sampling = samplingOf(options)
         for await (const event of steer(model, { prompt, interventions, ...sampling, signal })) {
           if (event.type !== 'done') continue
           if (options.json)
@@ -92,7 +73,8 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
       } finally {
         await model.close()
       }
-    })
+    },
+  )
 }
 
 /** A latent's largest activation: the unit of strength. @throws CliError if its SAE is not indexed. */

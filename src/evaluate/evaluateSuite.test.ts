@@ -77,7 +77,11 @@ function perfectSae(hook_name: HookName): Sae {
     W_dec.set([1], k * d_in + k)
     W_dec.set([-1], (d_in + k) * d_in + k)
   }
-  const zeros = { b_enc: new Float32Array(d_sae), b_dec: new Float32Array(d_in), threshold: new Float32Array(d_sae) } // biome-ignore format: short
+  const zeros = {
+    b_enc: new Float32Array(d_sae),
+    b_dec: new Float32Array(d_in),
+    threshold: new Float32Array(d_sae),
+  }
   return { ...randomSae(hook_name, 1), d_sae, W_enc, W_dec, ...zeros }
 }
 
@@ -100,7 +104,13 @@ async function slowLoss(
     const edits =
       change === undefined
         ? []
-        : [{ hook, apply: ({ data, d }: { data: Float32Array; d: number }) => data.set(change(data.slice(d)), d) }] // biome-ignore format: short
+        : [
+            {
+              hook,
+              apply: ({ data, d }: { data: Float32Array; d: number }) =>
+                data.set(change(data.slice(d)), d),
+            },
+          ]
     const { logits } = await model.forward(padBatch([ids]), { logits: true, edits })
     const { d_vocab } = model.config
     for (let at = 0; at + 1 < ids.length; at++) {
@@ -153,14 +163,20 @@ describe('evaluateSuite', () => {
     const hook: HookName = 'blocks.4.hook_resid_post'
     const d = model.width(hook)
     const mean = new Float64Array(d)
-    const docs = Array.from(TEXTS, (_, i) => corpus.ids.slice(corpus.doc_start[i], corpus.doc_start[i + 1])) // biome-ignore format: short
+    const docs = Array.from(TEXTS, (_, i) =>
+      corpus.ids.slice(corpus.doc_start[i], corpus.doc_start[i + 1]),
+    )
     for (const ids of docs) {
       const { acts } = await model.forward(padBatch([ids]), { hooks: [hook] })
       acts.get(hook)!.data.forEach((value, i) => {
         if (i >= d) mean[i % d]! += value / (corpus.ids.length - docs.length)
       })
     }
-    const sae = { ...randomSae(hook, 5), b_dec: new Float32Array(mean), threshold: new Float32Array(5).fill(1e9) } // biome-ignore format: short
+    const sae = {
+      ...randomSae(hook, 5),
+      b_dec: new Float32Array(mean),
+      threshold: new Float32Array(5).fill(1e9),
+    }
     const [metrics] = await evaluate([sae])
     expect(metrics!.fvu).toBeCloseTo(1, 6)
     expect(metrics).toMatchObject({ l0: 0, dead: 1, dead_window_tokens: metrics!.n_tokens })
@@ -170,7 +186,11 @@ describe('evaluateSuite', () => {
     const n_special = corpus.ids.filter((id) => specialIds(model).has(id)).length
     const [metrics] = await evaluate([randomSae(HOOKS[0]!, 37)])
     expect(n_special).toBe(TEXTS.length)
-    expect(metrics).toMatchObject({ n_tokens: corpus.ids.length - n_special, n_excluded: n_special, absent: {} }) // biome-ignore format: short
+    expect(metrics).toMatchObject({
+      n_tokens: corpus.ids.length - n_special,
+      n_excluded: n_special,
+      absent: {},
+    })
   })
 
   it('gives the same numbers for one SAE or several, in one batch or many', async () => {
@@ -202,7 +222,13 @@ describe('evaluateSuite', () => {
 
   it('refuses an SAE of another width before it runs', async () => {
     const zeros = (n: number) => new Float32Array(n)
-    const sae = { ...randomSae(HOOKS[0]!, 3), d_in: 7, W_enc: zeros(21), W_dec: zeros(21), b_dec: zeros(7) } // biome-ignore format: short
+    const sae = {
+      ...randomSae(HOOKS[0]!, 3),
+      d_in: 7,
+      W_enc: zeros(21),
+      W_dec: zeros(21),
+      b_dec: zeros(7),
+    }
     await expect(evaluate([sae])).rejects.toThrow('d_in 7, but model thimble-5m has width 256')
   })
 })
@@ -226,7 +252,10 @@ describe('splicing reconstruction and error', () => {
         ),
       ]
       const spliced = await model.forward(batch, { edits, logits: true })
-      const worst = plain.logits!.reduce((most, logit, i) => Math.max(most, Math.abs(logit - spliced.logits![i]!)), 0) // biome-ignore format: short
+      const worst = plain.logits!.reduce(
+        (most, logit, i) => Math.max(most, Math.abs(logit - spliced.logits![i]!)),
+        0,
+      )
       expect(worst).toBeLessThan(1e-4)
     }
   })

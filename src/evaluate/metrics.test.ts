@@ -92,7 +92,15 @@ describe('cross-entropy', () => {
 describe('splicing', () => {
   it('replaces the named rows and leaves the others alone', async () => {
     const data = Float32Array.of(1, 1, 2, 2, 3, 3, 4, 4)
-    const site = { hook: 'hook_embed', data, n_seqs: 2, seq_len: 2, d: 2, start: 0, lengths: Int32Array.of(2, 2) } as const // biome-ignore format: short
+    const site = {
+      hook: 'hook_embed',
+      data,
+      n_seqs: 2,
+      seq_len: 2,
+      d: 2,
+      start: 0,
+      lengths: Int32Array.of(2, 2),
+    } as const
     const edit = spliceEdit('hook_embed', Int32Array.of(1, 3), Float32Array.of(7, 8, 9, 10))
     await edit.apply(site)
     expect([...data]).toEqual([1, 1, 7, 8, 3, 3, 9, 10])

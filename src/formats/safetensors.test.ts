@@ -65,14 +65,25 @@ describe('a safetensors file', () => {
   it('may hold no tensor, and tensors without elements', async () => {
     expect((await parse(writeSafetensors([]))).tensors.size).toBe(0)
     const empty = fromFloat32(new Float32Array(0), [0, 3])
-    const read = await parse(writeSafetensors([['e', empty], ['f', TENSORS[2]![1]]])) // biome-ignore format: short
+    const read = await parse(
+      writeSafetensors([
+        ['e', empty],
+        ['f', TENSORS[2]![1]],
+      ]),
+    )
     expect((await read.read('e')).shape).toEqual([0, 3])
     expect(toFloat32(await read.read('f'))).toEqual(Float32Array.of(0.5))
   })
 
   it('keeps tensors named like numbers or like object members', async () => {
     const one = TENSORS[2]![1]
-    const read = await parse(writeSafetensors([['10', one], ['2', one], ['__proto__', one]])) // biome-ignore format: short
+    const read = await parse(
+      writeSafetensors([
+        ['10', one],
+        ['2', one],
+        ['__proto__', one],
+      ]),
+    )
     expect([...read.tensors.keys()]).toEqual(['10', '2', '__proto__'])
   })
 

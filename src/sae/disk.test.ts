@@ -57,9 +57,16 @@ function folder(
   return path
 }
 const CONFIG = {
-  architecture: 'jumprelu', d_in: 3, d_sae: 5, dtype: 'float32', device: 'cpu', apply_b_dec_to_input: false,
-  normalize_activations: 'none', reshape_activations: 'hook_z', metadata: { hook_name: 'blocks.3.attn.hook_z' },
-} // biome-ignore format: short
+  architecture: 'jumprelu',
+  d_in: 3,
+  d_sae: 5,
+  dtype: 'float32',
+  device: 'cpu',
+  apply_b_dec_to_input: false,
+  normalize_activations: 'none',
+  reshape_activations: 'hook_z',
+  metadata: { hook_name: 'blocks.3.attn.hook_z' },
+}
 
 describe("SAELens's layout", () => {
   it('is written with the fields and tensors of SAELens 6 and loads back equal', async () => {
@@ -144,7 +151,6 @@ describe('a suite', () => {
       [2, 64],
       [2, 8],
     ] as const) {
-      // biome-ignore format: short
       const hook = `blocks.${layer}.hook_resid_post` as const
       await saveSae(saeFolder(suite, hook, 5, l0), { ...SAE, hook_name: hook })
     }
@@ -172,8 +178,13 @@ describe('a suite', () => {
 
   it('keeps what made it in suite.json', async () => {
     const manifest = {
-      name: 's', model: { name: 'm', path: 'p', hash: 'h' }, data_hash: 'd', config: { seed: 1 }, version: '0', created: 'c',
-    } // biome-ignore format: short
+      name: 's',
+      model: { name: 'm', path: 'p', hash: 'h' },
+      data_hash: 'd',
+      config: { seed: 1 },
+      version: '0',
+      created: 'c',
+    }
     await writeSuiteManifest(join(root, 'suite'), manifest)
     expect(await readSuiteManifest(join(root, 'suite'))).toEqual(manifest)
     writeFileSync(join(root, 'suite', 'suite.json'), '{"name": "s"}')
