@@ -118,7 +118,7 @@ async function labelByModel(suite: string, options: Options, signal: AbortSignal
     '../label/index.ts'
   )
   const { openLatents } = await import('../latents/disk.ts')
-  const { openPieces, saeId } = await import('../jobs/index.ts')
+  const { readPieces, saeId } = await import('../jobs/index.ts')
   const author = options.model ?? EXPLAIN_DEFAULTS.model
   if ((options.priceIn === undefined) !== (options.priceOut === undefined))
     throw new CliError('label: --price-in and --price-out go together.')
@@ -132,8 +132,11 @@ async function labelByModel(suite: string, options: Options, signal: AbortSignal
     throw new CliError(
       `label: --max-cost needs the prices of ${author}, which are not known. Give --price-in and --price-out in dollars per million tokens.`,
     )
-  const pieceOf = await openPieces(suite)
-  const pieces = new Proxy([] as string[], { get: (_, key) => pieceOf(Number(key)) })
+  const pieces = await readPieces(suite)
+  if (pieces === undefined)
+    throw new CliError(
+      `label: ${suite} has no pieces.json, the model's vocabulary. Run hooke index ${suite} first.`,
+    )
   const db = await openSuiteDatabase(suite)
   const progress = openProgress()
   let left = options.maxCost ?? (prices === undefined ? undefined : 1)

@@ -18,15 +18,20 @@ export const writePieces = (suite: string, pieces: readonly string[]): Promise<v
   writeFileAtomic(join(suite, FILE), JSON.stringify(pieces.map(showPiece)))
 
 /**
- * How token ids of a suite are shown; `<17>` for ids without a piece, and for all of them where the folder has no pieces.json.
+ * The vocabulary of a suite's model [d_vocab]; undefined where the folder has none.
  * @throws FormatError if pieces.json is not a list of strings.
  */
-export async function openPieces(suite: string): Promise<(id: number) => string> {
+export async function readPieces(suite: string): Promise<readonly string[] | undefined> {
   const path = join(suite, FILE)
-  if (!(await pathExists(path))) return (id) => `<${id}>`
+  if (!(await pathExists(path))) return undefined
   const parsed = z.array(z.string()).safeParse(await readJson(path))
   if (!parsed.success)
     throw new FormatError(path, 'is not a list of pieces. Delete it and index the suite again.')
-  const pieces = parsed.data
-  return (id) => pieces[id] ?? `<${id}>`
+  return parsed.data
+}
+
+/** How token ids of a suite are shown; `<17>` for ids without a piece, and for all of them where the folder has no pieces.json. */
+export async function openPieces(suite: string): Promise<(id: number) => string> {
+  const pieces = await readPieces(suite)
+  return (id) => pieces?.[id] ?? `<${id}>`
 }
