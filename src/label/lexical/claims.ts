@@ -34,6 +34,9 @@ const listed = (observations: readonly Observation[], n: number) =>
   words(observations)
     .slice(0, n)
     .map(({ value }) => written(observations, value))
+    .filter((word) => word !== '')
+    // Bare signs between commas could not be read.
+    .map((word) => (/[\p{L}\p{N}]/u.test(word) ? word : quote(word)))
     .join(', ')
 
 /** All claims that the top examples suggest, unweighed; `top` holds at least one observation. */
