@@ -4,6 +4,7 @@ import type { Tokenizer } from '../model/index.ts'
 import {
   corpusOfTexts,
   countDocuments,
+  sampleCorpus,
   selectDocuments,
   splitCorpus,
   tokenizeText,
@@ -47,6 +48,31 @@ describe('a corpus', () => {
     expect(kept.files).toEqual([{ name: 'memory', n_docs: 2, n_tokens: 6 }])
     expect([...kept.doc_text!]).toEqual([0, 2])
     expect(kept.hash).not.toBe(corpus.hash)
+  })
+})
+
+describe('sampleCorpus', () => {
+  const corpus = corpusOfTexts(
+    Array.from({ length: 40 }, (_, i) => String.fromCharCode(97 + (i % 26)).repeat(1 + (i % 5))),
+    characters,
+    { n_ctx: 16 },
+  )
+  const tokens = (part: TokenCorpus) => part.ids.length - countDocuments(part)
+
+  it('holds just enough documents, whole, from all over the corpus and in its order', () => {
+    const part = sampleCorpus(corpus, { n_tokens: 50, seed: 1 })
+    expect(tokens(part)).toBeGreaterThanOrEqual(50)
+    expect(tokens(part)).toBeLessThan(50 + 5)
+    const [all, some] = [documents(corpus), documents(part)]
+    const places = some.map((text) => all.indexOf(text))
+    expect(places.every((place) => place >= 0)).toBe(true)
+    expect(Math.max(...places)).toBeGreaterThan(20)
+    expect(sampleCorpus(corpus, { n_tokens: 50, seed: 1 })).toEqual(part)
+    expect(sampleCorpus(corpus, { n_tokens: 50, seed: 2 }).hash).not.toBe(part.hash)
+  })
+
+  it('is the corpus itself where that holds no more', () => {
+    expect(sampleCorpus(corpus, { n_tokens: tokens(corpus), seed: 1 })).toBe(corpus)
   })
 })
 

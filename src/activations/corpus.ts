@@ -4,7 +4,8 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Tokenizer } from '../model/index.ts'
+import { openRandom, type Tokenizer } from '../model/index.ts'
+import { permutation } from './random.ts'
 import type { TokenCorpus } from './types.ts'
 
 /** Collects documents; memory is the tokens' own (4 bytes each), doubled at most while growing. */
@@ -150,6 +151,27 @@ function holdsWordAndSpace(pieces: readonly string[]): boolean {
   const holds = known.get(pieces) ?? pieces.some((piece) => /[^ ] /.test(piece))
   known.set(pieces, holds)
   return holds
+}
+
+/**
+ * Documents drawn at random, each once, until they hold `n_tokens` tokens beside their BOS; in the order of the corpus. The
+ * corpus itself where it holds no more.
+ */
+export function sampleCorpus(
+  corpus: TokenCorpus,
+  { n_tokens, seed }: { n_tokens: number; seed: number },
+): TokenCorpus {
+  const { ids, doc_start } = corpus
+  const n_docs = countDocuments(corpus)
+  if (ids.length - n_docs <= n_tokens) return corpus
+  const chosen = new Set<number>()
+  let held = 0
+  for (const doc of permutation(n_docs, openRandom(seed))) {
+    if (held >= n_tokens) break
+    chosen.add(doc)
+    held += doc_start[doc + 1]! - doc_start[doc]! - 1
+  }
+  return selectDocuments(corpus, (doc) => chosen.has(doc))
 }
 
 /** Number of documents of a corpus. */

@@ -8,7 +8,13 @@ export {
   specialIds,
   takeRows,
 } from './capture.ts'
-export { corpusOfTexts, countDocuments, selectDocuments, splitCorpus } from './corpus.ts'
+export {
+  corpusOfTexts,
+  countDocuments,
+  sampleCorpus,
+  selectDocuments,
+  splitCorpus,
+} from './corpus.ts'
 export { isStore, type Manifest } from './manifest.ts'
 export { type ActivationStore, openActivations, verifyStore } from './openActivations.ts'
 export { hash32 } from './random.ts'

@@ -21,8 +21,6 @@ export type PipelineConfig = {
   readonly l0: readonly number[]
   /** Tokens to train on, epochs counted. */
   readonly n_tokens: number
-  /** Most tokens to capture; all of the training text where absent. */
-  readonly capture_tokens?: number
   /** Held-out tokens to evaluate on. */
   readonly eval_tokens: number
   /** Most tokens to index; all of the text where absent. */

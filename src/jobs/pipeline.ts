@@ -13,7 +13,13 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openActivations, planCapture, type TokenCorpus, writeStore } from '../activations/index.ts'
+import {
+  openActivations,
+  planCapture,
+  sampleCorpus,
+  type TokenCorpus,
+  writeStore,
+} from '../activations/index.ts'
 import { evaluateSuite } from '../evaluate/index.ts'
 import { removePath, resolveModel } from '../files/index.ts'
 import { LEXICAL_AUTHOR, lexicalLabel, wordBackground } from '../label/index.ts'
@@ -131,13 +137,14 @@ async function captureStage({
   signal,
   say,
 }: Run): Promise<void> {
-  const { whole, train: corpus } = await texts.training()
+  const { whole, train } = await texts.training()
+  // More text than is trained on need not be captured.
+  const corpus = sampleCorpus(train, { n_tokens: config.n_tokens, seed: config.seed })
   checkTrainingText(config.out, suite, whole)
   await writeStore(activationsFolder(config.out), model, corpus, {
     hooks: [...new Set(saes.map((sae) => sae.hook))],
     dtype: config.dtype,
     model_path: config.model,
-    ...(config.capture_tokens === undefined ? {} : { n_tokens: config.capture_tokens }),
     signal,
     onProgress: ({ n_tokens, of_tokens }) =>
       say('capture', `capturing: ${countOf(n_tokens, of_tokens)}`, n_tokens / of_tokens),

@@ -177,14 +177,12 @@ export function checkTrainingText(out: string, suite: SuiteFile, whole: TokenCor
 
 /** What decides the trained SAEs: a resumed run must have the same. Where files lie and what is measured later may change. */
 function settingsOf(config: PipelineConfig): Record<string, unknown> {
-  const { hooks, d_sae, l0, n_tokens, capture_tokens, held_out, batch_size, seed, dtype, recipe } =
-    config
+  const { hooks, d_sae, l0, n_tokens, held_out, batch_size, seed, dtype, recipe } = config
   return {
     hooks,
     d_sae,
     l0,
     n_tokens,
-    ...(capture_tokens === undefined ? {} : { capture_tokens }),
     held_out,
     batch_size,
     seed,
