@@ -38,7 +38,11 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
           const config = demoConfig(suite, { threads: options.threads })
           const id = await server.jobs.enqueue('demo', config)
           const run = await followRun(server.url, id, signal)
-          if (run === undefined) return
+          if (run === undefined) {
+            await server.close()
+            console.log(`Stopped. What is done is kept in ${workspace}; the same command goes on.`)
+            return
+          }
           if (run.state !== 'done') throw new Error(run.error ?? `the run ended: ${run.state}`)
         }
         await server.imported
