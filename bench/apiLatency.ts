@@ -52,6 +52,9 @@ const requests = {
 }
 const took = new Map(Object.keys(requests).map((name) => [name, [] as number[]]))
 const stages = new Map<string, number>()
+/** The longest request of each stage, ms. */
+const longest = new Map<string, number>()
+let stage = 'starting'
 
 const id = await server.jobs.enqueue('train', large)
 const started = performance.now()
@@ -61,7 +64,9 @@ while (performance.now() - started < seconds * 1000) {
     const asked = performance.now()
     const answer = await fetch(new URL(path, server.url))
     const body = await answer.json()
-    took.get(name)!.push(performance.now() - asked)
+    const ms = performance.now() - asked
+    took.get(name)!.push(ms)
+    longest.set(stage, Math.max(ms, longest.get(stage) ?? 0))
     if (!answer.ok) throw new Error(`${path}: ${JSON.stringify(body)}`)
   }
   rss = Math.max(rss, process.memoryUsage.rss())
@@ -72,7 +77,7 @@ while (performance.now() - started < seconds * 1000) {
       message: string
     }[]
   ).find((r) => r.id === id)!
-  const stage = run.message.split(/[: ]/)[0]!
+  stage = run.message.split(/[: ]/)[0]!
   stages.set(stage, (stages.get(stage) ?? 0) + 1)
   if (run.state !== 'queued' && run.state !== 'running') break
   await new Promise((resolve) => setTimeout(resolve, 20))
@@ -89,6 +94,9 @@ for (const [name, ms] of took) {
     `${name}: ${ms.length} requests, p50 ${at(0.5)} ms, p95 ${at(0.95)} ms, max ${at(1)} ms`,
   )
 }
+console.log(
+  `longest by stage: ${[...longest].map(([s, ms]) => `${s} ${ms.toFixed(0)} ms`).join(', ')}`,
+)
 console.log(`peak memory ${(rss / 2 ** 20).toFixed(0)} MiB`)
 await server.close()
 await rm(workspace, { recursive: true, force: true })
