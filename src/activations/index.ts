@@ -1,3 +1,4 @@
+export { partOf } from './borders.ts'
 export {
   type CapturePlan,
   capture,

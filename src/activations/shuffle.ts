@@ -13,6 +13,7 @@
 
 import { setImmediate } from 'node:timers/promises'
 import { type HookName, openRandom } from '../model/index.ts'
+import { partOf } from './borders.ts'
 import { hash32, permutation } from './random.ts'
 import { gatherRows, type Rows } from './rows.ts'
 import type { TrainingBatch } from './types.ts'
@@ -99,7 +100,7 @@ async function takeBatch(
 ): Promise<TrainingBatch> {
   for (let at = 0; at < batch_size; ) {
     const { bucket, rows } = await stream.take(batch_size - at)
-    const part = Int32Array.from(rows, (row) => shardOfRow(bucket.starts, row))
+    const part = Int32Array.from(rows, (row) => partOf(bucket.starts, row))
     const local = rows.map((row, i) => row - bucket.starts[part[i]!]!)
     for (const [i, hook] of hooks.entries()) {
       const parts = bucket.shards.map((shard) => shard[i]!)
@@ -111,18 +112,6 @@ async function takeBatch(
     at += rows.length
   }
   return { n_tokens: batch_size, acts }
-}
-
-/** The last shard that starts at or before `row`. */
-function shardOfRow(starts: Int32Array, row: number): number {
-  let low = 0
-  let high = starts.length - 2
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (starts[middle]! <= row) low = middle
-    else high = middle - 1
-  }
-  return low
 }
 
 function bucketStream(

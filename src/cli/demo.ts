@@ -31,6 +31,7 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
       const workspace = resolve(options.workspace)
       const suite = join(workspace, SUITE)
       const server = await startServer({ workspace, port: options.port, open: options.open })
+      let isStopped = false
       try {
         console.log(`Hooke is at ${server.url}`)
         const isThere = await isComplete(suite)
@@ -38,11 +39,8 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
           const config = demoConfig(suite, { threads: options.threads })
           const id = await server.jobs.enqueue('demo', config)
           const run = await followRun(server.url, id, signal)
-          if (run === undefined) {
-            await server.close()
-            console.log(`Stopped. What is done is kept in ${workspace}; the same command goes on.`)
-            return
-          }
+          isStopped = run === undefined
+          if (run === undefined) return
           if (run.state !== 'done') throw new Error(run.error ?? `the run ended: ${run.state}`)
         }
         await server.imported
@@ -57,6 +55,8 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
         if (!options.exit) await aborted(signal)
       } finally {
         await server.close()
+        if (isStopped)
+          console.log(`Stopped. What is done is kept in ${workspace}; the same command goes on.`)
       }
     })
 }

@@ -1,4 +1,4 @@
-/** The only folder that touches the file system. */
+/** The file system: whatever writes files goes through here. */
 
 export { errorCode, explainFileError, FileError } from './errors.ts'
 export { bundledModels, lastingModelName, packageRoot, resolveModel } from './models.ts'

@@ -8,14 +8,14 @@
  * latents x tokens, and the result depends neither on the order of documents nor on how they are batched.
  */
 
-import type { TokenCorpus } from '../activations/index.ts'
+import { partOf, type TokenCorpus } from '../activations/index.ts'
 import type { SparseActs } from '../sae/index.ts'
 import { makeHistograms, N_BINS } from './bins.ts'
 import { findPeaks } from './peaks.ts'
 import { makeReservoirs, type Reservoirs, reservoirSlots } from './reservoir.ts'
 import type { Peak } from './slots.ts'
 import { makeTopExamples, type TopExamples } from './topExamples.ts'
-import { documentOf, textWindows } from './windows.ts'
+import { textWindows } from './windows.ts'
 
 /** How many examples of which kind are kept. */
 export type ExampleOptions = {
@@ -176,7 +176,7 @@ export function makeAccumulator(
     reservoirs,
     add(acts, token_index) {
       for (let row = 0; row < acts.n; ) {
-        const doc = documentOf(corpus, token_index[row]!)
+        const doc = partOf(corpus.doc_start, token_index[row]!)
         const doc_end = corpus.doc_start[doc + 1]!
         let end = row + 1
         while (end < acts.n && token_index[end]! < doc_end && token_index[end]! > token_index[row]!)

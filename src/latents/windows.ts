@@ -1,18 +1,6 @@
 /** The text around a token: what an example shows, and when two examples show the same. */
 
-import type { TokenCorpus } from '../activations/index.ts'
-
-/** The document that owns a token. */
-export function documentOf({ doc_start }: TokenCorpus, token: number): number {
-  let low = 0
-  let high = doc_start.length - 2
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if (doc_start[middle]! <= token) low = middle
-    else high = middle - 1
-  }
-  return low
-}
+import { partOf, type TokenCorpus } from '../activations/index.ts'
 
 /** The stretch of text around a token: its document's tokens within +-context, the BOS left out. */
 export function windowOf(
@@ -21,7 +9,7 @@ export function windowOf(
   context: number,
   token: number,
 ): { doc: number; from: number; to: number } {
-  const doc = documentOf(corpus, token)
+  const doc = partOf(corpus.doc_start, token)
   return {
     doc,
     from: Math.max(corpus.doc_start[doc]! + 1, token - context),

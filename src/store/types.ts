@@ -1,5 +1,6 @@
 /** What the database holds, as plain data. Field names are those of the HTTP contract. */
 import type { Label } from '../label/index.ts'
+import type { TrainPoint } from '../train/index.ts'
 
 /** `<suite>~<hook>~width_<W>~l0_<K>`: names one SAE everywhere in the database. */
 export type SaeId = string
@@ -109,15 +110,4 @@ export type Run = {
 }
 
 /** One measurement of one SAE while it trains, averaged since the last point. */
-export type RunPoint = {
-  readonly sae: SaeId
-  readonly step: number
-  readonly n_steps: number
-  readonly n_tokens: number
-  readonly mse: number
-  readonly sparsity_loss: number
-  readonly l0: number
-  readonly fvu: number
-  readonly dead: number
-  readonly tokens_per_s: number
-}
+export type RunPoint = Omit<TrainPoint, 'hook' | 'd_sae' | 'l0_target'> & { readonly sae: SaeId }

@@ -12,7 +12,7 @@ export const MAX_OUTPUT_TOKENS = 120
 /** An answer as asked for is about this long. */
 const USUAL_OUTPUT_TOKENS = 25
 
-/** List prices of models often used for this, as published when this was written; give your own where they differ. */
+/** List prices of models often used for this, written down by hand and never fetched: give your own where they differ. */
 const LIST_PRICES: Readonly<Record<string, Prices>> = {
   'gpt-4o-mini': { input: 0.15, output: 0.6 },
   'gpt-4o': { input: 2.5, output: 10 },
