@@ -1,13 +1,20 @@
 /** What a training run is asked for, and the recipe it follows; every default is visible here. */
 import { z } from 'zod'
 import type { HookName } from '../model/index.ts'
+import { ARCHITECTURE_NAMES, ARCHITECTURES } from './architectures/index.ts'
 
-/** One SAE of the suite. */
+/** One SAE of the suite, or one transcoder. */
 export type SaeSpec = {
+  /** The site it reads. */
   readonly hook: HookName
   readonly d_sae: number
-  /** Target mean number of active latents a token. */
+  /**
+   * Target mean number of active latents a token. Where lambda is fixed, nothing but the first thresholds and the name of
+   * the folder follow it.
+   */
   readonly l0: number
+  /** A transcoder: the site that it reconstructs instead of the one it reads. */
+  readonly hook_out?: HookName
 }
 
 /**
@@ -15,6 +22,16 @@ export type SaeSpec = {
  * Absent fields take defaults from the width of the site and the number of steps (`resolveRecipe`).
  */
 export const Recipe = z.strictObject({
+  /** What decides which latents are active; one file each in `architectures/`. */
+  architecture: z.enum(ARCHITECTURE_NAMES).default('jumprelu'),
+  /**
+   * `target`: the sparsity loss holds L0 at the target (jumprelu), or lambda follows L0 until it meets it (relu, gated).
+   * `fixed`: lambda stays as given, and L0 is what comes of it. Those that count their latents (topk, batchtopk,
+   * matryoshka) have no sparsity loss.
+   */
+  sparsity: z.enum(['target', 'fixed']).default('target'),
+  /** Transcoders: also an affine skip `x W_skip` from input to output. */
+  skip: z.boolean().default(false),
   /**
    * Peak learning rate of Adam for weights and biases. Default `0.006 sqrt(256 / d_in) sqrt(500 / n_steps)`, the last factor
    * at most 1, the whole at least 7e-5, Gemma Scope's value, which presumes a million steps. Found on residual streams of a
@@ -30,15 +47,19 @@ export const Recipe = z.strictObject({
   lr_warmup_steps: z.int().min(0).optional(),
   /** Last share of the run in which lr falls linearly to 0 (deviation: Gemma Scope's is constant). */
   lr_decay: z.number().min(0).max(1).default(0.3),
-  /** Coefficient of the sparsity loss `lambda / (2 l0*) (l0 - l0*)^2`, whose slope is lambda at twice the target. */
-  lambda: z.number().min(0).default(0.1),
+  /**
+   * Coefficient of the sparsity loss: `lambda / (2 l0*) (l0 - l0*)^2`, whose slope is lambda at twice the target, or
+   * `lambda l0` where it is fixed (jumprelu); `lambda mean sum acts` (relu, gated), where it is the first value that is
+   * then moved until L0 meets the target. Default by architecture: 0.1, 0.01, 0.01.
+   */
+  lambda: z.number().min(0).optional(),
   /** Steps of linear warm-up of lambda from 0. Default 10 % of the run, at most 10,000. */
   lambda_warmup_steps: z.int().min(0).optional(),
   /** Width of the rectangle kernel of the threshold gradient. Default `0.001 sqrt(2304 / d_in)`. */
   bandwidth: z.number().positive().optional(),
   /**
-   * Initial thresholds let this multiple of the target l0 through on the first batch (deviation: Gemma Scope starts at
-   * 0.001, an l0 of about d_sae / 2, which a long run can afford).
+   * First thresholds (jumprelu) or biases (relu, gated) let this multiple of the target l0 through on the first batch
+   * (deviation: Gemma Scope starts at 0.001, an l0 of about d_sae / 2, which a long run can afford).
    */
   init_l0: z.number().positive().default(2),
   /** Decay of Adam's second moment. Its first moment has decay 0, so none is kept. */
@@ -48,11 +69,27 @@ export const Recipe = z.strictObject({
   /** A latent that has not fired on this many tokens is dead. Default 3 % of the run, at least 30,000, at most 10 million. */
   dead_window_tokens: z.int().positive().optional(),
   /**
-   * Coefficient of the loss `mean sum relu(threshold - pre_acts)` on dead latents, which raises them until they fire
-   * (deviation: Gemma Scope lets them be; 0 does). On the residual stream of block 4 of a 5M-parameter model, 1.5M tokens,
-   * it takes the latents silent on 23,000 held-out tokens from 2.5 % to 0.5 % at equal error.
+   * jumprelu: coefficient of the loss `mean sum relu(threshold - pre_acts)` on dead latents, which raises them until they
+   * fire (deviation: Gemma Scope lets them be; 0 does). On the residual stream of block 4 of a 5M-parameter model, 1.5M
+   * tokens, it takes the latents silent on 23,000 held-out tokens from 2.5 % to 0.5 % at equal error.
    */
   pre_act_weight: z.number().min(0).default(1e-4),
+  /** jumprelu: coefficient of the frequency penalty `sum_i omega_i (1 + omega_i / knee)`, omega_i the share of tokens. 0: none. */
+  frequency_weight: z.number().min(0).default(0),
+  /** Frequency above which the penalty grows quadratically. */
+  frequency_knee: z.number().positive().default(0.1),
+  /** topk, batchtopk, matryoshka: coefficient of AuxK, by which dead latents learn the error that is left (1/32, arXiv:2406.04093). */
+  aux_weight: z
+    .number()
+    .min(0)
+    .default(1 / 32),
+  /** Dead latents a token that take part in AuxK. Default half the width of the site. */
+  aux_k: z.int().positive().optional(),
+  /** matryoshka: shares of the latents in each group; every prefix of groups reconstructs on its own. */
+  group_fractions: z
+    .array(z.number().positive())
+    .min(1)
+    .default([1 / 32, 1 / 16, 1 / 8, 1 / 4, 17 / 32]),
   /**
    * Slices into which the latents of each SAE are cut. Results depend on it, not on the number of threads, which may be
    * anything from 1 to this. Default `d_sae / 1024` within 2 and 8.
@@ -73,7 +110,7 @@ export type ResolvedRecipe = {
 
 /**
  * Fills the open fields of a recipe for one SAE.
- * @throws z.ZodError if a field is unknown or out of its range.
+ * @throws z.ZodError if a field is unknown or out of its range, RangeError if the architecture has no use for one that is set.
  */
 export function resolveRecipe(
   input: RecipeInput,
@@ -81,10 +118,20 @@ export function resolveRecipe(
 ): ResolvedRecipe {
   const recipe = Recipe.parse(input)
   const { d_in, d_sae, n_steps, n_tokens } = run
+  const architecture = ARCHITECTURES[recipe.architecture]
+  if (recipe.frequency_weight > 0 && !architecture.learns_threshold)
+    throw new RangeError(
+      `train: frequency_weight ${recipe.frequency_weight} is a price on thresholds, which ${recipe.architecture} does not learn; leave it out or train jumprelu`,
+    )
+  if (recipe.sparsity === 'fixed' && architecture.selection !== 'threshold')
+    throw new RangeError(
+      `train: ${recipe.architecture} keeps exactly l0 latents and has no lambda to fix; leave sparsity out`,
+    )
   const peak = (lr: number, full_until_steps: number) =>
     Math.max(7e-5, lr * Math.sqrt(256 / d_in) * Math.min(1, Math.sqrt(full_until_steps / n_steps)))
   return {
     ...recipe,
+    lambda: recipe.lambda ?? architecture.lambda,
     lr: recipe.lr ?? peak(0.006, 500),
     lr_threshold: recipe.lr_threshold ?? peak(0.0005, 1500),
     lr_warmup_steps: recipe.lr_warmup_steps ?? Math.min(1000, Math.ceil(n_steps * 0.05)),
@@ -92,6 +139,7 @@ export function resolveRecipe(
     bandwidth: recipe.bandwidth ?? 0.001 * Math.sqrt(2304 / d_in),
     dead_window_tokens:
       recipe.dead_window_tokens ?? Math.min(1e7, Math.max(30_000, Math.round(n_tokens * 0.03))),
+    aux_k: recipe.aux_k ?? Math.ceil(d_in / 2),
     shards: recipe.shards ?? Math.min(8, Math.max(2, Math.floor(d_sae / 1024))),
     point_every_steps: recipe.point_every_steps ?? Math.max(1, Math.round(n_steps / 100)),
   }

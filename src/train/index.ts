@@ -1,3 +1,4 @@
+export { ARCHITECTURE_NAMES, type ArchitectureName } from './architectures/index.ts'
 export * from './config.ts'
 export { TrainingStopped } from './errors.ts'
 export { train } from './trainer.ts'

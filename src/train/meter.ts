@@ -67,6 +67,8 @@ export class Meter {
         n_tokens: step * this.#plan.batch_size,
         mse: mse / n,
         sparsity_loss: sparsity_loss / n,
+        aux_loss: 0,
+        lambda: inputs[i]!.lambda,
         l0: l0 / n,
         fvu: mse / variance,
         dead: outputs[i]!.dead,

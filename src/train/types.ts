@@ -20,6 +20,8 @@ export type TrainOptions = {
   readonly model_metadata?: Readonly<Record<string, unknown>>
   /** Stops after the current step with a checkpoint; `train` then throws TrainingStopped. */
   readonly signal?: AbortSignal
+  /** Asked between steps; where it gives a promise, the run waits for it (a pause). */
+  readonly hold?: () => Promise<void> | undefined
   readonly onPoint?: (progress: TrainProgress) => void
 }
 
@@ -34,6 +36,10 @@ export type TrainPoint = {
   /** `||x - recon||^2` in training units (inputs of unit mean square norm). */
   readonly mse: number
   readonly sparsity_loss: number
+  /** The architecture's auxiliary loss (gated: the gate's own reconstruction; AuxK, with its weight), 0 where it has none. */
+  readonly aux_loss: number
+  /** Coefficient of the sparsity loss at this step. */
+  readonly lambda: number
   readonly l0: number
   /** Ratio of sums over tokens, about the mean of each batch. */
   readonly fvu: number
@@ -51,6 +57,15 @@ export type TrainProgress = {
   readonly points: readonly TrainPoint[]
 }
 
+/** Why one SAE of a run was stopped. */
+export type TrainFailure = {
+  /** Steps taken when it failed. */
+  readonly step: number
+  readonly reason: string
+  /** Steps taken at the checkpoint that `last_good.safetensors` holds; absent where there was none. */
+  readonly last_good_step?: number
+}
+
 export type TrainResult = {
   readonly n_steps: number
   readonly n_tokens: number
@@ -61,5 +76,7 @@ export type TrainResult = {
     readonly spec: SaeSpec
     readonly folder: string
     readonly last: TrainPoint | undefined
+    /** Why it was stopped before the end; its folder then holds failed.json and no SAE. */
+    readonly failed?: TrainFailure
   }[]
 }
