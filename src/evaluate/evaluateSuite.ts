@@ -81,7 +81,7 @@ export async function evaluateSuite(
       const { hook_name } = runner.sae
       const x = takeRows(result.acts.get(hook_name)!, at)
       const acts = await runner.encode(x)
-      const recon = runner.decode(acts)
+      const recon = await runner.decode(acts)
       countActive(acts, sums.n_active)
       addToFvu(sums.fvu, x, recon)
       const edits = [spliceEdit(hook_name, at, recon)]

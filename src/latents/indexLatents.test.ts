@@ -22,7 +22,7 @@ const Z: HookName = 'blocks.0.attn.hook_z'
 const slowRunner = (sae: Sae): SaeRunner => ({
   sae,
   encode: async (x) => encode(sae, x),
-  decode: () => new Float32Array(0),
+  decode: async () => new Float32Array(0),
   close: async () => {},
 })
 

@@ -1,6 +1,8 @@
 /** The dictionary: encode, decode, and its file formats. Loading and saving on disk is in `disk.ts`. */
 
 export { checkFits, checkShapes, parseHookName } from './check.ts'
+export { decode } from './decode.ts'
+export { encode } from './encode.ts'
 export {
   GEMMA_SCOPE_FILE,
   gemmaScopeFolder,
@@ -8,8 +10,8 @@ export {
   gemmaScopeTensors,
   parseGemmaScope,
 } from './gemmaScope.ts'
-export { decode, encode } from './jumprelu.ts'
 export { openRunner } from './runner.ts'
 export { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
+export { outputSite } from './shapes.ts'
 export { type Metrics, type SaeEntry, type SuiteManifest, saeFolder, widthName } from './suite.ts'
 export * from './types.ts'

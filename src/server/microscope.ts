@@ -90,7 +90,7 @@ export async function microscope(
       for (const { index } of cell) shown.add(index)
       cells.push(cell)
     }
-    const fvu = tokenFvu(x, runner.decode(acts), runner.sae.d_in, special)
+    const fvu = tokenFvu(x, await runner.decode(acts), runner.sae.d_in, special)
     rows.push({
       sae: id,
       hook,
