@@ -30,6 +30,7 @@ import { loadSae, readMetrics, writeMetrics } from '../sae/disk.ts'
 import { openRunner, type SaeRunner, saeFolder } from '../sae/index.ts'
 import type { SaeSpec } from '../train/index.ts'
 import type { PipelineConfig, PipelineEvent, Stage } from './config.ts'
+import { heldModel, WorkClock } from './hold.ts'
 import { LABELS_FILE, type LabelsFile, writeLabelsFile } from './labelsFile.ts'
 import { checkTrainingText, openTexts, planSuite, type Texts } from './plan.ts'
 import { RunProgress } from './progress.ts'
@@ -43,6 +44,8 @@ export type PipelineOptions = {
   readonly report?: (event: PipelineEvent) => void
   /** Stops at the next safe point: checkpoints are written, the abort is thrown. */
   readonly signal?: AbortSignal
+  /** Awaited between the pieces of work of every stage where it gives a promise: the run is paused until that resolves. */
+  readonly hold?: () => Promise<void> | undefined
 }
 
 /** What every stage works with. */
@@ -56,6 +59,7 @@ type Run = {
   readonly say: (stage: Stage, message: string, share: number) => void
   readonly report: (event: PipelineEvent) => void
   readonly signal: AbortSignal
+  readonly hold: () => Promise<void> | undefined
 }
 
 /** Whether an SAE's part of a stage is done, as far as its folder tells. */
@@ -72,11 +76,14 @@ export async function runPipeline(
   options: PipelineOptions = {},
 ): Promise<SuiteFile> {
   const { report = () => {}, signal = new AbortController().signal } = options
-  const progress = new RunProgress()
+  const clock = new WorkClock(options.hold ?? (() => undefined))
+  const { hold } = clock
+  const progress = new RunProgress(clock.now)
   const say = (stage: Stage, message: string, share: number): void =>
     report({ type: 'progress', stage, message, ...progress.at(stage, share) })
   say('capture', 'opening the model', 0)
-  const model = await openModel(resolveModel(config.model), { threads: config.threads })
+  const opened = await openModel(resolveModel(config.model), { threads: config.threads })
+  const model = heldModel(opened, hold)
   try {
     // 1. plan
     const { tokenizer } = model
@@ -90,7 +97,7 @@ export async function runPipeline(
     const suite = await planSuite(config, model, texts)
     report({ type: 'suite', change: 'planned' })
     const saes = suite.saes.map(({ hook, d_sae, l0 }) => ({ hook, d_sae, l0 }))
-    const run: Run = { config, model, tokenizer, suite, saes, texts, say, report, signal }
+    const run: Run = { config, model, tokenizer, suite, saes, texts, say, report, signal, hold }
 
     /** SAEs that a stage has still to deal with; none where it was not asked for. */
     const pending = async (stage: Stage, isDone: IsDone): Promise<SaeSpec[]> => {
@@ -153,11 +160,11 @@ async function captureStage({
   signal.throwIfAborted()
 }
 
-async function trainStage({ config, saes, signal, say, report }: Run): Promise<void> {
+async function trainStage({ config, saes, signal, hold, say, report }: Run): Promise<void> {
   const store = await openActivations(activationsFolder(config.out))
   try {
     const sayTraining = (message: string, share: number): void => say('train', message, share)
-    await trainSaes(store, saes, config, { signal, say: sayTraining, report })
+    await trainSaes(store, saes, config, { signal, hold, say: sayTraining, report })
   } finally {
     await store.close()
   }
@@ -203,7 +210,7 @@ async function indexStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {
 }
 
 async function labelStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {
-  const { texts, tokenizer, signal, say, report } = run
+  const { texts, tokenizer, signal, hold, say, report } = run
   const { pieces } = tokenizer
   const background = wordBackground(documentsOf(await texts.examples()), pieces)
   for (const [n, spec] of specs.entries()) {
@@ -213,7 +220,10 @@ async function labelStage(run: Run, specs: readonly SaeSpec[]): Promise<void> {
     const { d_sae, n_tokens } = info
     const labels: LabelsFile['labels'] = []
     for (let latent = 0; latent < d_sae; latent++) {
-      if (latent % 256 === 0) signal.throwIfAborted()
+      if (latent % 256 === 0) {
+        await hold()
+        signal.throwIfAborted()
+      }
       const record = latentRecord(info, columns, latent)
       labels.push({ latent, ...lexicalLabel(record, { pieces, background, n_tokens }) })
     }

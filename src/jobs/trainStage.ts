@@ -21,11 +21,12 @@ export async function trainSaes(
   config: Pick<PipelineConfig, 'out' | 'batch_size' | 'n_tokens' | 'seed' | 'threads' | 'recipe'>,
   options: {
     signal: AbortSignal
+    hold?: () => Promise<void> | undefined
     say: (message: string, share: number) => void
     report: (event: PipelineEvent) => void
   },
 ): Promise<void> {
-  const { signal, say, report } = options
+  const { signal, hold, say, report } = options
   const { out, batch_size, n_tokens, seed, threads, recipe } = config
   const { name, hash } = store.manifest.model
   say(`training ${saes.length} SAE${saes.length === 1 ? '' : 's'}`, 0)
@@ -40,6 +41,7 @@ export async function trainSaes(
     ...(recipe ? { recipe } : {}),
     model_metadata: { model_name: name, model_hash: hash },
     signal,
+    ...(hold ? { hold } : {}),
     onPoint: ({ step, n_steps, points }) => {
       say(`training: step ${step} of ${n_steps}`, step / n_steps)
       report({ type: 'points', points })
