@@ -2,9 +2,10 @@
  * The coordinator of a run: starts the worker threads, gives them a batch a step, and steps b_dec, which belongs to no shard.
  * Its waits are asynchronous, so it may live on a thread that has other work.
  *
- * A step of the suite, SAE by SAE: (1) every thread encodes the batch with its shards and writes their partial
- * reconstructions; (2) a barrier; (3) every thread sums them in the order of the shards, so that the sum does not depend
- * on timing, and steps its latents. When all SAEs are through, the coordinator steps every b_dec.
+ * A step of the suite, SAE by SAE: (1) every thread encodes the batch with its shards, agrees with the others on what is
+ * active where that is a matter of number, and writes its shards' partial reconstructions; (2) a barrier; (3) every thread
+ * sums them in the order of the shards, so that the sum does not depend on timing, and steps its latents. When all SAEs are
+ * through, the coordinator steps every b_dec.
  */
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -13,17 +14,23 @@ import {
   allocateShared,
   type Command,
   INPUTS,
+  COUNTS,
   OUTPUTS,
   type RunPlan,
   type SharedState,
   sendCommand,
-  shardOwner,
   wakeCoordinator,
 } from './control.ts'
+import { ARCHITECTURES } from './architectures/index.ts'
 import { thresholdFor } from './initialise.ts'
 import type { WorkerInput, WorkerMessage } from './shardWorker.ts'
-import { padded } from './slice.ts'
-import type { BiasState, EngineState, ShardSnapshot } from './state.ts'
+import { padded } from './ranges.ts'
+import type { BiasState, EngineState, ScalarState, ShardSnapshot } from './state.ts'
+
+/** Of the last batch's least kept activation: what the next scan lets through, so that there is enough to choose from. */
+const GUESS = 0.7
+/** Decay of the running mean of a batch's least kept activation. */
+const LEAST_DECAY = 0.99
 
 /** How long threads may take to end by themselves. */
 const EXIT_MS = 10_000
@@ -37,11 +44,15 @@ export type StepInput = {
 
 /** What one SAE's step measured, before the update. */
 export type StepOutput = {
-  /** Mean of `||x - recon||^2`. */
+  /** Mean of `||y - recon||^2`. */
   readonly mse: number
-  /** Mean of `||x - mean x||^2`. */
+  /** Mean of `||y - mean y||^2`. */
   readonly variance: number
+  /** Mean of the squared norm of the auxiliary residual, without its weight; 0 where there is none. */
+  readonly aux: number
   readonly l0: number
+  /** Mean over tokens of the sum of the activations that are paid for. */
+  readonly mean_act: number
   /** Share of latents silent for the dead window. */
   readonly dead: number
 }
@@ -51,6 +62,7 @@ export class Engine {
   readonly #shared: SharedState
   readonly #workers: readonly Worker[]
   readonly #v_b_dec: readonly Float32Array[]
+  readonly #scalars: ScalarState[]
   readonly #snapshots: ShardSnapshot[] = []
   #failure: Error | undefined
   /** Steps taken. */
@@ -61,7 +73,10 @@ export class Engine {
     this.#shared = allocateShared(plan)
     this.#t = restored?.step ?? 0
     this.#v_b_dec = plan.saes.map(
-      ({ d_in }, i) => restored?.state.biases[i]?.v_b_dec ?? new Float32Array(padded(d_in)),
+      ({ d_out }, i) => restored?.state.biases[i]?.v_b_dec ?? new Float32Array(padded(d_out)),
+    )
+    this.#scalars = plan.saes.map(
+      (_, i) => restored?.state.scalars[i] ?? { least: 0, least_sum: 0, least_weight: 0 },
     )
     for (const [i, { b_dec }] of (restored?.state.biases ?? []).entries())
       this.#shared.saes[i]!.b_dec.set(b_dec)
@@ -71,7 +86,7 @@ export class Engine {
         shared: this.#shared,
         thread,
         restored: restored?.state.shards.filter(
-          ({ sae, shard }) => shardOwner(plan, sae, shard) === thread,
+          ({ sae, shard }) => plan.saes[sae]!.owners[shard] === thread,
         ),
       }
       const worker = new Worker(workerUrl(), { workerData: input })
@@ -85,20 +100,21 @@ export class Engine {
   }
 
   /**
-   * Starts a run from its first batch: rows from the seed, b_dec at the mean, thresholds by `init_l0`.
+   * Starts a run from its first batch: rows from the seed, b_dec at the target's mean, thresholds by `init_l0`.
    * @param batch raw activations per site [batch_size, d_in].
    */
   static async start(plan: RunPlan, batch: readonly Float32Array[]): Promise<Engine> {
     const engine = new Engine(plan)
     try {
       engine.put(0, batch)
-      for (const [i, { site, d_in, scale }] of plan.saes.entries())
-        columnMeans(batch[site]!, d_in, scale, engine.#shared.saes[i]!.b_dec)
+      for (const [i, { site_out, d_out, scale }] of plan.saes.entries())
+        columnMeans(batch[site_out]!, d_out, scale, engine.#shared.saes[i]!.b_dec)
       await engine.#command('initialise', 0)
       for (const [i, { spec, recipe }] of plan.saes.entries()) {
         const { histogram, inputs } = engine.#shared.saes[i]!
         const threshold = thresholdFor(histogram, plan.batch_size, spec.l0 * recipe.init_l0)
         inputs[INPUTS.threshold] = Math.max(threshold, recipe.bandwidth)
+        engine.#scalars[i] = { least: threshold, least_sum: 0, least_weight: 0 }
       }
       await engine.#command('setThreshold', 0)
       return engine
@@ -109,8 +125,20 @@ export class Engine {
   }
 
   /** Takes up a run where `state` left it, after `step` steps. */
-  static resume(plan: RunPlan, state: EngineState, step: number): Engine {
-    return new Engine(plan, { state, step })
+  static async resume(plan: RunPlan, state: EngineState, step: number): Promise<Engine> {
+    const engine = new Engine(plan, { state, step })
+    try {
+      await engine.#command('ready', 0)
+      return engine
+    } catch (error) {
+      await engine.close()
+      throw error
+    }
+  }
+
+  /** Leaves an SAE out of all further steps; its state stays as it is. */
+  drop(sae: number): void {
+    this.#shared.saes[sae]!.inputs[INPUTS.failed] = 1
   }
 
   /** Puts a batch, raw activations per site, into one of the two slots: while a step works on the other. */
@@ -118,7 +146,7 @@ export class Engine {
     for (const [site, x] of batch.entries()) this.#shared.x[slot]![site]!.set(x)
   }
 
-  /** One step of every SAE on the batch in a slot. */
+  /** One step of every SAE on the batch in a slot; what a dropped one gives means nothing. */
   async step(slot: number, inputs: readonly StepInput[]): Promise<StepOutput[]> {
     this.#t++
     for (const [i, { lr, lr_threshold, lambda }] of inputs.entries()) {
@@ -127,30 +155,39 @@ export class Engine {
       cells[INPUTS.lr_threshold] = lr_threshold
       cells[INPUTS.lambda] = lambda
       cells[INPUTS.t] = this.#t
+      cells[INPUTS.guess] = GUESS * this.#scalars[i]!.least
     }
     await this.#command('step', slot)
     return this.plan.saes.map((sae, i) => {
-      const { outputs, counts, b_dec, g_b_dec } = this.#shared.saes[i]!
+      const { inputs: cells, outputs, counts, paid, b_dec, g_b_dec } = this.#shared.saes[i]!
       const { beta2, adam_eps } = sae.recipe
-      adamOnSum(b_dec, this.#v_b_dec[i]!, g_b_dec, {
-        lr: inputs[i]!.lr,
-        beta2,
-        adam_eps,
-        t: this.#t,
-      })
-      let n_active = 0
-      let n_dead = 0
-      for (let shard = 0; shard < sae.n_shards; shard++) {
-        n_active += counts[shard * 2]!
-        n_dead += counts[shard * 2 + 1]!
+      if (cells[INPUTS.failed] !== 1) {
+        const step = { lr: inputs[i]!.lr, beta2, adam_eps, t: this.#t }
+        adamOnSum(b_dec, this.#v_b_dec[i]!, g_b_dec, step)
+        this.#meanLeast(i, outputs[OUTPUTS.least]!)
       }
+      const count = (which: number) =>
+        sae.ranges.reduce((sum, _, shard) => sum + counts[shard * 2 + which]!, 0)
       return {
         mse: outputs[OUTPUTS.mse]!,
         variance: outputs[OUTPUTS.variance]!,
-        l0: n_active / this.plan.batch_size,
-        dead: n_dead / sae.spec.d_sae,
+        aux: outputs[OUTPUTS.aux]!,
+        l0: count(COUNTS.n_active) / this.plan.batch_size,
+        mean_act: paid.reduce((sum, v) => sum + v, 0) / this.plan.batch_size,
+        dead: count(COUNTS.n_dead) / sae.spec.d_sae,
       }
     })
+  }
+
+  /** Takes in what an entry had to reach in this batch, where the choice was by batch. */
+  #meanLeast(sae: number, least: number): void {
+    if (ARCHITECTURES[this.plan.saes[sae]!.recipe.architecture].selection !== 'batch') return
+    const { least_sum, least_weight } = this.#scalars[sae]!
+    this.#scalars[sae] = {
+      least,
+      least_sum: LEAST_DECAY * least_sum + (1 - LEAST_DECAY) * least,
+      least_weight: LEAST_DECAY * least_weight + (1 - LEAST_DECAY),
+    }
   }
 
   /** Milliseconds that the owners of shard 0 have spent in the encoder products, all SAEs together. */
@@ -162,7 +199,7 @@ export class Engine {
   async snapshot(): Promise<EngineState> {
     this.#snapshots.length = 0
     await this.#command('snapshot', 0)
-    const n_shards = this.plan.saes.reduce((sum, sae) => sum + sae.n_shards, 0)
+    const n_shards = this.plan.saes.reduce((sum, { ranges }) => sum + ranges.length, 0)
     // Messages may arrive after the signal that they were sent.
     while (this.#snapshots.length < n_shards && !this.#failure) await setTimeout(1)
     if (this.#failure) throw this.#failure
@@ -171,7 +208,7 @@ export class Engine {
       b_dec: Float32Array.from(this.#shared.saes[i]!.b_dec),
       v_b_dec: this.#v_b_dec[i]!.slice(),
     }))
-    return { shards, biases }
+    return { shards, biases, scalars: [...this.#scalars] }
   }
 
   /**

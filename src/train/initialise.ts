@@ -1,4 +1,6 @@
 /** How an SAE starts: unit decoder rows, W_enc = W_dec^T, b_dec at the mean, thresholds by the first batch. */
+import type { SaeSpec } from './config.ts'
+import { padded } from './ranges.ts'
 
 /** A stream of uniform numbers in [0, 1) for one latent: the same whatever shard it falls into. */
 export function latentRandom(seed: number, sae: number, latent: number): () => number {
@@ -7,6 +9,13 @@ export function latentRandom(seed: number, sae: number, latent: number): () => n
     state = (state + 0x9e3779b9) | 0
     return (mix(state) >>> 0) / 2 ** 32
   }
+}
+
+/** A number for an SAE by what it is, not by its place in the run: trained alone it starts the same. */
+function identity({ hook, d_sae, l0, hook_out }: SaeSpec): number {
+  let state = 0
+  for (const char of `${hook} ${d_sae} ${l0} ${hook_out ?? ''}`) state = mix(state ^ char.charCodeAt(0))
+  return state
 }
 
 /** Finaliser of MurmurHash3: spreads 32 bits over 32 bits. */
@@ -19,23 +28,38 @@ function mix(value: number): number {
 }
 
 /**
- * Fills decoder and encoder rows [width, d]: each direction uniform per coordinate (He-uniform up to the scale, which
- * falls away), then of unit norm.
- * Source: arXiv:2408.05147 §3.2.
+ * Fills decoder rows [width, padded d_out] and encoder rows [width, padded d_in]: each direction uniform per coordinate
+ * (He-uniform up to the scale, which falls away), then of unit norm. An SAE's encoder is its decoder's transpose; a
+ * transcoder's has directions of its own.
+ * Source: arXiv:2408.05147 §3.2 and appendix B.
  */
 export function initialiseRows(
   rows: { readonly W_enc: Float32Array; readonly W_dec: Float32Array },
-  options: { d: number; d_in: number; first: number; width: number; seed: number; sae: number },
+  options: {
+    d_in: number
+    d_out: number
+    first: number
+    width: number
+    seed: number
+    spec: SaeSpec
+  },
 ): void {
-  const { d, d_in, first, width } = options
+  const { d_in, d_out, first, width, seed, spec } = options
+  const sae = identity(spec)
   for (let i = 0; i < width; i++) {
-    const random = latentRandom(options.seed, options.sae, first + i)
-    const row = rows.W_dec.subarray(i * d, i * d + d_in)
-    for (let k = 0; k < d_in; k++) row[k] = random() * 2 - 1
-    const norm = Math.sqrt(row.reduce((sum, v) => sum + v * v, 0))
-    for (let k = 0; k < d_in; k++) row[k] = row[k]! / norm
-    rows.W_enc.set(row, i * d)
+    const random = latentRandom(seed, sae, first + i)
+    const written = rows.W_dec.subarray(i * padded(d_out)).subarray(0, d_out)
+    const read = rows.W_enc.subarray(i * padded(d_in)).subarray(0, d_in)
+    fillUnit(written, random)
+    if (spec.hook_out === undefined) read.set(written)
+    else fillUnit(read, random)
   }
+}
+
+function fillUnit(row: Float32Array, random: () => number): void {
+  for (let k = 0; k < row.length; k++) row[k] = random() * 2 - 1
+  const norm = Math.sqrt(row.reduce((sum, v) => sum + v * v, 0))
+  for (let k = 0; k < row.length; k++) row[k] = row[k]! / norm
 }
 
 /** Bins over pre-activations in which the first threshold is looked up: [0, HISTOGRAM_MAX), the rest in the last. */

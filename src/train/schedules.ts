@@ -1,4 +1,5 @@
 /** How learning rate and sparsity coefficient move over a run. Steps count from 0. */
+import { ARCHITECTURES } from './architectures/index.ts'
 import type { ResolvedRecipe } from './config.ts'
 
 type LrSchedule = Pick<ResolvedRecipe, 'lr_warmup_steps' | 'lr_decay'>
@@ -26,12 +27,49 @@ export function lambdaAt(
   return step < lambda_warmup_steps ? (lambda * (step + 1)) / (lambda_warmup_steps + 1) : lambda
 }
 
-/** Sparsity loss `lambda / (2 l0*) (l0 - l0*)^2`: quadratic about the target as in Gemma Scope 2, eq. 5, with the batch's mean l0. */
-export function sparsityLoss(l0: number, l0_target: number, lambda: number): number {
-  return (lambda / (2 * l0_target)) * (l0 - l0_target) ** 2
+/** Whether lambda follows L0: activations are paid for, and L0 has a target. */
+export function followsL0({ architecture, sparsity }: Sparsity): boolean {
+  return sparsity === 'target' && ARCHITECTURES[architecture].pays_activation
 }
 
-/** Its slope in l0: `lambda (l0 / l0* - 1)`, lambda itself at twice the target. */
-export function sparsitySlope(l0: number, l0_target: number, lambda: number): number {
-  return lambda * (l0 / l0_target - 1)
+/** Share by which lambda moves a step when L0 is twice its target or more; half as much downwards when L0 is 0. */
+const FOLLOW_RATE = 0.02
+
+/**
+ * Lambda for the next step where it follows L0: `lambda exp(rate clamp(l0 / l0* - 1, -1, 1))`, from what the batch had.
+ * It never stops moving, so it ends where L0 meets its target.
+ */
+export function followL0(lambda: number, l0: number, l0_target: number): number {
+  const off = l0 / l0_target - 1
+  return lambda * Math.exp(FOLLOW_RATE * Math.max(-1, Math.min(1, off)))
+}
+
+type Sparsity = Pick<ResolvedRecipe, 'architecture' | 'sparsity'>
+type Measured = { readonly l0: number; readonly l0_target: number; readonly lambda: number }
+
+/**
+ * The sparsity loss: `lambda / (2 l0*) (l0 - l0*)^2`, quadratic about the target as in Gemma Scope 2, eq. 5, with the batch's
+ * mean l0; `lambda l0` where lambda is fixed; `lambda mean_act` where activations are paid for.
+ * @param mean_act mean over tokens of the sum of the activations that are paid for.
+ */
+export function sparsityLoss(
+  { architecture, sparsity }: Sparsity,
+  { l0, l0_target, lambda, mean_act }: Measured & { readonly mean_act: number },
+): number {
+  const { pays_activation, learns_threshold } = ARCHITECTURES[architecture]
+  if (pays_activation) return lambda * mean_act
+  if (!learns_threshold) return 0
+  return sparsity === 'fixed' ? lambda * l0 : (lambda / (2 * l0_target)) * (l0 - l0_target) ** 2
+}
+
+/** Its slopes in l0 (lambda itself at twice the target) and in the mean activation. */
+export function prices(
+  { architecture, sparsity }: Sparsity,
+  { l0, l0_target, lambda }: Measured,
+): { readonly sparsity_slope: number; readonly activation_price: number } {
+  const { pays_activation, learns_threshold } = ARCHITECTURES[architecture]
+  if (pays_activation) return { sparsity_slope: 0, activation_price: lambda }
+  if (!learns_threshold) return { sparsity_slope: 0, activation_price: 0 }
+  const slope = sparsity === 'fixed' ? lambda : lambda * (l0 / l0_target - 1)
+  return { sparsity_slope: slope, activation_price: 0 }
 }

@@ -5,14 +5,9 @@ export function centre(x: Float32Array, c: number, b: Float32Array): void {
   for (let i = 0; i < x.length; i++) x[i] = c * x[i]! - b[i % b.length]!
 }
 
-/** y += x. */
-export function add(y: Float32Array, x: Float32Array): void {
-  for (let i = 0; i < y.length; i++) y[i]! += x[i]!
-}
-
-/** y -= x. */
-export function subtract(y: Float32Array, x: Float32Array): void {
-  for (let i = 0; i < y.length; i++) y[i]! -= x[i]!
+/** y += c x. */
+export function accumulate(y: Float32Array, c: number, x: Float32Array): void {
+  for (let i = 0; i < y.length; i++) y[i]! += c * x[i]!
 }
 
 /** Column means of x [n, d] into mean [d]; returns the mean of the squared row norms. */

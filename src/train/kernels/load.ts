@@ -4,13 +4,18 @@ import { readFileSync } from 'node:fs'
 /** Addresses are bytes into the memory given to `openKernels`; `shard` is the address of a shard's block. */
 export type Kernels = {
   scan(shard: number, pre: number, first: number, m: number, nnz: number): number
+  scanTop(shard: number, pre: number, first: number, m: number, nnz: number, k: number): number
+  scanDead(shard: number, pre: number, first: number, m: number, nnz: number, k: number): number
+  filter(shard: number, least: number): void
+  magnitudes(shard: number): void
   decode(shard: number, out: number): void
+  decodeAux(shard: number, out: number): void
   transpose(shard: number): void
   gradients(shard: number, latent: number): number
   update(shard: number): void
+  adamArray(shard: number, w: number, v: number, g: number, m: number): void
   centre(x: number, c: number, b: number, n: number, d: number): void
-  add(y: number, x: number, m: number): void
-  subtract(y: number, x: number, m: number): void
+  accumulate(y: number, c: number, x: number, m: number): void
   moments(x: number, mean: number, n: number, d: number): number
 }
 

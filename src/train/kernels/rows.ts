@@ -30,32 +30,63 @@ export function scan(
   return nnz
 }
 
-/** out [n, d] = acts W_dec, `acts = pre_acts * (pre_acts > threshold)`; counts the active entries in `n_active`. */
-export function decode(s: PlainShard, out: Float32Array): void {
+type Rows = Readonly<{ row_start: Int32Array; index: Int32Array; value: Float32Array }>
+
+/** out [n, d_out] = rows W_dec over the entries above `threshold`; returns how many, and leaves their sum in `paid`. */
+function decodeRows(s: PlainShard, { row_start, index, value }: Rows, out: Float32Array): number {
   out.fill(0)
-  s.n_active = 0
+  s.paid = 0
+  let n_active = 0
   for (let n = 0; n < s.n; n++) {
-    for (let e = s.row_start[n]!; e < s.row_start[n + 1]!; e++) {
-      const i = s.index[e]!
-      if (s.value[e]! <= s.threshold[i]!) continue
-      s.n_active++
-      for (let k = 0; k < s.d; k++) out[n * s.d + k]! += s.value[e]! * s.W_dec[i * s.d + k]!
+    for (let e = row_start[n]!; e < row_start[n + 1]!; e++) {
+      const i = index[e]!
+      if (value[e]! <= s.threshold[i]!) continue
+      n_active++
+      s.paid += value[e]!
+      for (let k = 0; k < s.d_out; k++) out[n * s.d_out + k]! += value[e]! * s.W_dec[i * s.d_out + k]!
     }
   }
+  return n_active
+}
+
+/** out [n, d_out] = acts W_dec, `acts = value * (value > threshold)`; counts them in `n_active` and sums them in `paid`. */
+export function decode(s: PlainShard, out: Float32Array): void {
+  s.n_active = decodeRows(s, s, out)
+}
+
+/** out [n, d_out] = the auxiliary reconstruction: relu(gate) W_dec (gated; summed in `paid`), or that of the dead latents. */
+export function decodeAux(s: PlainShard, out: Float32Array): void {
+  const rows: Rows = s.is_gated
+    ? { row_start: s.row_start, index: s.index, value: s.gate }
+    : { row_start: s.aux_row_start, index: s.aux_index, value: s.aux_value }
+  decodeRows(s, rows, out)
 }
 
 /** Compressed rows to compressed columns: latent i owns entries col_start[i] .. col_start[i + 1], tokens ascending. */
 export function transpose(s: PlainShard): void {
+  toColumns(s, s, (e, at, n) => {
+    s.token[at] = n
+    s.col_value[at] = s.value[e]!
+    if (s.is_gated) s.col_gate[at] = s.gate[e]!
+  })
+  if (!s.has_aux) return
+  const aux = { row_start: s.aux_row_start, index: s.aux_index, col_start: s.aux_col_start }
+  toColumns(s, aux, (e, at, n) => {
+    s.aux_token[at] = n
+    s.aux_col_value[at] = s.aux_value[e]!
+  })
+}
+
+function toColumns(
+  s: PlainShard,
+  { row_start, index, col_start }: Pick<PlainShard, 'row_start' | 'index' | 'col_start'>,
+  put: (e: number, at: number, n: number) => void,
+): void {
   let at = 0
   for (let i = 0; i < s.width; i++) {
-    s.col_start[i] = at
-    for (let n = 0; n < s.n; n++) {
-      for (let e = s.row_start[n]!; e < s.row_start[n + 1]!; e++) {
-        if (s.index[e] !== i) continue
-        s.token[at] = n
-        s.col_value[at++] = s.value[e]!
-      }
-    }
+    col_start[i] = at
+    for (let n = 0; n < s.n; n++)
+      for (let e = row_start[n]!; e < row_start[n + 1]!; e++) if (index[e] === i) put(e, at++, n)
   }
-  s.col_start.fill(at, s.width)
+  col_start.fill(at, s.width)
 }

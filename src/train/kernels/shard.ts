@@ -5,72 +5,97 @@
 
 /** Fields of the block in the order of assembly/shard.ts, four bytes each. */
 const SHARD_FIELDS = [
-  ...['d', 'width', 'n', 'capacity'],
+  ...['d', 'd_out', 'width', 'n', 'capacity', 'aux_capacity'],
   ...['W_enc', 'W_dec', 'v_enc', 'v_dec', 'b_enc', 'v_b_enc', 'threshold', 'v_threshold', 'low'],
-  ...['silent', 'x', 'residual', 'mean_x', 'row_start', 'index', 'value', 'col_start', 'token'],
-  ...['col_value', 'g_enc', 'g_dec', 'g_b_dec', 'dead_steps', 'n_active', 'n_dead'],
-  ...['g_b_enc', 'g_threshold', 'bandwidth', 'sparsity_slope', 'pre_act_weight'],
-  ...['lr', 'lr_threshold', 'beta2', 'v_scale', 'adam_eps'],
+  ...['silent', 'r_mag', 'v_r_mag', 'b_mag', 'v_b_mag', 'e_mag', 'dead', 'scratch'],
+  ...['x', 'residual', 'residual_aux', 'mean_x'],
+  ...['row_start', 'index', 'value', 'gate', 'col_start', 'token', 'col_value', 'col_gate'],
+  ...['aux_row_start', 'aux_index', 'aux_value', 'aux_col_start', 'aux_token', 'aux_col_value'],
+  ...['g_enc', 'g_dec', 'g_b_dec'],
+  ...['is_gated', 'learns_threshold', 'input_bias', 'has_aux', 'dead_steps', 'n_listed'],
+  ...['n_active', 'n_dead', 'touched'],
+  ...['paid', 'g_u', 'g_b_enc', 'g_threshold', 'g_r_mag', 'g_b_mag'],
+  ...['bandwidth', 'sparsity_slope', 'activation_price', 'frequency_weight', 'frequency_knee'],
+  ...['pre_act_weight', 'aux_weight', 'lr', 'lr_threshold', 'beta2', 'v_scale', 'adam_eps'],
 ] as const
 
 /** Sizes of a shard. */
 export type ShardSizes = {
-  /** Floats in a padded row. */
+  /** Floats in a padded row of the input. */
   readonly d: number
+  /** Floats in a padded row of the target. */
+  readonly d_out: number
   /** Latents. */
   readonly width: number
   /** Tokens in a batch. */
   readonly n: number
-  /** Entries (latents above or just below their threshold) that one batch may have. */
+  /** Entries (latents that are kept for a token) that one batch may have. */
   readonly capacity: number
+  /** Entries of dead latents; 0 where the architecture has no AuxK. */
+  readonly aux_capacity: number
+  /** Latents with a magnitude of their own: `width` where gated, else 0. */
+  readonly gated_width: number
 }
 
-/** Integers and floats of the block that change from step to step, or come out of a kernel. */
-export type ShardScalars = {
-  dead_steps: number
-  n_active: number
-  n_dead: number
-  g_b_enc: number
-  g_threshold: number
-  bandwidth: number
-  sparsity_slope: number
-  pre_act_weight: number
-  lr: number
-  lr_threshold: number
-  beta2: number
-  v_scale: number
-  adam_eps: number
-}
-const INT_SCALARS: ReadonlySet<string> = new Set(['dead_steps', 'n_active', 'n_dead'])
+const INT_SCALARS = [
+  ...(['is_gated', 'learns_threshold', 'input_bias', 'has_aux'] as const),
+  ...(['dead_steps', 'n_listed', 'n_active', 'n_dead', 'touched'] as const),
+] as const
+const FLOAT_SCALARS = [
+  ...(['paid', 'g_u', 'g_b_enc', 'g_threshold', 'g_r_mag', 'g_b_mag'] as const),
+  ...(['bandwidth', 'sparsity_slope', 'activation_price', 'frequency_weight'] as const),
+  ...(['frequency_knee', 'pre_act_weight', 'aux_weight', 'lr', 'lr_threshold'] as const),
+  ...(['beta2', 'v_scale', 'adam_eps'] as const),
+] as const
+type ScalarName = (typeof INT_SCALARS)[number] | (typeof FLOAT_SCALARS)[number]
+
+/** Numbers of the block that change from step to step, or come out of a kernel; flags are 0 or 1. */
+export type ShardScalars = Record<ScalarName, number>
 
 const FLOAT_ARRAYS = {
   W_enc: (s: ShardSizes) => s.width * s.d,
-  W_dec: (s: ShardSizes) => s.width * s.d,
+  W_dec: (s: ShardSizes) => s.width * s.d_out,
   v_enc: (s: ShardSizes) => s.width * s.d,
-  v_dec: (s: ShardSizes) => s.width * s.d,
+  v_dec: (s: ShardSizes) => s.width * s.d_out,
   b_enc: (s: ShardSizes) => s.width,
   v_b_enc: (s: ShardSizes) => s.width,
   threshold: (s: ShardSizes) => s.width,
   v_threshold: (s: ShardSizes) => s.width,
   low: (s: ShardSizes) => s.width,
+  r_mag: (s: ShardSizes) => s.gated_width,
+  v_r_mag: (s: ShardSizes) => s.gated_width,
+  b_mag: (s: ShardSizes) => s.gated_width,
+  v_b_mag: (s: ShardSizes) => s.gated_width,
+  e_mag: (s: ShardSizes) => s.gated_width,
+  scratch: (s: ShardSizes) => s.width,
   g_b_dec: (s: ShardSizes) => s.d,
   value: (s: ShardSizes) => s.capacity,
   col_value: (s: ShardSizes) => s.capacity,
+  gate: (s: ShardSizes) => (s.gated_width > 0 ? s.capacity : 0),
+  col_gate: (s: ShardSizes) => (s.gated_width > 0 ? s.capacity : 0),
+  aux_value: (s: ShardSizes) => s.aux_capacity,
+  aux_col_value: (s: ShardSizes) => s.aux_capacity,
 }
 const INT_ARRAYS = {
   silent: (s: ShardSizes) => s.width,
+  dead: (s: ShardSizes) => s.width,
   row_start: (s: ShardSizes) => s.n + 1,
   col_start: (s: ShardSizes) => s.width + 2,
   index: (s: ShardSizes) => s.capacity,
   token: (s: ShardSizes) => s.capacity,
+  aux_row_start: (s: ShardSizes) => s.n + 1,
+  aux_col_start: (s: ShardSizes) => s.width + 2,
+  aux_index: (s: ShardSizes) => s.aux_capacity,
+  aux_token: (s: ShardSizes) => s.aux_capacity,
 }
-/** Arrays that all shards of an SAE on one thread have in common. */
+/** Arrays that all shards of an SAE on one thread have in common; residuals may differ from group to group. */
 const SHARED_ARRAYS = {
   x: (s: ShardSizes) => s.n * s.d,
-  residual: (s: ShardSizes) => s.n * s.d,
+  residual: (s: ShardSizes) => s.n * s.d_out,
+  residual_aux: (s: ShardSizes) => (s.gated_width + s.aux_capacity > 0 ? s.n * s.d_out : 0),
   mean_x: (s: ShardSizes) => s.d,
   g_enc: (s: ShardSizes) => s.d,
-  g_dec: (s: ShardSizes) => s.d,
+  g_dec: (s: ShardSizes) => s.d_out,
 }
 
 export type ShardArrays = Record<
@@ -160,14 +185,17 @@ export class ShardView {
     this.arrays = arrays as ShardArrays
   }
 
-  set(name: keyof ShardScalars, value: number): void {
-    ;(INT_SCALARS.has(name) ? this.#ints : this.#floats)[SHARD_FIELDS.indexOf(name)] = value
+  set(name: ScalarName, value: number): void {
+    ;(isInt(name) ? this.#ints : this.#floats)[SHARD_FIELDS.indexOf(name)] = value
   }
 
-  get(name: keyof ShardScalars): number {
-    return (INT_SCALARS.has(name) ? this.#ints : this.#floats)[SHARD_FIELDS.indexOf(name)]!
+  get(name: ScalarName): number {
+    return (isInt(name) ? this.#ints : this.#floats)[SHARD_FIELDS.indexOf(name)]!
   }
 }
+
+const isInt = (name: ScalarName): boolean =>
+  (INT_SCALARS as readonly ScalarName[]).includes(name)
 
 function entries<K extends string, V>(table: Readonly<Record<K, V>>): [K, V][] {
   return Object.entries(table) as [K, V][]

@@ -11,17 +11,11 @@ export function centre(x: usize, c: f32, b: usize, n: u32, d: u32): void {
   }
 }
 
-/** y += x over m floats, m a multiple of 4. */
-export function add(y: usize, x: usize, m: u32): void {
+/** y += c * x over m floats, m a multiple of 4. */
+export function accumulate(y: usize, c: f32, x: usize, m: u32): void {
+  let v = f32x4.splat(c);
   for (let k: usize = 0, end = (<usize>m) << 2; k < end; k += 16) {
-    v128.store(y + k, f32x4.add(v128.load(y + k), v128.load(x + k)));
-  }
-}
-
-/** y -= x over m floats, m a multiple of 4. */
-export function subtract(y: usize, x: usize, m: u32): void {
-  for (let k: usize = 0, end = (<usize>m) << 2; k < end; k += 16) {
-    v128.store(y + k, f32x4.sub(v128.load(y + k), v128.load(x + k)));
+    v128.store(y + k, fma(v, v128.load(x + k), v128.load(y + k)));
   }
 }
 

@@ -1,3 +1,4 @@
-export { scan, decode, transpose } from "./rows";
-export { gradients, update } from "./update";
-export { centre, add, subtract, moments } from "./dense";
+export { scan, decode, decodeAux, transpose } from "./rows";
+export { scanTop, scanDead, filter, magnitudes } from "./select";
+export { gradients, update, adamArray } from "./update";
+export { centre, accumulate, moments } from "./dense";
