@@ -1,67 +1,145 @@
 /**
- * Time of a training step and the encoder product's share in it.
+ * A whole JumpReLU training step beside the same step in dense eager PyTorch (trainStep.py) and beside ONNX Runtime's bare
+ * product of the encoder's shape, all cores each, taking turns in one run.
  *
- *     node bench/trainStep.ts [d_in d_sae l0 batch_size n_steps]
+ *     npm run bench -- train-step [d_in d_sae l0 batch_size n_pairs]
  *
- * Without arguments: 256 x 4096 and 2304 x 16384, batch 4096, about 70 active latents a token. Random inputs; weights as
- * initialised, so l0 is what the first thresholds give; the first step (page faults) is left out.
+ * Without arguments: 256 x 4096 and 2304 x 16384, batch 4096, about 70 active latents a token, 5 rounds. Random inputs,
+ * weights as initialised. First both take three steps at a learning rate of 1e-4 from the same weights on the same batch,
+ * and their losses are printed; they are then timed at rates so small that L0 stays.
  */
-import { availableParallelism } from 'node:os'
-import { resolveRecipe } from '../src/train/config.ts'
-import { Engine } from '../src/train/engine.ts'
-import { kernelVariant } from '../src/train/kernels/load.ts'
 
-async function measure(
-  d_in: number,
-  d_sae: number,
-  l0: number,
-  batch_size: number,
-  n_steps: number,
-) {
-  const x = new Float32Array(batch_size * d_in)
-  for (let i = 0; i < x.length; i++) x[i] = (Math.random() - 0.5) * Math.sqrt(12 / d_in)
-  const recipe = resolveRecipe(
-    { init_l0: 1 },
-    { d_in, d_sae, n_steps: 1000, n_tokens: 1000 * batch_size },
+import { loadavg } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
+import type { ResolvedRecipe } from '../src/train/config.ts'
+import type { Engine, StepInput } from '../src/train/engine.ts'
+import { padded, shardRanges } from '../src/train/slice.ts'
+import { BareProduct, median, randomRows, type Shape, startEngine } from './contestants.ts'
+import { INSTALL, TorchStep } from './torch.ts'
+
+/** A turn lasts at least this long, so that short steps are averaged. */
+const TURN_MS = 1000
+const LAMBDA = 0.1
+const CHECKED: StepInput = { lr: 1e-4, lr_threshold: 1e-6, lambda: LAMBDA }
+const N_CHECKED = 3
+const TIMED: StepInput = { lr: 1e-9, lr_threshold: 1e-11, lambda: LAMBDA }
+
+async function compare(shape: Shape, n_pairs: number): Promise<void> {
+  const { d_in, d_sae, batch_size } = shape
+  const x = randomRows(batch_size, d_in)
+  const { engine, recipe, n_threads } = await startEngine(shape, x)
+  engine.put(0, [x])
+  const torch = await startTorch(engine, shape, recipe, x)
+  const bare = await BareProduct.open(shape, x)
+  await bare.run()
+  console.log(
+    `\n${d_in} x ${d_sae}, batch ${batch_size}; ours: ${n_threads} threads, ${recipe.shards} shards`,
   )
-  const spec = { hook: 'blocks.0.hook_resid_post', d_sae, l0 } as const
-  const n_threads = Math.min(availableParallelism(), recipe.shards)
-  const engine = await Engine.start(
-    {
-      ...{ batch_size, seed: 1, n_threads, variant: kernelVariant() },
-      saes: [{ spec, d_in, scale: 1, site: 0, n_shards: recipe.shards, recipe }],
-    },
-    [x],
-  )
-  // Learning rates small enough that l0 stays where it is.
-  const input = [{ lr: 1e-7, lr_threshold: 1e-9, lambda: 0 }]
-  await engine.step(0, input)
-  const gemm_before = engine.gemmMs()
-  const start = performance.now()
-  let measured_l0 = 0
-  for (let step = 0; step < n_steps; step++) measured_l0 = (await engine.step(0, input))[0]!.l0
-  const step_ms = (performance.now() - start) / n_steps
-  const gemm_ms = (engine.gemmMs() - gemm_before) / n_steps
+  console.log(torch ? torch.about : `PyTorch: ${INSTALL}`)
+  const l0 = await checkSameStep(engine, torch)
+
+  const ours_ms: number[] = []
+  const gemm_ms: number[] = []
+  const torch_ms: number[] = []
+  const bare_ms: number[] = []
+  let torch_turn = 1
+  // The first round is not counted: it meets memory that was never touched.
+  for (let round = 0; round <= n_pairs; round++) {
+    const gemm_before = engine.gemmMs()
+    const ours = await turn(() => engine.step(0, [TIMED]))
+    const gemm = (engine.gemmMs() - gemm_before) / ours.n
+    await setTimeout(50)
+    const theirs = torch === undefined ? undefined : (await torch.steps(torch_turn, TIMED)).ms
+    await setTimeout(50)
+    const product = await turn(() => bare.run())
+    if (theirs !== undefined) torch_turn = Math.ceil(TURN_MS / theirs)
+    if (round === 0) continue
+    ours_ms.push(ours.ms)
+    gemm_ms.push(gemm)
+    if (theirs !== undefined) torch_ms.push(theirs)
+    bare_ms.push(product.ms)
+  }
   await engine.close()
-  return {
-    ...{ d_in, d_sae, batch_size, shards: recipe.shards, threads: n_threads },
-    l0: Math.round(measured_l0),
-    step_ms: Math.round(step_ms),
-    gemm_ms: Math.round(gemm_ms),
-    tokens_per_s: Math.round((batch_size * 1000) / step_ms),
-    gemm_gflops: Math.round((2 * batch_size * d_in * d_sae) / gemm_ms / 1e6),
+  await torch?.close()
+  await bare.close()
+  const gflops = (ms: number) => Math.round((2 * batch_size * d_in * d_sae) / ms / 1e6)
+  const step = median(ours_ms)
+  const product = median(gemm_ms)
+  const bare_product = median(bare_ms)
+  console.table({
+    'L0, first step': { is: l0.toFixed(1) },
+    'our step, ms': { is: step.toFixed(1) },
+    'tokens a second': { is: Math.round((batch_size * 1000) / step) },
+    'encoder product in it, ms': { is: product.toFixed(1) },
+    'its share': { is: `${((100 * product) / step).toFixed(0)} %` },
+    'its GFLOP/s': { is: gflops(product) },
+    'bare Gemm, ms': { is: bare_product.toFixed(1) },
+    'its GFLOP/s ': { is: gflops(bare_product) },
+    'step / bare Gemm': { is: range(ours_ms.map((ms, i) => ms / bare_ms[i]!)) },
+    ...(torch_ms.length > 0 && {
+      "PyTorch's step, ms": { is: median(torch_ms).toFixed(0) },
+      'PyTorch / ours': { is: range(torch_ms.map((ms, i) => ms / ours_ms[i]!)) },
+    }),
+  })
+}
+
+/** PyTorch with the engine's initial weights. */
+async function startTorch(
+  engine: Engine,
+  { d_in, d_sae, l0, batch_size }: Shape,
+  { bandwidth, adam_eps }: ResolvedRecipe,
+  x: Float32Array,
+): Promise<TorchStep | undefined> {
+  const { shards, biases } = await engine.snapshot()
+  const ranges = shardRanges(d_sae, shards.length)
+  const rows = { W_enc: new Float32Array(d_sae * d_in), W_dec: new Float32Array(d_sae * d_in) }
+  const numbers = { b_enc: new Float32Array(d_sae), threshold: new Float32Array(d_sae) }
+  for (const { shard, state } of shards) {
+    const { first, width } = ranges[shard]!
+    for (const name of ['b_enc', 'threshold'] as const) numbers[name].set(state[name], first)
+    for (const name of ['W_enc', 'W_dec'] as const) {
+      for (let i = 0; i < width; i++) {
+        const at = i * padded(d_in)
+        rows[name].set(state[name].subarray(at, at + d_in), (first + i) * d_in)
+      }
+    }
+  }
+  const arrays = { x, ...rows, ...numbers, b_dec: biases[0]!.b_dec.slice(0, d_in) }
+  return TorchStep.start({ arrays, d_in, d_sae, batch_size, bandwidth, l0, adam_eps })
+}
+
+/** Prints both losses over a few steps, which must agree; returns the first L0. */
+async function checkSameStep(engine: Engine, torch: TorchStep | undefined): Promise<number> {
+  const ours = []
+  for (let i = 0; i < N_CHECKED; i++) ours.push((await engine.step(0, [CHECKED]))[0]!)
+  const theirs = await torch?.steps(N_CHECKED, CHECKED)
+  for (const [i, { mse, l0 }] of ours.entries()) {
+    const other = theirs ? `; PyTorch: mse ${theirs.mse[i]}, L0 ${theirs.l0[i]}` : ''
+    console.log(`step ${i + 1}: ours: mse ${mse.toPrecision(8)}, L0 ${l0.toPrecision(7)}${other}`)
+  }
+  return ours[0]!.l0
+}
+
+/** Runs until the turn is over; the mean time of one run and how many there were. */
+async function turn(run: () => Promise<unknown>): Promise<{ ms: number; n: number }> {
+  const started = performance.now()
+  for (let n = 1; ; n++) {
+    await run()
+    const ms = performance.now() - started
+    if (ms >= TURN_MS) return { ms: ms / n, n }
   }
 }
 
+function range(ratios: readonly number[]): string {
+  const [low, high] = [Math.min(...ratios), Math.max(...ratios)]
+  return `${median(ratios).toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)} in ${ratios.length} rounds)`
+}
+
 const given = process.argv.slice(2).map(Number)
-const cases =
-  given.length > 0
-    ? [given]
-    : [
-        [256, 4096],
-        [2304, 16384],
-      ]
-const rows = []
-for (const [d_in = 256, d_sae = 4096, l0 = 70, batch_size = 4096, n_steps = 5] of cases)
-  rows.push(await measure(d_in, d_sae, l0, batch_size, n_steps))
-console.table(rows)
+const shapes = given.length > 0 ? [given] : [[], [2304, 16384]]
+if (loadavg()[0]! > 0.5)
+  console.warn(
+    `load average ${loadavg()[0]!.toFixed(1)}: others are at work here; take times with care`,
+  )
+for (const [d_in = 256, d_sae = 4096, l0 = 70, batch_size = 4096, n_pairs = 5] of shapes)
+  await compare({ d_in, d_sae, l0, batch_size }, n_pairs)

@@ -20,5 +20,13 @@ export { isStore, type Manifest } from './manifest.ts'
 export { type ActivationStore, openActivations, verifyStore } from './openActivations.ts'
 export { hash32 } from './random.ts'
 export { DOCUMENT_SEPARATOR, readCorpus, readDocuments } from './readCorpus.ts'
+export {
+  type ActivationStream,
+  NORM_TOKENS,
+  openStream,
+  STREAM_BUCKETS,
+  type StreamEvent,
+  type StreamOptions,
+} from './stream.ts'
 export * from './types.ts'
 export { type CaptureProgress, writeStore } from './writeStore.ts'

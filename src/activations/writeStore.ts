@@ -11,10 +11,8 @@ import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
 import { pathExists, writeFileAtomic, writeJson } from '../files/index.ts'
 import {
-  elementCount,
   type FloatDtype,
   FormatError,
-  fromFloat32,
   fromInt32,
   type Tensor,
   writeSafetensors,
@@ -29,6 +27,7 @@ import {
   type ShardEntry,
   storedTokens,
 } from './manifest.ts'
+import { sumOfSquares, toStored } from './rows.ts'
 import type { CapturedBatch, TokenCorpus } from './types.ts'
 
 /** What `writeStore` tells while it works. */
@@ -151,8 +150,7 @@ async function writeShard(
     const parts = batches.map(({ acts }) => acts.get(name as HookName)!)
     const values = concatenate(parts, n_tokens * width)
     sum_squares.push(sumOfSquares(values, `${path}: ${name}`))
-    const tensor = fromFloat32(values, [n_tokens, width], dtype)
-    if (dtype === 'F16') checkHalves(tensor, `${path}: ${name}`)
+    const tensor = toStored(values, width, dtype, `${path}: ${name}`)
     tensors.push([name, tensor])
   }
   const token_index = new Int32Array(n_tokens)
@@ -182,27 +180,6 @@ function concatenate(parts: readonly Float32Array[], length: number): Float32Arr
     at += part.length
   }
   return out
-}
-
-function sumOfSquares(values: Float32Array, where: string): number {
-  let sum = 0
-  for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!
-  if (Number.isFinite(sum)) return sum
-  throw new RangeError(
-    `${where}: the model gave activations that are not finite. Check the checkpoint: its precision, and that it is whole.`,
-  )
-}
-
-/** F16 ends at 65504; larger activations would be stored as infinite. */
-function checkHalves({ shape, bytes }: Tensor, where: string): void {
-  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, elementCount(shape))
-  for (let i = 0; i < halves.length; i++) {
-    if ((halves[i]! & 0x7c00) === 0x7c00) {
-      throw new RangeError(
-        `${where}: an activation is larger than F16 can hold (65504). Capture with dtype BF16 or F32.`,
-      )
-    }
-  }
 }
 
 function pick(n_tokens: number | undefined): { n_tokens?: number } {

@@ -5,7 +5,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { expectClose, openGolden } from '../../test/golden.ts'
 import { packageRoot } from '../files/index.ts'
 import { padBatch } from './batch.ts'
-import type { HookName } from './hooks.ts'
+import { type HookName, isReadOnly } from './hooks.ts'
+import { rmsNormalize } from './logits.ts'
 import { openModel } from './openModel.ts'
 import type { HookEdit } from './types.ts'
 
@@ -17,6 +18,7 @@ const golden = await openGolden(TINY)
 const batch = padBatch([golden.sequences[0]!, golden.sequences[1]!.slice(0, 23)])
 const plain = await model.forward(batch, { hooks: model.hooks, logits: true })
 const values = (hook: HookName): Float32Array => plain.acts.get(hook)!.data
+const editable = model.hooks.filter((hook) => !isReadOnly(hook))
 const post: HookName = 'blocks.2.hook_resid_post'
 
 /** A smooth, seeded displacement of the size of the activations. */
@@ -31,26 +33,23 @@ const add = (hook: HookName): HookEdit => ({
 const sum = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x + b[i]!)
 
 describe('edits', () => {
-  it.each(model.hooks)('that change nothing at %s leave the logits as they were', async (hook) => {
+  it.each(editable)('that change nothing at %s leave the logits as they were', async (hook) => {
     const edit: HookEdit = { hook, apply: ({ data }) => data.set(data.slice()) }
     const { logits } = await model.forward(batch, { edits: [edit], logits: true })
     expectClose(logits, plain.logits!, TOLERANCE)
   })
 
-  it.each(model.hooks)(
-    'at %s return the edited value and leave earlier sites alone',
-    async (hook) => {
-      const { acts } = await model.forward(batch, { hooks: model.hooks, edits: [add(hook)] })
-      for (const site of model.hooks) {
-        const found = acts.get(site)!.data
-        if (site === hook) {
-          expectClose(found, sum(values(site), delta(found.length)), TOLERANCE, site)
-          break
-        }
-        expectClose(found, values(site), TOLERANCE, site)
+  it.each(editable)('at %s return the edited value and leave earlier sites alone', async (hook) => {
+    const { acts } = await model.forward(batch, { hooks: model.hooks, edits: [add(hook)] })
+    for (const site of model.hooks) {
+      const found = acts.get(site)!.data
+      if (site === hook) {
+        expectClose(found, sum(values(site), delta(found.length)), TOLERANCE, site)
+        break
       }
-    },
-  )
+      expectClose(found, values(site), TOLERANCE, site)
+    }
+  })
 
   it('of the embedding, the first resid_pre and the resid_post before it are edits of one stream', async () => {
     const run = async (hook: HookName) =>
@@ -129,6 +128,25 @@ describe('edits', () => {
     expectClose(acts.get(post)!.data, values(post), TOLERANCE)
     const moved = sum(values(post), delta(values(post).length))
     expectClose(acts.get('blocks.3.hook_resid_pre')!.data, moved, TOLERANCE)
+  })
+
+  it('at a site that can only be read are refused', async () => {
+    const edit = add('blocks.2.ln2.hook_normalized')
+    await expect(model.forward(batch, { edits: [edit], logits: true })).rejects.toThrow(
+      'blocks.2.ln2.hook_normalized can be read but not edited',
+    )
+  })
+
+  it('of resid_mid are seen in the normalized MLP input', async () => {
+    const hooks = ['blocks.2.hook_resid_mid', 'blocks.2.ln2.hook_normalized'] as const
+    const { acts } = await model.forward(batch, { hooks, edits: [add(hooks[0])] })
+    const { d_model, rms_eps } = model.config
+    const mid = acts.get(hooks[0])!.data
+    expectClose(acts.get(hooks[1])!.data, rmsNormalize(mid, d_model, rms_eps), TOLERANCE)
+    // Asked for alone, it is the same.
+    const alone = await model.forward(batch, { hooks: [hooks[1]] })
+    expect(alone.acts.get(hooks[1])!.data).toEqual(values(hooks[1]))
+    expect([...alone.acts.keys()]).toEqual([hooks[1]])
   })
 
   it('work the same with a KV cache as without', async () => {

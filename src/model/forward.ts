@@ -1,7 +1,8 @@
 /**
  * The forward pass: sessions in turn, hooks at their borders.
  *
- * 1. embed, then per block: attn (resid_pre to z), mlp (resid_pre and z to attn_out, resid_mid, mlp_out, resid_post).
+ * 1. embed, then per block: attn (resid_pre to z), mlp (resid_pre and z to attn_out, resid_mid, mlp_out, resid_post);
+ *    `ln2.hook_normalized` is made from resid_mid where it is asked for.
  * 2. At every site: edits run on the array in place, then the array is returned if the site was asked for.
  * 3. The pass ends after the last site asked for, unless logits, losses or a cache need all of it.
  * 4. A pass may begin at a residual stream that an earlier pass of the same batch returned (`from`).
@@ -9,7 +10,7 @@
  */
 
 import { checkBatch, checkCache } from './batch.ts'
-import type { BlockHook, HookName } from './hooks.ts'
+import { type BlockHook, type HookName, isReadOnly } from './hooks.ts'
 import { rmsNormalize } from './logits.ts'
 import type { MlpOutput, Network } from './network.ts'
 import { runLogits, runLoss } from './readout.ts'
@@ -96,6 +97,11 @@ function openPass(sites: readonly HookName[], batch: TokenBatch, options: Forwar
   }
   const wanted = new Set(options.hooks)
   const edits = Map.groupBy(options.edits ?? [], (edit) => edit.hook)
+  const fixed = [...edits.keys()].find(isReadOnly)
+  if (fixed !== undefined)
+    throw new RangeError(
+      `forward: ${fixed} can be read but not edited: the pass does not go on from it. Edit hook_resid_mid before it or hook_mlp_out after it.`,
+    )
   const first = options.from === undefined ? 0 : position(options.from.hook)
   for (const site of [...wanted, ...edits.keys()]) {
     if (position(site) >= first) continue
@@ -162,7 +168,7 @@ async function runBlocks(
 }
 
 /**
- * The second half of a block with its four sites. @returns resid_post.
+ * The second half of a block with its sites. @returns resid_post.
  *
  * The session computes `resid_mid = resid_pre + attn_out` inside. Where attn_out or resid_mid is edited it runs twice:
  * once for attn_out, then with the resid_pre that makes its resid_mid the edited one, `resid_mid - attn_out` (equal to
@@ -188,13 +194,19 @@ async function runMlp(
   }
   const wanted: MlpOutput[] = []
   if (resid_mid === undefined && needs('hook_attn_out')) wanted.push('attn_out')
-  if (resid_mid === undefined && (needs('hook_resid_mid') || editsMlp)) wanted.push('resid_mid')
+  const readsMid = needs('hook_resid_mid') || needs('ln2.hook_normalized') || editsMlp
+  if (resid_mid === undefined && readsMid) wanted.push('resid_mid')
   if (needs('hook_mlp_out') || editsMlp) wanted.push('mlp_out')
   if (!editsMlp) wanted.push('resid_post')
   const out: Partial<Record<MlpOutput, Float32Array>> = await network.mlp(layer, input, z, wanted)
 
   if (out.attn_out !== undefined) await pass.visit(at('hook_attn_out'), out.attn_out)
   if (out.resid_mid !== undefined) await pass.visit(at('hook_resid_mid'), out.resid_mid)
+  if (needs('ln2.hook_normalized')) {
+    const { d_model, rms_eps } = network.config
+    const normalized = rmsNormalize((resid_mid ?? out.resid_mid)!, d_model, rms_eps)
+    await pass.visit(at('ln2.hook_normalized'), normalized)
+  }
   if (out.mlp_out !== undefined) await pass.visit(at('hook_mlp_out'), out.mlp_out)
   const resid_post = out.resid_post ?? sum((resid_mid ?? out.resid_mid)!, out.mlp_out!, 1)
   return pass.visit(at('hook_resid_post'), resid_post)

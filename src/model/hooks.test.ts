@@ -1,17 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { expandHooks, hookNames } from './hooks.ts'
+import { expandHooks, hookNames, isReadOnly } from './hooks.ts'
 
 const hooks = hookNames(3)
 
 describe('expandHooks', () => {
   it('lists every site in the order of the pass', () => {
-    expect(hooks).toHaveLength(2 + 3 * 6)
-    expect(hooks.slice(0, 8)).toEqual([
+    expect(hooks).toHaveLength(2 + 3 * 7)
+    expect(hooks.slice(0, 9)).toEqual([
       'hook_embed',
       'blocks.0.hook_resid_pre',
       'blocks.0.attn.hook_z',
       'blocks.0.hook_attn_out',
       'blocks.0.hook_resid_mid',
+      'blocks.0.ln2.hook_normalized',
       'blocks.0.hook_mlp_out',
       'blocks.0.hook_resid_post',
       'blocks.1.hook_resid_pre',
@@ -28,6 +29,16 @@ describe('expandHooks', () => {
       'blocks.2.hook_resid_post',
     ])
     expect(expandHooks(['blocks.{0,2}.attn.hook_z', 'blocks.0.*'], hooks)).toHaveLength(7)
+  })
+
+  it('takes a site that can only be read where the glob spells it, and by no wildcard', () => {
+    expect(expandHooks(['**', 'blocks.*', 'blocks.*.*'], hooks)).toEqual(
+      hooks.filter((hook) => !isReadOnly(hook)),
+    )
+    const spelled = ['blocks.0.ln2.hook_normalized', 'blocks.2.ln2.hook_normalized']
+    expect(expandHooks(spelled, hooks)).toEqual(spelled)
+    expect(expandHooks(['blocks.{0,2}.ln2.*'], hooks)).toEqual(spelled)
+    expect(hooks.filter(isReadOnly)).toHaveLength(3)
   })
 
   it('names the nearest hooks where a glob matches nothing', () => {

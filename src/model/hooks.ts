@@ -8,11 +8,20 @@ export const BLOCK_HOOKS = [
   'attn.hook_z',
   'hook_attn_out',
   'hook_resid_mid',
+  'ln2.hook_normalized',
   'hook_mlp_out',
   'hook_resid_post',
 ] as const
 
 export type BlockHook = (typeof BLOCK_HOOKS)[number]
+
+/**
+ * Whether a site can be read but not edited: `ln2.hook_normalized`, the MLP's input `resid_mid / rms(resid_mid)` before the
+ * norm's gain, is computed for whoever asks and never goes on. Edit `hook_resid_mid` before it or `hook_mlp_out` after it.
+ */
+export function isReadOnly(hook: HookName): boolean {
+  return hook.endsWith('.ln2.hook_normalized')
+}
 
 /** A place in the forward pass where activations can be read. */
 export type HookName = 'hook_embed' | `blocks.${number}.${BlockHook}` | 'ln_final.hook_normalized'
@@ -27,14 +36,18 @@ export function hookNames(n_layers: number): HookName[] {
 
 /**
  * The hooks that match any of the globs (`blocks.*.hook_resid_post`, `blocks.{0,3}.*`), in the order of `hooks`, each once.
- * `*` stays within a dot-separated part's text but may match dots too: `blocks.0.*` includes `blocks.0.attn.hook_z`.
+ * `*` stays within a dot-separated part's text but may match dots too: `blocks.0.*` includes `blocks.0.attn.hook_z`. A site that
+ * can only be read is matched only where the glob spells its `ln2`, as `blocks.*.ln2.*` does: a dictionary of it alone
+ * could be neither spliced nor steered.
  * @throws RangeError if a glob matches nothing; the message names the nearest hooks.
  */
 export function expandHooks(globs: readonly string[], hooks: readonly HookName[]): HookName[] {
   const chosen = new Set<HookName>()
   for (const glob of globs) {
     const matches = picomatch(glob, { dot: true })
-    const found = hooks.filter((hook) => matches(hook))
+    const found = hooks.filter(
+      (hook) => matches(hook) && (!isReadOnly(hook) || glob.includes('ln2')),
+    )
     if (found.length === 0) {
       throw new RangeError(
         `expandHooks: no hook matches ${JSON.stringify(glob)}. Nearest: ${nearest(glob, hooks).join(', ')}.`,

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { expectClose, openGolden } from '../../test/golden.ts'
-import { packageRoot } from '../files/index.ts'
+import { openFolder, packageRoot } from '../files/index.ts'
+import { parseSafetensors, toFloat32 } from '../formats/index.ts'
 import { padBatch } from './batch.ts'
-import type { HookName } from './hooks.ts'
+import { type HookName, isReadOnly } from './hooks.ts'
 import { crossEntropy, rmsNormalize } from './logits.ts'
 import { openModel } from './openModel.ts'
 import type { HookActs, HookEdit } from './types.ts'
@@ -43,6 +44,46 @@ describe.each([TINY, THIMBLE])('golden %s', (folder) => {
     expectClose(result.next_token_loss, losses, GOLDEN_TOLERANCE, 'next_token_loss')
     await model.close()
   })
+})
+
+describe.each([TINY, THIMBLE])('the normalized MLP input of %s', (folder) => {
+  it("is the reference's resid_mid over its root mean square, in f64 and without the gain", async () => {
+    const golden = await openGolden(folder)
+    const model = await openModel(folder, { threads: 1 })
+    const { n_layers, d_model, rms_eps } = model.config
+    const hooks = model.hooks.filter(isReadOnly)
+    expect(hooks).toHaveLength(n_layers)
+    const { acts } = await model.forward(padBatch(golden.sequences), { hooks })
+    for (const [layer, hook] of hooks.entries()) {
+      const stream = layer === 0 ? 'blocks.0.hook_resid_pre' : `blocks.${layer - 1}.hook_resid_post`
+      const resid_pre = await golden.values(stream)
+      const attn_out = await golden.values(`blocks.${layer}.hook_attn_out`)
+      const resid_mid = Float64Array.from(resid_pre, (value, i) => value + attn_out[i]!)
+      const expected = new Float32Array(resid_mid.length)
+      for (let row = 0; row < resid_mid.length; row += d_model) {
+        const x = resid_mid.subarray(row, row + d_model)
+        const mean_square = x.reduce((sum, value) => sum + value * value, 0) / d_model
+        x.forEach((value, j) => {
+          expected[row + j] = value / Math.sqrt(mean_square + rms_eps)
+        })
+      }
+      expectClose(acts.get(hook)!.data, expected, GOLDEN_TOLERANCE, hook)
+    }
+    await model.close()
+  })
+})
+
+it("the normalized MLP input times the norm's gain is what the reference feeds the MLP", async () => {
+  const golden = await openGolden(TINY)
+  const checkpoint = await parseSafetensors((await openFolder(TINY).open('model.safetensors'))!)
+  const hooks = tiny.hooks.filter(isReadOnly)
+  const { acts } = await tiny.forward(padBatch(golden.sequences), { hooks })
+  for (const [layer, hook] of hooks.entries()) {
+    const name = `model.layers.${layer}.pre_feedforward_layernorm.weight`
+    const w = toFloat32(await checkpoint.read(name))
+    const scaled = acts.get(hook)!.data.map((value, i) => value * (1 + w[i % w.length]!))
+    expectClose(scaled, await golden.values(`${hook}_scaled`), GOLDEN_TOLERANCE, hook)
+  }
 })
 
 describe('forward', async () => {
@@ -132,7 +173,8 @@ describe('forward', async () => {
 
   it('stops after the last hook that was asked for', async () => {
     const reached: string[] = []
-    const edits = tiny.hooks.map((hook) => ({ hook, apply: () => void reached.push(hook) }))
+    const editable = tiny.hooks.filter((hook) => !isReadOnly(hook))
+    const edits = editable.map((hook) => ({ hook, apply: () => void reached.push(hook) }))
     await tiny.forward(padBatch([first]), { hooks: ['blocks.1.attn.hook_z'], edits })
     expect(reached.at(-1)).toBe('blocks.1.attn.hook_z')
     reached.length = 0
@@ -143,7 +185,7 @@ describe('forward', async () => {
     expect(reached.at(-1)).toBe('blocks.1.hook_resid_pre')
     reached.length = 0
     await tiny.forward(padBatch([first]), { edits, loss: true })
-    expect(reached).toEqual(tiny.hooks)
+    expect(reached).toEqual(editable)
   })
 
   it('runs the edits of one site in the order given', async () => {

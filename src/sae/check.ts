@@ -57,17 +57,17 @@ export function checkShapes(sae: Sae, where: string): void {
 
 /**
  * A text as the name of a hook site.
- * @param where for messages.
+ * @param where for messages, as is `field`.
  * @throws TypeError if Hooke knows no such site.
  */
-export function parseHookName(text: unknown, where: string): HookName {
+export function parseHookName(text: unknown, where: string, field = 'hook_name'): HookName {
   if (typeof text === 'string') {
     const site = /^blocks\.(?:0|[1-9]\d*)\.(.+)$/.exec(text)?.[1]
     const known = site === undefined ? OUTER_HOOKS : BLOCK_HOOKS
     if ((known as readonly string[]).includes(site ?? text)) return text as HookName
   }
   throw new TypeError(
-    `${where}: hook_name is ${JSON.stringify(text)}, expected a site such as blocks.3.hook_resid_post, ` +
+    `${where}: ${field} is ${JSON.stringify(text)}, expected a site such as blocks.3.hook_resid_post, ` +
       'blocks.3.attn.hook_z or blocks.3.hook_mlp_out.',
   )
 }

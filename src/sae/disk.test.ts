@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FileError } from '../files/index.ts'
-import { FormatError, fromFloat32, type Tensor, writeSafetensors } from '../formats/index.ts'
+import {
+  FormatError,
+  fromFloat32,
+  type Tensor,
+  toFloat32,
+  writeSafetensors,
+} from '../formats/index.ts'
 import {
   listSuite,
   loadGemmaScope,
@@ -14,7 +20,15 @@ import {
   saveSae,
   writeSuiteManifest,
 } from './disk.ts'
-import { encode, gemmaScopeHook, type Sae, saeFolder, saelensTensors, widthName } from './index.ts'
+import {
+  decode,
+  encode,
+  gemmaScopeHook,
+  type Sae,
+  saeFolder,
+  saelensTensors,
+  widthName,
+} from './index.ts'
 
 let root: string
 beforeAll(() => {
@@ -68,6 +82,32 @@ const CONFIG = {
   metadata: { hook_name: 'blocks.3.attn.hook_z' },
 }
 
+const TRANSCODER_CONFIG = {
+  ...CONFIG,
+  architecture: 'jumprelu_transcoder',
+  d_out: 3,
+  metadata: { hook_name: 'blocks.3.hook_resid_mid', hook_name_out: 'blocks.3.hook_mlp_out' },
+}
+
+const TOPK: Sae = { ...SAE, architecture: 'topk', k: 2, threshold: new Float32Array(5) }
+
+/** The same dictionary, read at resid_mid and written 2 wide at mlp_out. */
+const asTranscoder = (sae: Sae, W_skip?: Float32Array): Sae => ({
+  ...sae,
+  hook_name: 'blocks.3.hook_resid_mid',
+  W_dec: ramp(10, 3),
+  b_dec: ramp(2, 4),
+  transcoder: { hook_name_out: 'blocks.3.hook_mlp_out', d_out: 2, ...(W_skip ? { W_skip } : {}) },
+  metadata: {
+    model_name: 'thimble-5m',
+    prepend_bos: true,
+    hook_name: 'blocks.3.hook_resid_mid',
+    hook_head_index: null,
+    hook_name_out: 'blocks.3.hook_mlp_out',
+    hook_head_index_out: null,
+  },
+})
+
 describe("SAELens's layout", () => {
   it('is written with the fields and tensors of SAELens 6 and loads back equal', async () => {
     const path = join(root, 'saved')
@@ -84,6 +124,76 @@ describe("SAELens's layout", () => {
     const before = read()
     await saveSae(join(root, 'saved'), await loadSae(join(root, 'saved')))
     expect(read()).toEqual(before)
+  })
+
+  it.each([
+    ['topk', TOPK],
+    ['jumprelu_transcoder', asTranscoder(SAE)],
+    ['jumprelu_skip_transcoder', asTranscoder(SAE, ramp(6, 6))],
+    ['topk_transcoder', asTranscoder(TOPK)],
+    ['topk_skip_transcoder', asTranscoder(TOPK, ramp(6, 6))],
+  ] as const)('holds a %s and loads it back equal', async (architecture, sae) => {
+    const path = join(root, architecture)
+    await saveSae(path, sae)
+    const config = JSON.parse(readFileSync(join(path, 'cfg.json'), 'utf8'))
+    expect(config).toEqual({
+      ...CONFIG,
+      architecture,
+      ...(sae.k ? { k: 2, rescale_acts_by_decoder_norm: false } : {}),
+      ...(sae.transcoder ? { d_out: 2, reshape_activations: 'none' } : {}),
+      metadata: sae.metadata,
+    })
+    expect(await loadSae(path)).toEqual(sae)
+  })
+
+  it('holds W_skip as [d_out, d_in], and no threshold of TopK', () => {
+    const tensors = new Map(saelensTensors(asTranscoder(TOPK, Float32Array.of(1, 2, 3, 4, 5, 6))))
+    expect([...tensors.keys()]).toEqual(['W_enc', 'b_enc', 'W_dec', 'b_dec', 'W_skip'])
+    const { shape } = tensors.get('W_skip')!
+    expect(shape).toEqual([2, 3])
+    expect(toFloat32(tensors.get('W_skip')!)).toEqual(Float32Array.of(1, 3, 5, 2, 4, 6))
+  })
+
+  it('of a ReLU SAE is read as JumpReLU with thresholds 0', async () => {
+    const tensors = saelensTensors(SAE).filter(([name]) => name !== 'threshold')
+    const relu = await loadSae(folder('relu', { ...CONFIG, architecture: 'standard' }, tensors))
+    expect(relu).toMatchObject({ architecture: 'jumprelu', threshold: new Float32Array(5) })
+    expect(arrays(relu)).toEqual({ ...arrays(SAE), threshold: new Float32Array(5) })
+  })
+
+  it('folds the norms of the decoder so that choice and reconstruction stay equal', async () => {
+    const config = {
+      ...CONFIG,
+      architecture: 'topk',
+      k: 2,
+      rescale_acts_by_decoder_norm: true,
+      apply_b_dec_to_input: true,
+    }
+    const folded = await loadSae(folder('rescaled', config, saelensTensors(TOPK)))
+    expect(folded.metadata.folded).toBe(
+      'b_enc - b_dec W_enc; encoder times, decoder over the norms of W_dec',
+    )
+    const x = ramp(21, 5)
+    const norms = Array.from({ length: 5 }, (_, i) =>
+      Math.hypot(...TOPK.W_dec.subarray(3 * i, 3 * i + 3)),
+    )
+    // As SAELens runs it: pre-activations times the norms choose, the chosen are divided by them again.
+    const centred = x.map((value, i) => value - TOPK.b_dec[i % 3]!)
+    const all = encode({ ...TOPK, k: 5 }, centred)
+    const recon = Float32Array.from({ length: 21 }, (_, i) => TOPK.b_dec[i % 3]!)
+    for (let t = 0; t < 7; t++) {
+      const entries = Array.from({ length: all.row_start[t + 1]! - all.row_start[t]! }, (_, e) => {
+        const latent = all.index[all.row_start[t]! + e]!
+        return { latent, act: all.value[all.row_start[t]! + e]! }
+      })
+      entries.sort((a, b) => b.act * norms[b.latent]! - a.act * norms[a.latent]!)
+      for (const { latent, act } of entries.slice(0, 2)) {
+        for (let j = 0; j < 3; j++) recon[3 * t + j]! += act * TOPK.W_dec[3 * latent + j]!
+      }
+    }
+    expect([...decode(folded, encode(folded, x))]).toEqual(
+      Array.from(recon, (value) => expect.closeTo(value, 5)),
+    )
   })
 
   it('folds a subtracted b_dec into b_enc so that the latents stay equal', async () => {
@@ -106,14 +216,22 @@ describe("SAELens's layout", () => {
 
   const without = (name: string) => saelensTensors(SAE).filter(([key]) => key !== name)
   const refused: [string, object, [string, Tensor][], string][] = [
-    ['another architecture', { ...CONFIG, architecture: 'topk' }, [], 'has architecture "topk"; Hooke reads "jumprelu"'],
+    ['another architecture', { ...CONFIG, architecture: 'gated' }, [], 'has architecture "gated"; Hooke reads jumprelu, jumprelu_transcoder'],
+    ['no k', { ...CONFIG, architecture: 'topk' }, without('threshold'), 'has k undefined, expected a whole number above 0'],
+    ['more of k than latents', { ...CONFIG, architecture: 'topk', k: 6 }, without('threshold'), 'k is 6, expected an integer from 1 to d_sae 5'],
+    ["another architecture's field", { ...CONFIG, k: 6 }, [], 'unknown field "k"'],
+    ["another architecture's tensor", { ...CONFIG, architecture: 'topk', k: 2 }, [], 'unknown tensor "threshold"'],
+    ['no site to write', { ...CONFIG, architecture: 'jumprelu_transcoder', d_out: 3 }, [], 'cfg.json: hook_name_out is undefined'],
+    ['a width that is not written', { ...TRANSCODER_CONFIG, d_out: 4 }, [], 'W_dec has shape [5, 3], expected [5, 4]'],
+    ['no skip', { ...TRANSCODER_CONFIG, architecture: 'jumprelu_skip_transcoder' }, [], 'has no tensor W_skip'],
+    ['a bias of another site', { ...TRANSCODER_CONFIG, apply_b_dec_to_input: true }, [], 'b_dec of a transcoder belongs to the site it writes'],
     ['the flat layout of SAELens 3 to 5', { architecture: 'jumprelu', hook_name: 'x' }, [], 'written by SAELens 3 to 5'],
     ['a normalization at run time', { ...CONFIG, normalize_activations: 'layer_norm' }, [], 'normalize_activations "layer_norm"'],
     ['an unknown field', { ...CONFIG, rescale: 2 }, [], 'unknown field "rescale"'],
     ['an unknown reshape', { ...CONFIG, reshape_activations: 'hook_q' }, [], 'reshape_activations "hook_q"'],
-    ['a single head', { ...CONFIG, metadata: { ...CONFIG.metadata, hook_head_index: 2 } }, [], 'reads a single head'],
+    ['a single head', { ...CONFIG, metadata: { ...CONFIG.metadata, hook_head_index: 2 } }, [], 'is for a single head'],
     ['a site Hooke does not know', { ...CONFIG, metadata: { hook_name: 'blocks.3.hook_q' } }, [], 'hook_name is "blocks.3.hook_q"'],
-    ['sizes that are none', { ...CONFIG, d_sae: 0 }, [], 'd_in 3 and d_sae 0'],
+    ['sizes that are none', { ...CONFIG, d_sae: 0 }, [], 'has d_sae 0, expected a whole number above 0'],
     ['a missing tensor', CONFIG, without('b_dec'), 'has no tensor b_dec'],
     ['an unknown tensor', CONFIG, [...saelensTensors(SAE), ['W_skip', fromFloat32(ramp(9, 1), [3, 3])]], 'unknown tensor "W_skip"'],
     ['a transposed tensor', CONFIG, [...without('W_enc'), ['W_enc', fromFloat32(SAE.W_enc, [5, 3])]], 'W_enc has shape [5, 3], expected [3, 5]'],

@@ -25,7 +25,8 @@ import {
   gemmaScopeTensors,
   parseGemmaScope,
 } from './gemmaScope.ts'
-import { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
+import { parseSaelens, saelensTensors } from './saelens.ts'
+import { SAELENS_FILES, saelensConfig } from './saelensConfig.ts'
 import { type Metrics, type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
 import type { Sae } from './types.ts'
 
@@ -159,23 +160,32 @@ export async function writeMetrics(folder: string, metrics: Metrics): Promise<vo
 }
 
 async function readEntry(path: string, hook: string, width: string, l0: string): Promise<SaeEntry> {
-  const config = (await readJson(join(path, SAELENS_FILES.config))) as {
+  const file = join(path, SAELENS_FILES.config)
+  const config = (await readJson(file)) as {
     d_in?: unknown
     d_sae?: unknown
-    metadata?: { hook_name?: unknown }
+    d_out?: unknown
+    metadata?: { hook_name?: unknown; hook_name_out?: unknown }
   } | null
-  const fail = (message: string) => new FormatError(join(path, SAELENS_FILES.config), message)
-  const { d_in, d_sae } = config ?? {}
+  const fail = (message: string) => new FormatError(file, message)
+  const { d_in, d_sae, d_out, metadata } = config ?? {}
   if (typeof d_in !== 'number' || typeof d_sae !== 'number') throw fail('lacks d_in or d_sae.')
-  if (config?.metadata?.hook_name !== hook) {
-    throw fail(
-      `names ${config?.metadata?.hook_name}, but lies in the folder of ${hook}. Was it moved?`,
-    )
+  if (metadata?.hook_name !== hook) {
+    throw fail(`names ${metadata?.hook_name}, but lies in the folder of ${hook}. Was it moved?`)
   }
   if (width !== `width_${widthName(d_sae)}`) {
     throw fail(`has d_sae ${d_sae} (${widthName(d_sae)}), but lies in ${width}. Was it moved?`)
   }
   const target = Number(l0.slice('l0_'.length))
   if (!Number.isFinite(target)) throw fail(`lies in ${l0}, expected l0_ and a number.`)
-  return { hook: parseHookName(hook, path), d_in, d_sae, l0: target, path }
+  return {
+    hook: parseHookName(hook, file),
+    ...(d_out === undefined
+      ? {}
+      : { hook_out: parseHookName(metadata.hook_name_out, file, 'hook_name_out') }),
+    d_in,
+    d_sae,
+    l0: target,
+    path,
+  }
 }

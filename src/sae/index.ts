@@ -11,7 +11,8 @@ export {
   parseGemmaScope,
 } from './gemmaScope.ts'
 export { openRunner } from './runner.ts'
-export { parseSaelens, SAELENS_FILES, saelensConfig, saelensTensors } from './saelens.ts'
+export { parseSaelens, saelensTensors } from './saelens.ts'
+export { SAELENS_FILES, saelensConfig } from './saelensConfig.ts'
 export { outputSite } from './shapes.ts'
 export { type Metrics, type SaeEntry, type SuiteManifest, saeFolder, widthName } from './suite.ts'
 export * from './types.ts'

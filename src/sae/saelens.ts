@@ -1,8 +1,9 @@
 /**
- * SAELens's layout (v6): cfg.json and sae_weights.safetensors, as that program writes and loads them.
+ * sae_weights.safetensors of SAELens 6, as that program writes and loads it beside cfg.json (`saelensConfig.ts`).
  *
- * Values to and from JSON and tensors; `disk.ts` does the reading and writing. v3 to v5 (a flat cfg.json) are not read.
- * Source: SAELens 6, `saes/sae.py` (`SAE.save_model`, `SAEConfig`), `loading/pretrained_sae_loaders.py`.
+ * Values to and from tensors; `disk.ts` does the reading and writing. W_enc, b_enc, W_dec and b_dec have our shapes;
+ * `threshold` is there for JumpReLU only. W_skip lies transposed there, [d_out, d_in], applied as `x W_skip^T`.
+ * Source: SAELens 6.51, `saes/sae.py` (`SAE.save_model`), `saes/topk_sae.py`, `saes/transcoder.py` (`SkipTranscoder`).
  */
 
 import {
@@ -12,75 +13,48 @@ import {
   type Tensor,
   toFloat32,
 } from '../formats/index.ts'
-import { checkShapes, parseHookName } from './check.ts'
+import { checkShapes } from './check.ts'
+import { parseSaelensConfig, type SaelensConfig } from './saelensConfig.ts'
+import { outputSite, WEIGHT_NAMES, type WeightName, weightOf, weightShapes } from './shapes.ts'
 import type { Sae } from './types.ts'
-
-/** File names inside an SAE's folder. */
-export const SAELENS_FILES = { config: 'cfg.json', weights: 'sae_weights.safetensors' } as const
-
-const WEIGHTS = ['W_enc', 'b_enc', 'W_dec', 'b_dec', 'threshold'] as const
-type WeightName = (typeof WEIGHTS)[number]
-
-/** Every field that SAELens 6 writes for a JumpReLU SAE; any other may change what the weights mean. */
-const CONFIG_KEYS = new Set([
-  'architecture',
-  'd_in',
-  'd_sae',
-  'dtype',
-  'device',
-  'apply_b_dec_to_input',
-  'normalize_activations',
-  'reshape_activations',
-  'metadata',
-])
-
-/** cfg.json of an SAE: what SAELens needs to load it, and its metadata. */
-export function saelensConfig(sae: Sae): Record<string, unknown> {
-  return {
-    architecture: sae.architecture,
-    d_in: sae.d_in,
-    d_sae: sae.d_sae,
-    dtype: 'float32',
-    device: 'cpu',
-    apply_b_dec_to_input: false,
-    normalize_activations: 'none',
-    reshape_activations: sae.hook_name.endsWith('attn.hook_z') ? 'hook_z' : 'none',
-    metadata: {
-      prepend_bos: true,
-      ...sae.metadata,
-      hook_name: sae.hook_name,
-      hook_head_index: null,
-    },
-  }
-}
 
 /** The tensors of sae_weights.safetensors, F32. */
 export function saelensTensors(sae: Sae): [WeightName, Tensor][] {
-  const shapes = weightShapes(sae.d_in, sae.d_sae)
-  return WEIGHTS.map((name) => [name, fromFloat32(sae[name], shapes[name])])
+  const { architecture, d_in, d_sae } = sae
+  const { d: d_out } = outputSite(sae)
+  const shapes = saelensShapes(d_in, d_sae, d_out)
+  return WEIGHT_NAMES.flatMap((name): [WeightName, Tensor][] => {
+    const numbers = weightOf(sae, name)
+    if (numbers === undefined || (name === 'threshold' && architecture === 'topk')) return []
+    const there = name === 'W_skip' ? transpose(numbers, d_in, d_out) : numbers
+    return [[name, fromFloat32(there, shapes[name])]]
+  })
 }
 
 /**
  * An SAE from its configuration and weights.
  *
- * `apply_b_dec_to_input: true` is folded away exactly, `b_enc := b_enc - b_dec W_enc`, and said in `metadata.folded`;
- * a negative threshold becomes 0, which is how SAELens applies it.
+ * Folded away exactly, and said in `metadata.folded`: `apply_b_dec_to_input: true` (`b_enc := b_enc - b_dec W_enc`) and
+ * `rescale_acts_by_decoder_norm: true` (each latent's encoder times the norm of its decoder row, which becomes 1). A
+ * negative threshold becomes 0, which is how SAELens applies it; ReLU becomes JumpReLU with thresholds 0.
  * @param config what cfg.json holds.
  * @param where the folder, for messages.
  * @throws FormatError for an architecture, normalization or field that Hooke does not read, a missing or unknown tensor, or
- *   one of another shape; RangeError for numbers that are not finite.
+ *   one of another shape; RangeError for numbers that are not finite, or a k that d_sae cannot have.
  */
 export async function parseSaelens(
   config: unknown,
   weights: SafetensorsFile,
   where: string,
 ): Promise<Sae> {
-  const { d_in, d_sae, apply_b_dec_to_input, metadata } = readConfig(config, where)
-  const hook_name = parseHookName(metadata.hook_name, where)
-  checkTensors(weights, weightShapes(d_in, d_sae))
+  const parsed = parseSaelensConfig(config, where)
+  const { activation, hook_name, d_in, d_sae, k, metadata } = parsed
+  checkTensors(weights, parsed)
   const load = async (name: WeightName) => toFloat32(await weights.read(name))
+  const threshold = activation === 'jumprelu' ? await load('threshold') : new Float32Array(d_sae)
+  const transcoder = await loadTranscoder(parsed, load)
   const sae: Sae = {
-    architecture: 'jumprelu',
+    architecture: activation === 'topk' ? 'topk' : 'jumprelu',
     hook_name,
     d_in,
     d_sae,
@@ -88,123 +62,113 @@ export async function parseSaelens(
     b_enc: await load('b_enc'),
     W_dec: await load('W_dec'),
     b_dec: await load('b_dec'),
-    threshold: (await load('threshold')).map((theta) => Math.max(0, theta)),
-    metadata: apply_b_dec_to_input ? { ...metadata, folded: 'b_enc - b_dec W_enc' } : metadata,
+    threshold: threshold.map((theta) => Math.max(0, theta)),
+    ...(k === undefined ? {} : { k }),
+    ...(transcoder === undefined ? {} : { transcoder }),
+    metadata,
   }
   checkShapes(sae, where)
-  return apply_b_dec_to_input ? { ...sae, b_enc: foldInputBias(sae) } : sae
+  return fold(sae, parsed)
 }
 
-type SaelensConfig = {
-  readonly d_in: number
-  readonly d_sae: number
-  readonly apply_b_dec_to_input: boolean
-  readonly metadata: Record<string, unknown>
+async function loadTranscoder(
+  { d_in, transcoder }: SaelensConfig,
+  load: (name: WeightName) => Promise<Float32Array>,
+): Promise<Sae['transcoder']> {
+  if (transcoder === undefined) return undefined
+  const { hook_name_out, d_out, hasSkip } = transcoder
+  if (!hasSkip) return { hook_name_out, d_out }
+  return { hook_name_out, d_out, W_skip: transpose(await load('W_skip'), d_out, d_in) }
 }
 
-function readConfig(value: unknown, where: string): SaelensConfig {
-  const fail = (message: string) => new FormatError(`${where}/${SAELENS_FILES.config}`, message)
-  if (!isRecord(value)) throw fail('is not a JSON object.')
-  if (!isRecord(value.metadata)) {
-    throw fail(
-      'has no "metadata": it was written by SAELens 3 to 5. Load it with SAELens 6 and save it again.',
-    )
-  }
-  if (value.architecture !== 'jumprelu') {
-    throw fail(
-      `has architecture ${JSON.stringify(value.architecture)}; Hooke reads "jumprelu" (SAELens saves BatchTopK and Matryoshka SAEs as that too).`,
-    )
-  }
-  const unknown = Object.keys(value).filter((key) => !CONFIG_KEYS.has(key))
-  if (unknown.length > 0) {
-    throw fail(
-      `has the unknown field "${unknown[0]}", which may change what the weights mean. Remove it if it does not.`,
-    )
-  }
-  const { d_in, d_sae, metadata } = value
-  const apply_b_dec_to_input = value.apply_b_dec_to_input ?? true
-  if (!isSize(d_in) || !isSize(d_sae)) {
-    throw fail(
-      `has d_in ${JSON.stringify(d_in)} and d_sae ${JSON.stringify(d_sae)}, expected two sizes.`,
-    )
-  }
-  if (typeof apply_b_dec_to_input !== 'boolean') {
-    throw fail('has an apply_b_dec_to_input that is neither true nor false.')
-  }
-  if ((value.normalize_activations ?? 'none') !== 'none') {
-    throw fail(
-      `has normalize_activations ${JSON.stringify(value.normalize_activations)}; Hooke reads "none". ` +
-        'Fold the scale into the weights with SAELens (fold_activation_norm_scaling_factor) and save it again.',
-    )
-  }
-  if (!['none', 'hook_z', undefined].includes(value.reshape_activations as string)) {
-    throw fail(
-      `has reshape_activations ${JSON.stringify(value.reshape_activations)}, expected "none" or "hook_z".`,
-    )
-  }
-  if ((metadata.hook_head_index ?? null) !== null) {
-    throw fail(
-      'reads a single head (hook_head_index); Hooke reads all heads of attn.hook_z together.',
-    )
-  }
-  return { d_in, d_sae, apply_b_dec_to_input, metadata }
+/** Our shapes, but for W_skip. */
+function saelensShapes(
+  d_in: number,
+  d_sae: number,
+  d_out: number,
+): Record<WeightName, readonly number[]> {
+  return { ...weightShapes(d_in, d_sae, d_out), W_skip: [d_out, d_in] }
 }
 
-function weightShapes(d_in: number, d_sae: number): Record<WeightName, readonly number[]> {
-  return {
-    W_enc: [d_in, d_sae],
-    b_enc: [d_sae],
-    W_dec: [d_sae, d_in],
-    b_dec: [d_in],
-    threshold: [d_sae],
+function checkTensors(file: SafetensorsFile, parsed: SaelensConfig): void {
+  const { activation, d_in, d_sae, transcoder } = parsed
+  const shapes = saelensShapes(d_in, d_sae, transcoder?.d_out ?? d_in)
+  const isAbsent: Partial<Record<WeightName, boolean>> = {
+    threshold: activation !== 'jumprelu',
+    W_skip: transcoder?.hasSkip !== true,
   }
-}
-
-function checkTensors(
-  file: SafetensorsFile,
-  shapes: Readonly<Record<WeightName, readonly number[]>>,
-): void {
-  for (const [name, shape] of Object.entries(shapes)) {
+  const names = WEIGHT_NAMES.filter((name) => isAbsent[name] !== true)
+  for (const name of names) {
     const found = file.tensors.get(name)
     if (found === undefined) {
       throw new FormatError(
         file.name,
-        `has no tensor ${name}; a JumpReLU SAE needs ${WEIGHTS.join(', ')}.`,
+        `has no tensor ${name}; this architecture needs ${names.join(', ')}.`,
       )
     }
+    const shape = shapes[name]
     if (found.shape.join() !== shape.join()) {
       throw new FormatError(
         file.name,
-        `${name} has shape [${found.shape.join(', ')}], expected [${shape.join(', ')}] from d_in and d_sae in cfg.json.`,
+        `${name} has shape [${found.shape.join(', ')}], expected [${shape.join(', ')}] from the sizes in cfg.json.`,
         { offset_bytes: found.offset },
       )
     }
   }
-  for (const name of file.tensors.keys()) {
-    if (!(name in shapes)) {
-      throw new FormatError(
-        file.name,
-        `has the unknown tensor "${name}"; a JumpReLU SAE has only ${WEIGHTS.join(', ')}. Is it another architecture?`,
-      )
-    }
+  const unknown = [...file.tensors.keys()].find((name) => !(names as string[]).includes(name))
+  if (unknown !== undefined) {
+    throw new FormatError(
+      file.name,
+      `has the unknown tensor "${unknown}"; this architecture has only ${names.join(', ')}. Is it another one?`,
+    )
   }
+}
+
+/** What SAELens does when it runs the SAE, done to the weights once. */
+function fold(sae: Sae, parsed: SaelensConfig): Sae {
+  const centred = parsed.apply_b_dec_to_input ? foldInputBias(sae) : sae
+  return parsed.rescale_acts_by_decoder_norm ? foldDecoderNorms(centred) : centred
 }
 
 /** `b_enc - b_dec W_enc`, summed in f64. */
-function foldInputBias({ d_in, d_sae, W_enc, b_enc, b_dec }: Sae): Float32Array {
-  const folded = new Float64Array(b_enc)
-  for (let k = 0; k < d_in; k++) {
+function foldInputBias(sae: Sae): Sae {
+  const { d_in, d_sae, W_enc, b_dec } = sae
+  const b_enc = new Float64Array(sae.b_enc)
+  for (let i = 0; i < d_in; i++) {
     for (let latent = 0; latent < d_sae; latent++) {
-      folded[latent] = folded[latent]! - b_dec[k]! * W_enc[k * d_sae + latent]!
+      b_enc[latent]! -= b_dec[i]! * W_enc[i * d_sae + latent]!
     }
   }
-  return new Float32Array(folded)
+  return { ...sae, b_enc: new Float32Array(b_enc), metadata: said(sae, 'b_enc - b_dec W_enc') }
 }
 
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0
+/** Encoder columns times, decoder rows over the norm of the decoder's row; a row of zeros stays. */
+function foldDecoderNorms(sae: Sae): Sae {
+  const { d_sae, W_enc, b_enc, W_dec } = sae
+  const { d } = outputSite(sae)
+  const norms = Float64Array.from(
+    { length: d_sae },
+    (_, latent) => Math.hypot(...W_dec.subarray(latent * d, (latent + 1) * d)) || 1,
+  )
+  return {
+    ...sae,
+    W_enc: W_enc.map((value, i) => value * norms[i % d_sae]!),
+    b_enc: b_enc.map((value, latent) => value * norms[latent]!),
+    W_dec: W_dec.map((value, i) => value / norms[Math.floor(i / d)]!),
+    metadata: said(sae, 'encoder times, decoder over the norms of W_dec'),
+  }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function said({ metadata }: Sae, folded: string): Sae['metadata'] {
+  const before = metadata.folded === undefined ? [] : [metadata.folded]
+  return { ...metadata, folded: [...before, folded].join('; ') }
+}
+
+/** [columns, rows] from [rows, columns]. */
+function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const turned = new Float32Array(matrix.length)
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) turned[j * rows + i] = matrix[i * columns + j]!
+  }
+  return turned
 }

@@ -4,7 +4,10 @@ import type { HookName } from '../model/index.ts'
 
 /** One trained SAE of a suite, as its folder tells. */
 export type SaeEntry = {
+  /** The site it reads. */
   readonly hook: HookName
+  /** The site a transcoder writes; absent otherwise. */
+  readonly hook_out?: HookName
   readonly d_in: number
   readonly d_sae: number
   /** The L0 it was trained for, as in its folder's name. */

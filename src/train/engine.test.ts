@@ -1,107 +1,21 @@
-/** The engine against the f64 oracle, and the oracle against central differences. */
+/** The engine against the f64 oracle. */
 import { describe, expect, it } from 'vitest'
 import { resolveRecipe } from './config.ts'
 import type { RunPlan, SaePlan } from './control.ts'
 import { Engine } from './engine.ts'
-import { latentRandom } from './initialise.ts'
 import { kernelVariant } from './kernels/load.ts'
 import {
+  type OracleLoss,
   type OracleParameters,
   type OracleSae,
   oracleForward,
   oracleGradients,
   oracleStep,
+  zerosLike,
 } from './oracle.ts'
 import { plantedSource } from './planted.ts'
 import { padded, shardRanges } from './slice.ts'
 import type { EngineState } from './state.ts'
-
-const LOSS = { l0_target: 3, lambda: 0.5 }
-
-function randomOracle(d_in: number, d_sae: number, seed: number): OracleSae {
-  const random = latentRandom(seed, d_in, d_sae)
-  const fill = (n: number, low: number, high: number) =>
-    Float64Array.from({ length: n }, () => low + (high - low) * random())
-  const parameters: OracleParameters = {
-    W_enc: fill(d_sae * d_in, -1, 1),
-    W_dec: fill(d_sae * d_in, -1, 1),
-    b_enc: fill(d_sae, -0.2, 0.2),
-    b_dec: fill(d_in, -0.5, 0.5),
-    threshold: fill(d_sae, 0.1, 0.4),
-  }
-  return { d_in, d_sae, parameters, v: zerosLike(parameters) }
-}
-
-function zerosLike(p: OracleParameters): OracleParameters {
-  return Object.fromEntries(
-    Object.entries(p).map(([name, a]) => [name, new Float64Array(a.length)]),
-  ) as OracleParameters
-}
-
-describe('the oracle', () => {
-  it.each(['W_enc', 'W_dec', 'b_enc', 'b_dec'] as const)(
-    'has the gradient of %s that central differences give',
-    (name) => {
-      const sae = randomOracle(5, 7, 1)
-      const random = latentRandom(2, 0, 0)
-      const x = Float64Array.from({ length: 3 * 5 }, () => 2 * random() - 1)
-      const { pre, l0 } = oracleForward(sae, x, LOSS)
-      expect(l0).toBeGreaterThan(1)
-      const nearest = Math.min(...pre.map((z, j) => Math.abs(z - sae.parameters.threshold[j % 7]!)))
-      expect(nearest).toBeGreaterThan(1e-4)
-      const gradient = oracleGradients(sae, x, LOSS, 0.1)[name]
-      const values = sae.parameters[name]
-      const step = 1e-6
-      for (let j = 0; j < values.length; j++) {
-        const value = values[j]!
-        values[j] = value + step
-        const up = oracleForward(sae, x, LOSS).loss
-        values[j] = value - step
-        const down = oracleForward(sae, x, LOSS).loss
-        values[j] = value
-        expect(gradient[j]).toBeCloseTo((up - down) / (2 * step), 7)
-      }
-    },
-  )
-
-  it('has the pseudo-derivative of the threshold, computed by hand', () => {
-    // One input, one latent, tokens 1.0 (active, in the window), 0.85 (below, in the window), 2 (active, outside).
-    const one = (value: number) => Float64Array.of(value)
-    const parameters = {
-      W_enc: one(1),
-      W_dec: one(1),
-      b_enc: one(0),
-      b_dec: one(0),
-      threshold: one(0.9),
-    }
-    const sae: OracleSae = { d_in: 1, d_sae: 1, parameters, v: zerosLike(parameters) }
-    // recon 1, 0, 2: residual 0, -0.85, 0; g = 2 residual / 3 = 0, -1.7 / 3, 0; l0 = 2/3, target 0.5, lambda 0.6: slope 0.2.
-    const g = oracleGradients(
-      sae,
-      Float64Array.of(1, 0.85, 2),
-      { l0_target: 0.5, lambda: 0.6 },
-      0.4,
-    )
-    const slope = 0.6 * (2 / 3 / 0.5 - 1)
-    const expected = -(0.9 * 0 + slope / 3) / 0.4 - ((0.9 * -1.7) / 3 + slope / 3) / 0.4
-    expect(g.threshold[0]).toBeCloseTo(expected, 12)
-  })
-
-  it('projects the gradient off the decoder rows and keeps them at unit norm', () => {
-    const sae = randomOracle(5, 7, 3)
-    const { W_dec } = sae.parameters
-    const options = { lr: 0.01, lr_threshold: 0.01, beta2: 0.999, adam_eps: 1e-8, t: 1 }
-    oracleStep(sae, zerosLike(sae.parameters), options)
-    const g = zerosLike(sae.parameters)
-    // A gradient along the row alone must not move it.
-    g.W_dec.set(W_dec.map((w) => 3 * w))
-    const before = W_dec.slice()
-    oracleStep(sae, g, { ...options, adam_eps: 1 })
-    for (const [j, w] of W_dec.entries()) expect(w).toBeCloseTo(before[j]!, 12)
-    for (let i = 0; i < 7; i++)
-      expect(Math.hypot(...W_dec.subarray(i * 5, i * 5 + 5))).toBeCloseTo(1, 12)
-  })
-})
 
 const HOOKS = ['blocks.0.hook_resid_post', 'blocks.1.hook_resid_post'] as const
 
@@ -128,15 +42,13 @@ function smallPlan(n_threads: number, norm: number): RunPlan {
 function toOracle(plan: RunPlan, sae: number, state: EngineState): OracleSae {
   const { d_in, spec, n_shards } = plan.saes[sae]!
   const { d_sae } = spec
-  const empty = (): OracleParameters => ({
+  const none = new Float64Array()
+  const parameters: OracleParameters = {
     ...{ W_enc: new Float64Array(d_sae * d_in), W_dec: new Float64Array(d_sae * d_in) },
-    ...{
-      b_enc: new Float64Array(d_sae),
-      b_dec: new Float64Array(d_in),
-      threshold: new Float64Array(d_sae),
-    },
-  })
-  const [parameters, v] = [empty(), empty()]
+    ...{ b_enc: new Float64Array(d_sae), b_dec: new Float64Array(d_in) },
+    ...{ threshold: new Float64Array(d_sae), r_mag: none, b_mag: none, W_skip: none },
+  }
+  const v = zerosLike(parameters)
   const ranges = shardRanges(d_sae, n_shards)
   for (const { shard, state: from } of state.shards.filter((s) => s.sae === sae)) {
     const { first, width } = ranges[shard]!
@@ -159,7 +71,7 @@ function toOracle(plan: RunPlan, sae: number, state: EngineState): OracleSae {
   }
   parameters.b_dec.set(state.biases[sae]!.b_dec.subarray(0, d_in))
   v.b_dec.set(state.biases[sae]!.v_b_dec.subarray(0, d_in))
-  return { d_in, d_sae, parameters, v }
+  return { architecture: 'jumprelu', d_in, d_out: d_in, d_sae, transcoder: false, parameters, v }
 }
 
 describe('the engine', () => {
@@ -185,11 +97,14 @@ describe('the engine', () => {
         for (const [i, oracle] of oracles.entries()) {
           const { recipe, site, spec } = plan.saes[i]!
           const scaled = Float64Array.from(x[site]!, (v) => v / norm)
-          const loss = { l0_target: spec.l0, lambda }
-          const { mse, l0 } = oracleForward(oracle, scaled, loss)
+          const loss: OracleLoss = {
+            ...{ l0_target: spec.l0, lambda, sparsity: 'target' },
+            bandwidth: Math.fround(recipe.bandwidth),
+          }
+          const { mse, l0 } = oracleForward(oracle, { x: scaled }, loss)
           expect(outputs[i]!.mse).toBeCloseTo(mse, 4)
           expect(outputs[i]!.l0).toBe(l0)
-          const g = oracleGradients(oracle, scaled, loss, Math.fround(recipe.bandwidth))
+          const g = oracleGradients(oracle, { x: scaled }, loss)
           oracleStep(oracle, g, { lr: 0.01, lr_threshold: 0.02, beta2: 0.999, adam_eps: 1e-3, t })
         }
       }

@@ -1,0 +1,103 @@
+/** What the benches of training run: one SAE's engine on random inputs, and ONNX Runtime's bare product. */
+import { availableParallelism } from 'node:os'
+import { InferenceSession, Tensor } from '#onnxruntime'
+import { onnxGraph } from '../src/formats/index.ts'
+import { type RecipeInput, type ResolvedRecipe, resolveRecipe } from '../src/train/config.ts'
+import { Engine } from '../src/train/engine.ts'
+import { latentRandom } from '../src/train/initialise.ts'
+import { kernelVariant } from '../src/train/kernels/load.ts'
+
+/** Tokens x inputs and latents of a training step. */
+export type Shape = {
+  readonly d_in: number
+  readonly d_sae: number
+  /** Active latents a token at the start. */
+  readonly l0: number
+  readonly batch_size: number
+}
+
+/** Uniform rows [n, d_in] of unit mean square norm. */
+export function randomRows(n: number, d_in: number): Float32Array {
+  const random = latentRandom(1, n, d_in)
+  const scale = Math.sqrt(12 / d_in)
+  return Float32Array.from({ length: n * d_in }, () => (random() - 0.5) * scale)
+}
+
+/** An engine of `n_saes` SAEs at their initial weights, on one site. */
+export async function startEngine(
+  { d_in, d_sae, l0, batch_size }: Shape,
+  x: Float32Array,
+  input: RecipeInput = {},
+  n_saes = 1,
+): Promise<{ engine: Engine; recipe: ResolvedRecipe; n_threads: number }> {
+  const recipe = resolveRecipe(
+    { init_l0: 1, ...input },
+    { d_in, d_sae, n_steps: 1000, n_tokens: 1000 * batch_size },
+  )
+  const n_threads = Math.min(availableParallelism(), recipe.shards)
+  const spec = { hook: 'blocks.0.hook_resid_post', d_sae, l0 } as const
+  const engine = await Engine.start(
+    {
+      ...{ batch_size, seed: 1, n_threads, variant: kernelVariant() },
+      saes: Array.from({ length: n_saes }, () => ({
+        ...{ spec, d_in, scale: 1, site: 0, n_shards: recipe.shards, recipe },
+      })),
+    },
+    [x],
+  )
+  return { engine, recipe, n_threads }
+}
+
+/** ONNX Runtime's Gemm of the encoder's shape with all cores: [batch_size, d_in] x [d_sae, d_in]^T + [d_sae]. */
+export class BareProduct {
+  readonly #session: InferenceSession
+  readonly #feeds: Record<string, Tensor>
+  readonly #fetches: Record<string, Tensor>
+
+  private constructor(
+    session: InferenceSession,
+    { d_in, d_sae, batch_size }: Shape,
+    x: Float32Array,
+  ) {
+    this.#session = session
+    const random = latentRandom(2, d_sae, d_in)
+    const W = Float32Array.from({ length: d_sae * d_in }, () => random() - 0.5)
+    this.#feeds = {
+      x: new Tensor('float32', x, [batch_size, d_in]),
+      W: new Tensor('float32', W, [d_sae, d_in]),
+      b: new Tensor('float32', new Float32Array(d_sae), [d_sae]),
+    }
+    const shape = [batch_size, d_sae]
+    this.#fetches = { y: new Tensor('float32', new Float32Array(batch_size * d_sae), shape) }
+  }
+
+  static async open(shape: Shape, x: Float32Array): Promise<BareProduct> {
+    const graph = onnxGraph('bare')
+    const inputs = [
+      graph.input('x', 'F32', ['m', 'd']),
+      graph.input('W', 'F32', ['width', 'd']),
+      graph.input('b', 'F32', ['width']),
+    ]
+    const y = graph.node('Gemm', inputs, { attributes: { transB: 1 } })
+    graph.output('y', y, 'F32', ['m', 'width'])
+    const session = await InferenceSession.create(graph.finish(), {
+      intraOpNumThreads: availableParallelism(),
+      extra: { session: { force_spinning_stop: '1' } },
+    })
+    return new BareProduct(session, shape, x)
+  }
+
+  async run(): Promise<void> {
+    await this.#session.run(this.#feeds, this.#fetches)
+  }
+
+  close(): Promise<void> {
+    return this.#session.release()
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
