@@ -15,6 +15,7 @@ import {
   toFloat32,
   toInt32,
 } from '../formats/index.ts'
+import type { Failures } from './failures.ts'
 import { type EngineState, SHARD_STATE, type ShardSnapshot, type ShardState } from './state.ts'
 
 /** Everything that decides the result of a run, as plain JSON. */
@@ -25,6 +26,10 @@ export type Checkpoint = {
   readonly step: number
   readonly config: RunConfig
   readonly state: EngineState
+  /** Coefficient of the sparsity loss per SAE, where it follows L0. */
+  readonly lambdas: readonly number[]
+  /** SAEs that have stopped alone, by their place in the run. */
+  readonly failures: Failures
   /** Sums of measurements since the last point, one per SAE. */
   readonly window: readonly Readonly<Record<string, number>>[]
 }
@@ -41,20 +46,13 @@ const checkpointFolder = (out: string): string => join(out, 'checkpoint')
  * @throws FileError if the disk refuses; older checkpoints then stay.
  */
 export async function writeCheckpoint(out: string, checkpoint: Checkpoint): Promise<string> {
-  const { step, config, state, window } = checkpoint
+  const { step, config, state, window, lambdas, failures } = checkpoint
   const path = join(checkpointFolder(out), `step_${String(step).padStart(9, '0')}.safetensors`)
-  const streams = tensorsOf(state).map(([name, { dtype, shape, bytes }]) => ({
-    name,
-    dtype,
-    shape,
-    chunks: () => [bytes],
-  }))
-  const metadata = {
+  await writeState(path, state, {
     step: String(step),
     config: JSON.stringify(config),
-    window: JSON.stringify(window),
-  }
-  await writeFileAtomic(path, streamSafetensors(streams, metadata))
+    run: JSON.stringify({ window, lambdas, failures }),
+  })
   for (const old of (await checkpointPaths(out)).slice(0, -KEPT)) await removePath(old)
   return path
 }
@@ -72,9 +70,12 @@ export async function readCheckpoint(
   const source = await openFile(path)
   try {
     const file = await parseSafetensors(source)
-    const { step, config: made, window } = file.metadata
-    if (step === undefined || made === undefined || window === undefined)
-      throw new FormatError(path, 'lacks step, config or window: it is no checkpoint; remove it')
+    const { step, config: made, run, scalars } = file.metadata
+    if (step === undefined || made === undefined || run === undefined || scalars === undefined)
+      throw new FormatError(
+        path,
+        'lacks step, config, run or scalars: it is no checkpoint; remove it',
+      )
     const differences = differingFields(JSON.parse(made), JSON.parse(JSON.stringify(config)))
     if (differences.length > 0) {
       throw new RangeError(
@@ -84,10 +85,27 @@ export async function readCheckpoint(
     }
     const tensors = new Map<string, Tensor>()
     for (const name of file.tensors.keys()) tensors.set(name, await file.read(name))
-    return { step: Number(step), config, state: stateOf(tensors), window: JSON.parse(window) }
+    const state = { ...stateOf(tensors), scalars: JSON.parse(scalars) }
+    return { step: Number(step), config, state, ...JSON.parse(run) }
   } finally {
     await source.close()
   }
+}
+
+/** Writes an engine's state: its tensors, and its numbers as metadata beside those given. */
+export async function writeState(
+  path: string,
+  state: EngineState,
+  metadata: Readonly<Record<string, string>>,
+): Promise<void> {
+  const streams = tensorsOf(state).map(([name, { dtype, shape, bytes }]) => ({
+    name,
+    dtype,
+    shape,
+    chunks: () => [bytes],
+  }))
+  const numbers = { ...metadata, scalars: JSON.stringify(state.scalars) }
+  await writeFileAtomic(path, streamSafetensors(streams, numbers))
 }
 
 /** Removes the checkpoints of a suite that is done. */
@@ -109,6 +127,7 @@ function tensorsOf({ shards, biases }: EngineState): [string, Tensor][] {
   for (const { sae, shard, state } of shards) {
     for (const name of SHARD_STATE) {
       const values = state[name]
+      if (values === undefined) continue
       const shape = [values.length]
       const tensor =
         values instanceof Float32Array ? fromFloat32(values, shape) : fromInt32(values, shape)
@@ -122,7 +141,7 @@ function tensorsOf({ shards, biases }: EngineState): [string, Tensor][] {
   return tensors
 }
 
-function stateOf(tensors: ReadonlyMap<string, Tensor>): EngineState {
+function stateOf(tensors: ReadonlyMap<string, Tensor>): Omit<EngineState, 'scalars'> {
   const shards = new Map<string, ShardSnapshot>()
   const biases: { b_dec: Float32Array; v_b_dec: Float32Array }[] = []
   for (const [key, tensor] of tensors) {

@@ -14,7 +14,7 @@ import {
   zerosLike,
 } from './oracle.ts'
 import { plantedSource } from './planted.ts'
-import { padded, shardRanges } from './slice.ts'
+import { dealShards, padded, shardRanges } from './ranges.ts'
 import type { EngineState } from './state.ts'
 
 const HOOKS = ['blocks.0.hook_resid_post', 'blocks.1.hook_resid_post'] as const
@@ -27,7 +27,9 @@ function smallPlan(n_threads: number, norm: number): RunPlan {
   }
   const sae = (site: 0 | 1, d_sae: number): SaePlan => ({
     spec: { hook: HOOKS[site], d_sae, l0: 3 },
-    ...{ d_in: 35, scale: 1 / norm, site, n_shards: 3 },
+    ...{ d_in: 35, d_out: 35, scale: 1 / norm, site, site_out: site },
+    ranges: shardRanges(d_sae, 3),
+    owners: dealShards(shardRanges(d_sae, 3), n_threads, site),
     recipe: resolveRecipe(recipe, { d_in: 35, d_sae, n_steps: 100, n_tokens: 2000 }),
   })
   return {
@@ -40,7 +42,7 @@ function smallPlan(n_threads: number, norm: number): RunPlan {
 }
 
 function toOracle(plan: RunPlan, sae: number, state: EngineState): OracleSae {
-  const { d_in, spec, n_shards } = plan.saes[sae]!
+  const { d_in, spec, ranges } = plan.saes[sae]!
   const { d_sae } = spec
   const none = new Float64Array()
   const parameters: OracleParameters = {
@@ -49,7 +51,6 @@ function toOracle(plan: RunPlan, sae: number, state: EngineState): OracleSae {
     ...{ threshold: new Float64Array(d_sae), r_mag: none, b_mag: none, W_skip: none },
   }
   const v = zerosLike(parameters)
-  const ranges = shardRanges(d_sae, n_shards)
   for (const { shard, state: from } of state.shards.filter((s) => s.sae === sae)) {
     const { first, width } = ranges[shard]!
     for (const [to, prefix] of [
@@ -57,14 +58,14 @@ function toOracle(plan: RunPlan, sae: number, state: EngineState): OracleSae {
       [v, 'v_'],
     ] as const) {
       for (const name of ['b_enc', 'threshold'] as const)
-        to[name].set(from[`${prefix}${name}`], first)
+        to[name].set(from[`${prefix}${name}`]!, first)
       for (const [name, source] of [
         ['W_enc', prefix ? 'v_enc' : 'W_enc'],
         ['W_dec', prefix ? 'v_dec' : 'W_dec'],
       ] as const) {
         for (let i = 0; i < width; i++) {
           const at = i * padded(d_in)
-          to[name].set(from[source].subarray(at, at + d_in), (first + i) * d_in)
+          to[name].set(from[source]!.subarray(at, at + d_in), (first + i) * d_in)
         }
       }
     }
@@ -133,10 +134,9 @@ it('passes on what fails in a worker thread', async () => {
     ...shard,
     state: { ...shard.state, b_enc: new Float32Array(1000) },
   }))
-  const broken = Engine.resume(plan, { ...state, shards: wrong }, 0)
-  const input = plan.saes.map(() => ({ lr: 0, lr_threshold: 0, lambda: 0 }))
-  await expect(broken.step(0, input)).rejects.toThrow('offset is out of bounds')
-  await broken.close()
+  await expect(Engine.resume(plan, { ...state, shards: wrong }, 0)).rejects.toThrow(
+    'offset is out of bounds',
+  )
 })
 
 async function nextBatch(

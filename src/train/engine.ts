@@ -9,22 +9,22 @@
  */
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
+import { ARCHITECTURES } from './architectures/index.ts'
 import {
   allDone,
   allocateShared,
+  COUNTS,
   type Command,
   INPUTS,
-  COUNTS,
   OUTPUTS,
   type RunPlan,
   type SharedState,
   sendCommand,
   wakeCoordinator,
 } from './control.ts'
-import { ARCHITECTURES } from './architectures/index.ts'
 import { thresholdFor } from './initialise.ts'
-import type { WorkerInput, WorkerMessage } from './shardWorker.ts'
 import { padded } from './ranges.ts'
+import type { WorkerInput, WorkerMessage } from './shardWorker.ts'
 import type { BiasState, EngineState, ScalarState, ShardSnapshot } from './state.ts'
 
 /** Of the last batch's least kept activation: what the next scan lets through, so that there is enough to choose from. */

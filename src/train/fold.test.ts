@@ -8,7 +8,7 @@ it('folds scale and bias so that the SAE reads raw activations as training read 
   const random = latentRandom(1, 2, 3)
   const fill = (length: number) => Float32Array.from({ length }, () => 2 * random() - 1)
   const trained = {
-    W_enc_rows: fill(d_sae * d_in),
+    W_enc: fill(d_sae * d_in),
     b_enc: fill(d_sae),
     W_dec: fill(d_sae * d_in),
     b_dec: fill(d_in),
@@ -17,7 +17,7 @@ it('folds scale and bias so that the SAE reads raw activations as training read 
   const raw = fill(n * d_in).map((v) => v * norm)
   const sae: Sae = {
     ...{ architecture: 'jumprelu', hook_name: 'hook_embed', d_in, d_sae, metadata: {} },
-    ...foldScale(trained, norm),
+    ...foldScale(trained, norm, { input_bias: true }),
   }
   const acts = encode(sae, raw)
   const recon = decode(sae, acts)
@@ -28,7 +28,7 @@ it('folds scale and bias so that the SAE reads raw activations as training read 
     for (let i = 0; i < d_sae; i++) {
       let pre = trained.b_enc[i]!
       for (let k = 0; k < d_in; k++)
-        pre += (raw[t * d_in + k]! / norm - trained.b_dec[k]!) * trained.W_enc_rows[i * d_in + k]!
+        pre += (raw[t * d_in + k]! / norm - trained.b_dec[k]!) * trained.W_enc[i * d_in + k]!
       if (pre <= trained.threshold[i]!) continue
       expect(acts.index[entry]).toBe(i)
       expect(acts.value[entry++]).toBeCloseTo(norm * pre, 4)

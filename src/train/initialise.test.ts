@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import type { SaeSpec } from './config.ts'
 import { HISTOGRAM_BINS, histogramBin, initialiseRows, thresholdFor } from './initialise.ts'
 
 describe('the first weights', () => {
-  const rows = (first: number, width: number, seed = 1) => {
+  const spec: SaeSpec = { hook: 'blocks.0.hook_resid_post', d_sae: 7, l0: 2 }
+  const rows = (first: number, width: number, other: { seed?: number; spec?: SaeSpec } = {}) => {
     const made = { W_enc: new Float32Array(width * 16), W_dec: new Float32Array(width * 16) }
-    initialiseRows(made, { d: 16, d_in: 11, first, width, seed, sae: 0 })
+    initialiseRows(made, { d_in: 11, d_out: 11, first, width, seed: 1, spec, ...other })
     return made
   }
 
@@ -19,9 +21,21 @@ describe('the first weights', () => {
     }
   })
 
-  it('do not depend on the shard that a latent falls into, but on the seed', () => {
+  it('are two sets of unit rows for a transcoder', () => {
+    const { W_enc, W_dec } = rows(0, 7, { spec: { ...spec, hook_out: 'blocks.0.hook_mlp_out' } })
+    for (let i = 0; i < 7; i++) {
+      const [read, written] = [W_enc, W_dec].map((W) => W.subarray(i * 16, (i + 1) * 16))
+      expect(Math.hypot(...read!)).toBeCloseTo(1, 6)
+      expect(Math.hypot(...written!)).toBeCloseTo(1, 6)
+      const cosine = read!.reduce((sum, v, k) => sum + v * written![k]!, 0)
+      expect(Math.abs(cosine)).toBeLessThan(0.95)
+    }
+  })
+
+  it('do not depend on the shard that a latent falls into, but on the seed and on the SAE', () => {
     expect(rows(3, 4).W_dec).toEqual(rows(0, 7).W_dec.slice(3 * 16))
-    expect(rows(0, 7, 2).W_dec).not.toEqual(rows(0, 7).W_dec)
+    expect(rows(0, 7, { seed: 2 }).W_dec).not.toEqual(rows(0, 7).W_dec)
+    expect(rows(0, 7, { spec: { ...spec, l0: 3 } }).W_dec).not.toEqual(rows(0, 7).W_dec)
   })
 })
 

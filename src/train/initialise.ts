@@ -14,7 +14,8 @@ export function latentRandom(seed: number, sae: number, latent: number): () => n
 /** A number for an SAE by what it is, not by its place in the run: trained alone it starts the same. */
 function identity({ hook, d_sae, l0, hook_out }: SaeSpec): number {
   let state = 0
-  for (const char of `${hook} ${d_sae} ${l0} ${hook_out ?? ''}`) state = mix(state ^ char.charCodeAt(0))
+  for (const char of `${hook} ${d_sae} ${l0} ${hook_out ?? ''}`)
+    state = mix(state ^ char.charCodeAt(0))
   return state
 }
 

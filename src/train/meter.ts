@@ -1,12 +1,13 @@
 /** Measurements of a run, averaged between points. */
 import type { RunPlan } from './control.ts'
 import type { StepInput, StepOutput } from './engine.ts'
-import { sparsityLoss } from './schedules.ts'
+import type { Failures } from './failures.ts'
+import { auxLoss, sparsityLoss } from './schedules.ts'
 import type { TrainPoint, TrainProgress } from './types.ts'
 
-type Sums = { n: number; mse: number; variance: number; l0: number; sparsity_loss: number }
+type Sums = Record<'n' | 'mse' | 'variance' | 'l0' | 'sparsity_loss' | 'aux_loss', number>
 
-const EMPTY: Sums = { n: 0, mse: 0, variance: 0, l0: 0, sparsity_loss: 0 }
+const EMPTY: Sums = { n: 0, mse: 0, variance: 0, l0: 0, sparsity_loss: 0, aux_loss: 0 }
 
 /** Adds up what each step measured and gives a point per SAE every `point_every_steps` and at the end. */
 export class Meter {
@@ -37,28 +38,34 @@ export class Meter {
     return this.#sums.map((sums) => ({ ...sums }))
   }
 
-  /** @param step steps taken, this one included. */
+  /** @param step steps taken, this one included. @param failures SAEs that give no points any more. */
   add(
     step: number,
     outputs: readonly StepOutput[],
     inputs: readonly StepInput[],
+    failures: Failures,
   ): TrainProgress | undefined {
-    for (const [i, { mse, variance, l0 }] of outputs.entries()) {
+    for (const [i, output] of outputs.entries()) {
+      const { mse, variance, aux, l0, mean_act } = output
+      const { spec, recipe } = this.#plan.saes[i]!
+      const { lambda } = inputs[i]!
       const sums = this.#sums[i]!
       sums.n++
       sums.mse += mse
       sums.variance += variance
       sums.l0 += l0
-      sums.sparsity_loss += sparsityLoss(l0, this.#plan.saes[i]!.spec.l0, inputs[i]!.lambda)
+      sums.sparsity_loss += sparsityLoss(recipe, { l0, l0_target: spec.l0, lambda, mean_act })
+      sums.aux_loss += auxLoss(recipe, aux)
     }
     const every = this.#plan.saes[0]!.recipe.point_every_steps
     if (step % every !== 0 && step !== this.#n_steps) return undefined
     const now_ms = performance.now()
     const tokens_per_s =
       ((step - this.#point_step) * this.#plan.batch_size * 1000) / (now_ms - this.#point_ms)
-    const points = this.#plan.saes.map(({ spec }, i): TrainPoint => {
-      const { n, mse, variance, l0, sparsity_loss } = this.#sums[i]!
-      return {
+    const points = this.#plan.saes.flatMap(({ spec }, i): TrainPoint[] => {
+      if (failures[i]) return []
+      const { n, mse, variance, l0, sparsity_loss, aux_loss } = this.#sums[i]!
+      const point = {
         hook: spec.hook,
         d_sae: spec.d_sae,
         l0_target: spec.l0,
@@ -67,13 +74,14 @@ export class Meter {
         n_tokens: step * this.#plan.batch_size,
         mse: mse / n,
         sparsity_loss: sparsity_loss / n,
-        aux_loss: 0,
+        aux_loss: aux_loss / n,
         lambda: inputs[i]!.lambda,
         l0: l0 / n,
         fvu: mse / variance,
         dead: outputs[i]!.dead,
         tokens_per_s,
       }
+      return [point]
     })
     this.#sums = this.#plan.saes.map(() => ({ ...EMPTY }))
     this.#point_ms = now_ms

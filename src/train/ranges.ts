@@ -64,7 +64,9 @@ export function dealShards(
 ): number[] {
   const load = new Float64Array(n_threads)
   const owners = new Array<number>(ranges.length)
-  const byWidth = ranges.map((_, i) => i).sort((a, b) => ranges[b]!.width - ranges[a]!.width || a - b)
+  const byWidth = ranges
+    .map((_, i) => i)
+    .sort((a, b) => ranges[b]!.width - ranges[a]!.width || a - b)
   for (const shard of byWidth) {
     let least = first % n_threads
     for (let i = 0; i < n_threads; i++) {

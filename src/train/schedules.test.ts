@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { resolveRecipe } from './config.ts'
-import { lambdaAt, lrFactor, sparsityLoss, sparsitySlope } from './schedules.ts'
+import { followL0, followsL0, lambdaAt, lrFactor, prices, sparsityLoss } from './schedules.ts'
 
 describe('the learning rate', () => {
   const recipe = { lr_warmup_steps: 10, lr_decay: 0.2 }
@@ -36,12 +36,37 @@ describe('the sparsity loss', () => {
     expect([0, 1, 2, 3, 4].map((step) => lambdaAt(step, recipe))).toEqual([0.5, 1, 1.5, 2, 2])
   })
 
+  const target = { architecture: 'jumprelu', sparsity: 'target' } as const
+  const at = (l0: number) => ({ l0, l0_target: 32, lambda: 0.5, mean_act: 7 })
+
   it('is quadratic about the target, with the linear penalty at twice the target', () => {
-    expect(sparsityLoss(48, 32, 0.5)).toBeCloseTo((0.5 / 64) * 256, 12)
-    expect(sparsitySlope(64, 32, 0.5)).toBe(0.5)
-    expect(sparsitySlope(32, 32, 0.5)).toBe(0)
+    expect(sparsityLoss(target, at(48))).toBeCloseTo((0.5 / 64) * 256, 12)
+    expect(prices(target, at(64))).toEqual({ sparsity_slope: 0.5, activation_price: 0 })
+    expect(prices(target, at(32)).sparsity_slope).toBe(0)
     const [l0, step] = [21, 1e-4]
-    const difference = sparsityLoss(l0 + step, 32, 0.5) - sparsityLoss(l0 - step, 32, 0.5)
-    expect(sparsitySlope(l0, 32, 0.5)).toBeCloseTo(difference / (2 * step), 8)
+    const difference = sparsityLoss(target, at(l0 + step)) - sparsityLoss(target, at(l0 - step))
+    expect(prices(target, at(l0)).sparsity_slope).toBeCloseTo(difference / (2 * step), 8)
+  })
+
+  it('is linear in L0, or in the activations, where lambda is fixed, and none where latents are counted', () => {
+    const fixed = { architecture: 'jumprelu', sparsity: 'fixed' } as const
+    expect(sparsityLoss(fixed, at(48))).toBe(24)
+    expect(prices(fixed, at(48))).toEqual({ sparsity_slope: 0.5, activation_price: 0 })
+    const relu = { architecture: 'relu', sparsity: 'fixed' } as const
+    expect(sparsityLoss(relu, at(48))).toBe(3.5)
+    expect(prices(relu, at(48))).toEqual({ sparsity_slope: 0, activation_price: 0.5 })
+    const topk = { architecture: 'topk', sparsity: 'target' } as const
+    expect(sparsityLoss(topk, at(48))).toBe(0)
+    expect(prices(topk, at(48))).toEqual({ sparsity_slope: 0, activation_price: 0 })
+  })
+
+  it('follows L0 where activations are paid for and it has a target', () => {
+    expect(followsL0({ architecture: 'gated', sparsity: 'target' })).toBe(true)
+    expect(followsL0({ architecture: 'gated', sparsity: 'fixed' })).toBe(false)
+    expect(followsL0(target)).toBe(false)
+    expect(followL0(0.3, 32, 32)).toBe(0.3)
+    expect(followL0(0.3, 64, 32)).toBeCloseTo(0.3 * Math.exp(0.02), 12)
+    expect(followL0(0.3, 640, 32)).toBe(followL0(0.3, 64, 32))
+    expect(followL0(0.3, 0, 32)).toBeCloseTo(0.3 * Math.exp(-0.02), 12)
   })
 })

@@ -32,7 +32,7 @@ export function followsL0({ architecture, sparsity }: Sparsity): boolean {
   return sparsity === 'target' && ARCHITECTURES[architecture].pays_activation
 }
 
-/** Share by which lambda moves a step when L0 is twice its target or more; half as much downwards when L0 is 0. */
+/** Share by which lambda moves in a step when L0 is twice its target or more, or 0. */
 const FOLLOW_RATE = 0.02
 
 /**
@@ -72,4 +72,12 @@ export function prices(
   if (!learns_threshold) return { sparsity_slope: 0, activation_price: 0 }
   const slope = sparsity === 'fixed' ? lambda : lambda * (l0 / l0_target - 1)
   return { sparsity_slope: slope, activation_price: 0 }
+}
+
+/** The auxiliary loss: the gate's own reconstruction as it is, AuxK with its weight. */
+export function auxLoss(
+  { architecture, aux_weight }: Pick<ResolvedRecipe, 'architecture' | 'aux_weight'>,
+  aux: number,
+): number {
+  return ARCHITECTURES[architecture].gated ? aux : aux_weight * aux
 }

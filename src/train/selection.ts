@@ -74,8 +74,7 @@ export function countUpper(values: Float32Array, histogram: Int32Array): void {
 export function countLower(values: Float32Array, upper: number, histogram: Int32Array): void {
   const own = new Int32Array(SELECTION_BINS)
   const bits = bitsOf(values)
-  for (let e = 0; e < bits.length; e++)
-    if (bits[e]! >>> 16 === upper) own[bits[e]! & 0xffff]!++
+  for (let e = 0; e < bits.length; e++) if (bits[e]! >>> 16 === upper) own[bits[e]! & 0xffff]!++
   addTo(histogram, own)
 }
 

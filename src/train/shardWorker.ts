@@ -16,14 +16,7 @@ import {
 import { HISTOGRAM_BINS, histogramBin, initialiseRows } from './initialise.ts'
 import { padded } from './ranges.ts'
 import { prices } from './schedules.ts'
-import {
-  binOfLargest,
-  countLower,
-  countUpper,
-  floatOf,
-  leastOfTop,
-  shareTop,
-} from './selection.ts'
+import { binOfLargest, countLower, countUpper, floatOf, leastOfTop, shareTop } from './selection.ts'
 import { SaeSlice } from './slice.ts'
 import { SHARD_STATE, type ShardSnapshot, type ShardState } from './state.ts'
 

@@ -11,7 +11,7 @@
  */
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { onnxGraph } from '../formats/index.ts'
-import { type Architecture, ARCHITECTURES, type ArchitectureName } from './architectures/index.ts'
+import { ARCHITECTURES, type Architecture, type ArchitectureName } from './architectures/index.ts'
 import type { ResolvedRecipe } from './config.ts'
 import { type Kernels, type KernelVariant, openKernels } from './kernels/load.ts'
 import { MemoryPlan, planShard, planShared, ShardView } from './kernels/shard.ts'
@@ -398,8 +398,7 @@ export class SaeSlice {
     const residual = this.#residuals.get(0)!
     for (let row = 0; row < n; row++)
       for (let o = 0; o < skip.width; o++)
-        skip.columns[row * skip.width + o] =
-          (2 / n) * residual[row * stride + skip.first + o]!
+        skip.columns[row * skip.width + o] = (2 / n) * residual[row * stride + skip.first + o]!
     await this.#sessions.outer!.run(
       {
         a: new Tensor('float32', skip.columns, [n, skip.width]),
@@ -501,8 +500,7 @@ function listDead(view: ShardView): void {
 function copyRows(from: Float32Array, d: number, to: Float32Array, stride: number): void {
   if (d === stride) to.set(from)
   else
-    for (let n = 0; n * d < from.length; n++)
-      to.set(from.subarray(n * d, (n + 1) * d), n * stride)
+    for (let n = 0; n * d < from.length; n++) to.set(from.subarray(n * d, (n + 1) * d), n * stride)
 }
 
 /** pre [m, width] = x [m, d] W^T + b, W [width, d]. */

@@ -118,21 +118,71 @@ describe('train', () => {
     await expect(train({ ...options, ...(recipe && { recipe }) })).rejects.toThrow('learning_rate')
   })
 
-  it('stops at activations that are not finite', async () => {
-    const options = smallRun(await newFolder())
+  it('stops an SAE alone whose activations are not finite, keeps its last good state, and says so', async () => {
+    const [out, whole] = [await newFolder(), await newFolder()]
+    const options = smallRun(out)
+    const recipe = { ...options.recipe, checkpoint_every_steps: 4 }
     const { source } = options
-    const poisoned: TrainOptions['source'] = {
+    // The second site breaks in the batch of step 7.
+    const poisoned = (from: number): TrainOptions['source'] => ({
       ...source,
       async *batches(request) {
+        let index = request.first_batch ?? 0
         for await (const batch of source.batches(request)) {
-          batch.acts.get(HOOKS[1])![5] = Number.NaN
+          if (index++ >= from) batch.acts.get(HOOKS[1])![5] = Number.NaN
           yield batch
         }
       },
+    })
+    const points: TrainPoint[] = []
+    const result = await train({
+      ...options,
+      recipe,
+      source: poisoned(6),
+      onPoint: (progress) => points.push(...progress.points),
+    })
+    expect(result.saes.map(({ failed }) => failed?.step)).toEqual([undefined, 7, 7])
+    expect(result.saes[1]!.failed).toMatchObject({ last_good_step: 4 })
+    expect(result.saes[1]!.failed!.reason).toContain('the loss of blocks.1.hook_mlp_out is NaN')
+    expect((await readdir(result.saes[1]!.folder)).sort()).toEqual([
+      'failed.json',
+      'last_good.safetensors',
+    ])
+    expect(points.filter(({ step }) => step > 7).map(({ hook }) => hook)).not.toContain(HOOKS[1])
+    expect(points.every(({ mse }) => Number.isFinite(mse))).toBe(true)
+    // The other SAE is what it would have been.
+    await train({ ...smallRun(whole), recipe })
+    const path = join(HOOKS[0], 'width_67', 'l0_4', 'sae_weights.safetensors')
+    expect((await weightFiles(out)).get(path)).toBe((await weightFiles(whole)).get(path))
+
+    await expect(
+      train({ ...smallRun(await newFolder()), saes: [options.saes[1]!], source: poisoned(0) }),
+    ).rejects.toThrow('the loss of blocks.1.hook_mlp_out is NaN')
+  })
+
+  it('trains the same SAE whatever is trained beside it', async () => {
+    const [together, alone] = [await newFolder(), await newFolder()]
+    await train(smallRun(together))
+    const options = smallRun(alone)
+    for (const spec of [...options.saes].reverse())
+      await train({ ...options, saes: [spec], threads: 1 })
+    expect(await weightFiles(alone)).toEqual(await weightFiles(together))
+  })
+
+  it('waits between steps where it is held', async () => {
+    const options = smallRun(await newFolder())
+    let [asked, waited] = [0, 0]
+    const hold = () => {
+      if (++asked !== 3) return undefined
+      return new Promise<void>((resolve) => {
+        setTimeout(() => {
+          waited++
+          resolve()
+        }, 20)
+      })
     }
-    await expect(train({ ...options, source: poisoned })).rejects.toThrow(
-      'the loss of blocks.1.hook_mlp_out is NaN at step 1',
-    )
+    await train({ ...options, hold })
+    expect([asked, waited]).toEqual([20, 1])
   })
 
   it('finds the planted dictionary at the sparsity asked for', async () => {

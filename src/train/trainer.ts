@@ -2,14 +2,15 @@
  * `train`: every SAE of a suite from one pass over the batches.
  *
  * (1) Settle the recipe of each SAE. (2) Take up the newest checkpoint, or initialise from the first batch. (3) Step:
- * while the workers compute, fetch the next batch; measure, checkpoint, listen for the abort signal. (4) Fold scale and
- * bias, save each SAE with the manifest of the run, remove the checkpoints.
+ * while the workers compute, fetch the next batch; measure, checkpoint, listen for the abort signal; an SAE whose loss is no
+ * longer finite stops alone. (4) Checkpoint once more, fold scale and bias, save each SAE with the manifest of the run,
+ * remove the checkpoints.
  */
 import { createHash } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import type { TrainingBatch } from '../activations/index.ts'
 import { saveSae } from '../sae/disk.ts'
-import { type Sae, saeFolder } from '../sae/index.ts'
+import { saeFolder } from '../sae/index.ts'
+import { assemble } from './assemble.ts'
 import {
   type Checkpoint,
   type RunConfig,
@@ -17,250 +18,224 @@ import {
   removeCheckpoints,
   writeCheckpoint,
 } from './checkpoint.ts'
-import { resolveRecipe } from './config.ts'
 import type { RunPlan, SaePlan } from './control.ts'
 import { Engine, type StepInput, type StepOutput } from './engine.ts'
 import { TrainingStopped } from './errors.ts'
-import { foldScale } from './fold.ts'
-import { kernelVariant } from './kernels/load.ts'
+import { type Failures, findFailures, forgetFailure, recordFailure } from './failures.ts'
 import { Meter } from './meter.ts'
-import { lambdaAt, lrFactor } from './schedules.ts'
-import { padded, shardRanges } from './slice.ts'
-import type { EngineState } from './state.ts'
+import { planRun, runConfig, sitesOf } from './plan.ts'
+import { followL0, followsL0, lambdaAt, lrFactor } from './schedules.ts'
 import type { TrainOptions, TrainPoint, TrainResult } from './types.ts'
 
 /**
  * Trains every SAE on the same batches and saves them, taking up a checkpoint in `out` by itself. The same source, seed,
- * recipe and shards give the same bytes, whatever the number of threads and however often the run was interrupted.
+ * recipe and shards give the same bytes, whatever the number of threads, however often the run was interrupted, and whatever
+ * other SAEs are trained with it.
  * @throws TrainingStopped when `signal` aborts: after the current step, with a checkpoint written. RangeError if nothing
- *   is asked for, a site is not in the source, or a checkpoint of another configuration lies in `out`.
+ *   is asked for, a site is not in the source, a checkpoint of another configuration lies in `out`, or every SAE failed.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { source, out, seed, batch_size, signal, onPoint } = options
-  const n_steps = Math.floor(options.n_tokens / batch_size)
+  const n_steps = Math.floor(options.n_tokens / options.batch_size)
   const plan = planRun(options, n_steps)
   const config = runConfig(options, plan, n_steps)
   const started_ms = performance.now()
-  const checkpoint = await readCheckpoint(out, config)
-  const first = checkpoint?.step ?? 0
-  const meter = new Meter(plan, n_steps, first, checkpoint?.window)
+  const checkpoint = await readCheckpoint(options.out, config)
+  const run = new Run(options, plan, config, n_steps, checkpoint)
+  const batches = openBatches(options, run.first)
+  try {
+    await run.begin(batches)
+    while (run.step < n_steps) await run.advance(batches)
+    const saes = await run.save()
+    const n_tokens = n_steps * options.batch_size
+    return { n_steps, n_tokens, wall_ms: performance.now() - started_ms, saes }
+  } finally {
+    await run.close()
+    await batches.close()
+  }
+}
 
-  const batches = source.batches({ batch_size, seed, first_batch: first })[Symbol.asyncIterator]()
-  const hooks = [...new Set(options.saes.map(({ hook }) => hook))]
-  const next = async (): Promise<Float32Array[]> => {
-    const { value, done } = await batches.next()
-    if (done) throw new RangeError('train: the source of activations ended; it must be endless')
-    return siteBatch(value, hooks, batch_size)
+/** A run under way. */
+class Run {
+  /** Steps taken before this call, and by now. */
+  readonly first: number
+  step: number
+  readonly #options: TrainOptions
+  readonly #plan: RunPlan
+  readonly #config: RunConfig
+  readonly #n_steps: number
+  readonly #checkpoint: Checkpoint | undefined
+  readonly #meter: Meter
+  readonly #lambdas: number[]
+  #failures: Failures
+  #engine: Engine | undefined
+  /** Which of the engine's two batches is next. */
+  #slot = 0
+  #last: readonly TrainPoint[] = []
+
+  constructor(
+    options: TrainOptions,
+    plan: RunPlan,
+    config: RunConfig,
+    n_steps: number,
+    checkpoint: Checkpoint | undefined,
+  ) {
+    this.#options = options
+    this.#plan = plan
+    this.#config = config
+    this.#n_steps = n_steps
+    this.#checkpoint = checkpoint
+    this.first = checkpoint?.step ?? 0
+    this.step = this.first
+    this.#meter = new Meter(plan, n_steps, this.first, checkpoint?.window)
+    this.#lambdas = [...(checkpoint?.lambdas ?? plan.saes.map(({ recipe }) => recipe.lambda))]
+    this.#failures = checkpoint?.failures ?? {}
   }
 
-  let engine: Engine | undefined
-  let last: readonly TrainPoint[] = []
-  try {
-    let slot = 0
-    if (first < n_steps) {
-      const batch = await next()
-      engine = checkpoint
-        ? Engine.resume(plan, checkpoint.state, first)
-        : await Engine.start(plan, batch)
-      engine.put(slot, batch)
-    } else if (checkpoint) engine = Engine.resume(plan, checkpoint.state, first)
-    if (!engine) throw new RangeError('train: no step to take')
+  /** Starts the engine, with the first batch where there is a step to take. */
+  async begin(batches: Batches): Promise<void> {
+    const batch = this.step < this.#n_steps ? await batches.next() : undefined
+    const checkpoint = this.#checkpoint
+    this.#engine = checkpoint
+      ? await Engine.resume(this.#plan, checkpoint.state, checkpoint.step)
+      : await Engine.start(this.#plan, batch!)
+    for (const sae of Object.keys(this.#failures)) this.#engine.drop(Number(sae))
+    if (batch) this.#engine.put(this.#slot, batch)
+  }
 
-    for (let step = first; step < n_steps; step++) {
-      const inputs = plan.saes.map(({ recipe }): StepInput => {
-        const factor = lrFactor(step, n_steps, recipe)
-        return {
-          lr: recipe.lr * factor,
-          lr_threshold: recipe.lr_threshold * factor,
-          lambda: lambdaAt(step, recipe),
-        }
-      })
-      const other = 1 - slot
-      const running = engine.step(slot, inputs)
-      const fetching =
-        step + 1 < n_steps ? next().then((batch) => engine!.put(other, batch)) : undefined
-      const [outputs] = await Promise.all([running, fetching])
-      slot = other
-      checkFinite(plan, outputs, step + 1)
-      const progress = meter.add(step + 1, outputs, inputs)
-      if (progress) {
-        last = progress.points
-        onPoint?.(progress)
-      }
-      const { checkpoint_every_steps } = plan.saes[0]!.recipe
-      const stop = signal?.aborted === true && step + 1 < n_steps
-      if (stop || ((step + 1) % checkpoint_every_steps === 0 && step + 1 < n_steps)) {
-        const made: Checkpoint = {
-          step: step + 1,
-          config,
-          state: await engine.snapshot(),
-          window: meter.window(),
-        }
-        const path = await writeCheckpoint(out, made)
-        if (stop) throw new TrainingStopped(path, step + 1, n_steps)
-      }
+  /** One step, and the fetching of the next batch meanwhile. */
+  async advance(batches: Batches): Promise<void> {
+    const { signal, hold, onPoint } = this.#options
+    const engine = this.#engine!
+    await hold?.()
+    const inputs = this.#plan.saes.map((sae, i) => this.#input(sae, i))
+    const other = 1 - this.#slot
+    const running = engine.step(this.#slot, inputs)
+    const isLast = this.step + 1 === this.#n_steps
+    const fetching = isLast ? undefined : batches.next().then((batch) => engine.put(other, batch))
+    const [outputs] = await Promise.all([running, fetching])
+    this.#slot = other
+    this.step++
+    await this.#dropFailed(outputs)
+    for (const [i, { l0 }] of outputs.entries())
+      this.#lambdas[i] = followL0(this.#lambdas[i]!, l0, this.#plan.saes[i]!.spec.l0)
+    const progress = this.#meter.add(this.step, outputs, inputs, this.#failures)
+    if (progress) {
+      this.#last = progress.points
+      onPoint?.(progress)
     }
+    // The last step is followed by one too: saving may fail, and must not cost the run.
+    const stop = signal?.aborted === true && !isLast
+    const { checkpoint_every_steps } = this.#plan.saes[0]!.recipe
+    if (!stop && !isLast && this.step % checkpoint_every_steps !== 0) return
+    const path = await this.#writeCheckpoint()
+    if (stop) throw new TrainingStopped(path, this.step, this.#n_steps)
+  }
 
-    const state = await engine.snapshot()
+  /** Saves what was trained and removes the checkpoints. */
+  async save(): Promise<TrainResult['saes']> {
+    const { out, source } = this.#options
+    const state = await this.#engine!.snapshot()
     const saes: TrainResult['saes'][number][] = []
-    for (const [i, { spec }] of plan.saes.entries()) {
+    for (const [i, plan] of this.#plan.saes.entries()) {
+      const { spec } = plan
       const folder = saeFolder(out, spec.hook, spec.d_sae, spec.l0)
-      await saveSae(
-        folder,
-        assemble(plan, i, state, source.norm(spec.hook), manifest(options, config, plan.saes[i]!)),
+      const last = this.#last.find(
+        ({ hook, d_sae, l0_target }) =>
+          hook === spec.hook && d_sae === spec.d_sae && l0_target === spec.l0,
       )
-      saes.push({ spec, folder, last: last[i] })
+      const failed = this.#failures[i]
+      if (!failed) {
+        const metadata = manifest(this.#options, this.#config, plan, source.norm(spec.hook))
+        await saveSae(folder, assemble(plan, i, state, metadata))
+        await forgetFailure(folder)
+      }
+      saes.push({ spec, folder, last, ...(failed ? { failed } : {}) })
     }
     await removeCheckpoints(out)
-    return {
-      n_steps,
-      n_tokens: n_steps * batch_size,
-      wall_ms: performance.now() - started_ms,
-      saes,
-    }
-  } finally {
-    await engine?.close()
-    await batches.return?.()
+    return saes
   }
-}
 
-function planRun(options: TrainOptions, n_steps: number): RunPlan {
-  const { source, saes, batch_size, n_tokens } = options
-  if (saes.length === 0) throw new RangeError('train: no SAE is asked for')
-  if (n_steps < 1) {
-    throw new RangeError(
-      `train: n_tokens ${n_tokens} is less than one batch of ${batch_size}; ask for more tokens or smaller batches`,
-    )
+  async close(): Promise<void> {
+    await this.#engine?.close()
   }
-  const hooks = [...new Set(saes.map(({ hook }) => hook))]
-  const plans = saes.map((spec): SaePlan => {
-    if (!source.hooks.includes(spec.hook)) {
-      throw new RangeError(
-        `train: ${spec.hook} is not in the source of activations, which has ${source.hooks.join(', ')}`,
-      )
+
+  #input({ recipe }: SaePlan, i: number): StepInput {
+    const factor = lrFactor(this.step, this.#n_steps, recipe)
+    return {
+      lr: recipe.lr * factor,
+      lr_threshold: recipe.lr_threshold * factor,
+      lambda: followsL0(recipe) ? this.#lambdas[i]! : lambdaAt(this.step, recipe),
     }
-    if (!(spec.l0 > 0 && spec.l0 < spec.d_sae))
-      throw new RangeError(
-        `train: l0 ${spec.l0} of ${spec.hook} must lie between 0 and d_sae ${spec.d_sae}`,
-      )
-    const d_in = source.width(spec.hook)
-    const recipe = resolveRecipe(options.recipe ?? {}, {
-      d_in,
-      d_sae: spec.d_sae,
-      n_steps,
-      n_tokens,
+  }
+
+  async #dropFailed(outputs: readonly StepOutput[]): Promise<void> {
+    const { out } = this.#options
+    for (const { sae, reason } of findFailures(this.#plan, outputs, this.#failures)) {
+      const failure = { sae, step: this.step, reason }
+      const noted = await recordFailure(out, this.#config, this.#plan, failure)
+      this.#failures = { ...this.#failures, [sae]: noted }
+      this.#engine!.drop(sae)
+    }
+    const failures = Object.values(this.#failures)
+    if (failures.length < this.#plan.saes.length) return
+    throw new RangeError(`train: ${failures[0]!.reason} (step ${this.step})`)
+  }
+
+  async #writeCheckpoint(): Promise<string> {
+    return writeCheckpoint(this.#options.out, {
+      step: this.step,
+      config: this.#config,
+      state: await this.#engine!.snapshot(),
+      lambdas: this.#lambdas,
+      failures: this.#failures,
+      window: this.#meter.window(),
     })
-    const norm = source.norm(spec.hook)
-    if (!(norm > 0))
-      throw new RangeError(`train: ${spec.hook} has norm ${norm}; its activations are all zero`)
-    return {
-      spec,
-      d_in,
-      scale: 1 / norm,
-      site: hooks.indexOf(spec.hook),
-      n_shards: Math.min(recipe.shards, spec.d_sae),
-      recipe,
-    }
-  })
-  const most = Math.max(...plans.map(({ n_shards }) => n_shards))
+  }
+}
+
+/** Batches as the engine takes them: raw activations per site. */
+type Batches = { next(): Promise<Float32Array[]>; close(): Promise<void> }
+
+function openBatches({ source, saes, batch_size, seed }: TrainOptions, first: number): Batches {
+  const sites = sitesOf(saes)
+  const batches = source.batches({ batch_size, seed, first_batch: first })[Symbol.asyncIterator]()
   return {
-    batch_size,
-    seed: options.seed,
-    n_threads: Math.max(1, Math.min(options.threads ?? availableParallelism(), most)),
-    variant: kernelVariant(),
-    saes: plans,
+    async next() {
+      const { value, done } = await batches.next()
+      if (done) throw new RangeError('train: the source of activations ended; it must be endless')
+      const { n_tokens, acts }: TrainingBatch = value
+      if (n_tokens !== batch_size) {
+        throw new RangeError(
+          `train: the source gave a batch of ${n_tokens} tokens, expected ${batch_size}`,
+        )
+      }
+      return sites.map((site) => acts.get(site)!)
+    },
+    async close() {
+      await batches.return?.()
+    },
   }
 }
 
-function checkFinite(plan: RunPlan, outputs: readonly StepOutput[], step: number): void {
-  for (const [i, { mse }] of outputs.entries()) {
-    if (Number.isFinite(mse)) continue
-    const { hook } = plan.saes[i]!.spec
-    throw new RangeError(
-      `train: the loss of ${hook} is ${mse} at step ${step}: its activations hold numbers that are not finite, or lr ${plan.saes[i]!.recipe.lr} is too high`,
-    )
-  }
-}
-
-/** All that decides the bytes of the result. */
-function runConfig(options: TrainOptions, plan: RunPlan, n_steps: number): RunConfig {
-  return {
-    data_hash: options.source.hash,
-    seed: options.seed,
-    batch_size: options.batch_size,
-    n_steps,
-    kernels: plan.variant,
-    saes: plan.saes.map(({ spec, d_in, n_shards, recipe }) => ({
-      ...spec,
-      d_in,
-      n_shards,
-      recipe,
-    })),
-  }
-}
-
-function manifest(options: TrainOptions, config: RunConfig, sae: SaePlan): Record<string, unknown> {
+function manifest(
+  options: TrainOptions,
+  config: RunConfig,
+  { spec, ranges, recipe }: SaePlan,
+  input_norm: number,
+): Record<string, unknown> {
   return {
     ...options.model_metadata,
     training: {
       ...config,
       saes: undefined,
-      config_hash: createHash('sha256').update(JSON.stringify(config)).digest('hex'),
+      config_hash: createHash('sha256')
+        .update(JSON.stringify({ ...config, saes: [spec, recipe] }))
+        .digest('hex'),
       n_tokens: Number(config.n_steps) * options.batch_size,
-      l0_target: sae.spec.l0,
-      input_norm: options.source.norm(sae.spec.hook),
-      n_shards: sae.n_shards,
-      recipe: sae.recipe,
+      l0_target: spec.l0,
+      input_norm,
+      n_shards: ranges.length,
+      recipe,
     },
-  }
-}
-
-function siteBatch(
-  batch: TrainingBatch,
-  hooks: readonly TrainOptions['saes'][number]['hook'][],
-  batch_size: number,
-): Float32Array[] {
-  if (batch.n_tokens !== batch_size) {
-    throw new RangeError(
-      `train: the source gave a batch of ${batch.n_tokens} tokens, expected ${batch_size}`,
-    )
-  }
-  return hooks.map((hook) => batch.acts.get(hook)!)
-}
-
-/** One SAE out of its shards, unpadded and folded. */
-function assemble(
-  plan: RunPlan,
-  sae: number,
-  state: EngineState,
-  norm: number,
-  metadata: Record<string, unknown>,
-): Sae {
-  const { spec, d_in, n_shards } = plan.saes[sae]!
-  const d = padded(d_in)
-  const W_enc_rows = new Float32Array(spec.d_sae * d_in)
-  const W_dec = new Float32Array(spec.d_sae * d_in)
-  const b_enc = new Float32Array(spec.d_sae)
-  const threshold = new Float32Array(spec.d_sae)
-  const ranges = shardRanges(spec.d_sae, n_shards)
-  for (const snapshot of state.shards.filter((shard) => shard.sae === sae)) {
-    const { first, width } = ranges[snapshot.shard]!
-    const from = snapshot.state
-    b_enc.set(from.b_enc, first)
-    threshold.set(from.threshold, first)
-    for (let i = 0; i < width; i++) {
-      const row = i * d
-      W_enc_rows.set(from.W_enc.subarray(row, row + d_in), (first + i) * d_in)
-      W_dec.set(from.W_dec.subarray(row, row + d_in), (first + i) * d_in)
-    }
-  }
-  const b_dec = state.biases[sae]!.b_dec.slice(0, d_in)
-  return {
-    architecture: 'jumprelu',
-    hook_name: spec.hook,
-    d_in,
-    d_sae: spec.d_sae,
-    ...foldScale({ W_enc_rows, b_enc, W_dec, b_dec, threshold }, norm),
-    metadata,
   }
 }

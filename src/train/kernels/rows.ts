@@ -43,7 +43,8 @@ function decodeRows(s: PlainShard, { row_start, index, value }: Rows, out: Float
       if (value[e]! <= s.threshold[i]!) continue
       n_active++
       s.paid += value[e]!
-      for (let k = 0; k < s.d_out; k++) out[n * s.d_out + k]! += value[e]! * s.W_dec[i * s.d_out + k]!
+      for (let k = 0; k < s.d_out; k++)
+        out[n * s.d_out + k]! += value[e]! * s.W_dec[i * s.d_out + k]!
     }
   }
   return n_active

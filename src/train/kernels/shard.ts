@@ -194,8 +194,7 @@ export class ShardView {
   }
 }
 
-const isInt = (name: ScalarName): boolean =>
-  (INT_SCALARS as readonly ScalarName[]).includes(name)
+const isInt = (name: ScalarName): boolean => (INT_SCALARS as readonly ScalarName[]).includes(name)
 
 function entries<K extends string, V>(table: Readonly<Record<K, V>>): [K, V][] {
   return Object.entries(table) as [K, V][]
