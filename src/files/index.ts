@@ -14,4 +14,11 @@ export {
   readText,
 } from './read.ts'
 export { packageVersion } from './version.ts'
-export { type FileContent, makeFolder, removePath, writeFileAtomic, writeJson } from './write.ts'
+export {
+  appendText,
+  type FileContent,
+  makeFolder,
+  removePath,
+  writeFileAtomic,
+  writeJson,
+} from './write.ts'

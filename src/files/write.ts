@@ -6,7 +6,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { appendFile, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { explainFileError } from './errors.ts'
 
@@ -43,6 +43,19 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
  */
 export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(value, undefined, 2)}\n`)
+}
+
+/**
+ * Adds text (as UTF-8) to the end of a file, which is made where missing. Not atomic: a kill may leave the first part of it.
+ * @throws FileError as `writeFileAtomic`.
+ */
+export async function appendText(path: string, text: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    await appendFile(path, text)
+  } catch (error) {
+    throw await explainFileError(error, 'write', path, needs(text, { n_bytes: 0 }))
+  }
 }
 
 /**

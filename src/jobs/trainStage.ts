@@ -6,6 +6,7 @@ import { saeFolder } from '../sae/index.ts'
 import { type SaeSpec, train } from '../train/index.ts'
 import type { PipelineConfig, PipelineEvent } from './config.ts'
 import { beginSuite } from './plan.ts'
+import { PointsFile } from './pointsFile.ts'
 import type { SuiteFile } from './suiteFile.ts'
 
 /** Settings of a training from a store that is there already: no text, so nothing is captured or measured. */
@@ -30,6 +31,7 @@ export async function trainSaes(
   const { out, batch_size, n_tokens, seed, threads, recipe } = config
   const { name, hash } = store.manifest.model
   say(`training ${saes.length} SAE${saes.length === 1 ? '' : 's'}`, 0)
+  const file = new PointsFile(out)
   await train({
     source: store,
     saes,
@@ -45,8 +47,9 @@ export async function trainSaes(
     onPoint: ({ step, n_steps, points }) => {
       say(`training: step ${step} of ${n_steps}`, step / n_steps)
       report({ type: 'points', points })
+      file.add(points)
     },
-  })
+  }).finally(() => file.close())
   for (const spec of saes) report({ type: 'suite', change: 'trained', spec })
 }
 

@@ -8,7 +8,7 @@ import { padBatch } from './batch.ts'
 import { type HookName, isReadOnly } from './hooks.ts'
 import { rmsNormalize } from './logits.ts'
 import { openModel } from './openModel.ts'
-import type { HookEdit } from './types.ts'
+import type { HookActs, HookEdit } from './types.ts'
 
 const TINY = join(packageRoot(), 'test/fixtures/gemma2-tiny')
 const TOLERANCE = 1e-5
@@ -166,6 +166,44 @@ describe('edits', () => {
       logits: 'last',
     })
     expectClose(last.logits, whole.logits!, TOLERANCE)
+  })
+})
+
+describe('reads', () => {
+  it('see a site as it is after its edits, in the order of the pass, and change nothing', async () => {
+    const seen = new Map<HookName, Float32Array>()
+    const reads = model.hooks.toReversed().map((hook) => ({
+      hook,
+      read: ({ data }: HookActs) => void seen.set(hook, data.slice()),
+    }))
+    const edits = [add('blocks.1.hook_mlp_out')]
+    const { logits, acts } = await model.forward(batch, { edits, reads, logits: true })
+    expect(acts.size).toBe(0)
+    expect([...seen.keys()]).toEqual(model.hooks)
+    const returned = await model.forward(batch, { edits, hooks: model.hooks, logits: true })
+    for (const hook of model.hooks) expect(seen.get(hook)).toEqual(returned.acts.get(hook)!.data)
+    expect(logits).toEqual(returned.logits)
+  })
+
+  it('let an edit at a later site depend on an earlier one', async () => {
+    const [ln2, mlp] = ['blocks.2.ln2.hook_normalized', 'blocks.2.hook_mlp_out'] as const
+    const found = new Float32Array(values(mlp).length)
+    const { acts } = await model.forward(batch, {
+      hooks: [mlp],
+      reads: [{ hook: ln2, read: ({ data }) => found.set(data) }],
+      edits: [{ hook: mlp, apply: ({ data }) => data.set(found) }],
+    })
+    expect(acts.get(mlp)!.data).toEqual(values(ln2))
+  })
+
+  it('reach no further than the last site, and not before the beginning', async () => {
+    const reached: HookName[] = []
+    const read = (hook: HookName) => ({ hook, read: () => void reached.push(hook) })
+    await model.forward(batch, { reads: [read('blocks.1.hook_resid_mid')] })
+    expect(reached).toEqual(['blocks.1.hook_resid_mid'])
+    const from = plain.acts.get(post)!
+    const early = model.forward(batch, { from, reads: [read('hook_embed')] })
+    await expect(early).rejects.toThrow(/lies before/)
   })
 })
 

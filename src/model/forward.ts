@@ -3,8 +3,8 @@
  *
  * 1. embed, then per block: attn (resid_pre to z), mlp (resid_pre and z to attn_out, resid_mid, mlp_out, resid_post);
  *    `ln2.hook_normalized` is made from resid_mid where it is asked for.
- * 2. At every site: edits run on the array in place, then the array is returned if the site was asked for.
- * 3. The pass ends after the last site asked for, unless logits, losses or a cache need all of it.
+ * 2. At every site: edits run on the array in place, reads look at it, then it is returned if the site was asked for.
+ * 3. The pass ends after the last site asked for or read, unless logits, losses or a cache need all of it.
  * 4. A pass may begin at a residual stream that an earlier pass of the same batch returned (`from`).
  * 5. Logits are made in chunks of rows and losses from them, so that [n_seqs, seq_len, d_vocab] exists only when asked for.
  */
@@ -19,7 +19,7 @@ import type { ForwardOptions, ForwardResult, HookActs, TokenBatch } from './type
 /**
  * Runs a batch through the network. The values returned for a site are those after its edits.
  * @param sites every hook site of the model, in the order of the pass.
- * @throws RangeError if the batch, cache, hooks or edits do not fit the model.
+ * @throws RangeError if the batch, cache, hooks, reads or edits do not fit the model.
  */
 export async function runForward(
   network: Network,
@@ -78,10 +78,11 @@ function blockBorder(hook: HookName): { layer: number; isAfter: boolean } {
 type Pass = {
   readonly acts: Map<HookName, HookActs>
   edited(site: HookName): boolean
+  /** Whether the site's values are returned or read. */
   wanted(site: HookName): boolean
   /** Whether this site or one after it is needed. */
   reaches(site: HookName): boolean
-  /** Runs a site's edits, returns its array to the caller if asked to, and gives the array to go on with. */
+  /** Runs a site's edits and reads, returns its array to the caller if asked to, and gives the array to go on with. */
   visit(site: HookName, array: Float32Array): Promise<Float32Array>
 }
 
@@ -95,7 +96,9 @@ function openPass(sites: readonly HookName[], batch: TokenBatch, options: Forwar
       `forward: there is no hook ${JSON.stringify(site)}, expected one of ${sites[0]} to ${sites.at(-1)}. Take names from expandHooks(globs, model.hooks).`,
     )
   }
-  const wanted = new Set(options.hooks)
+  const returning = new Set(options.hooks)
+  const reads = Map.groupBy(options.reads ?? [], (read) => read.hook)
+  const wanted = new Set([...returning, ...reads.keys()])
   const edits = Map.groupBy(options.edits ?? [], (edit) => edit.hook)
   const fixed = [...edits.keys()].find(isReadOnly)
   if (fixed !== undefined)
@@ -127,8 +130,9 @@ function openPass(sites: readonly HookName[], batch: TokenBatch, options: Forwar
       const d = data.length / (n_seqs * seq_len)
       const entry = { hook: site, data, n_seqs, seq_len, d, start: cache?.length ?? 0, lengths }
       for (const edit of here) await edit.apply(entry)
+      for (const { read } of reads.get(site) ?? []) await read(entry)
       options.signal?.throwIfAborted()
-      if (wanted.has(site)) {
+      if (returning.has(site)) {
         acts.set(site, entry)
         returned.add(data)
       }

@@ -3,7 +3,7 @@
 import { padBatch } from './batch.ts'
 import { openRandom } from './random.ts'
 import { checkSampling, type SamplingOptions, sampleToken } from './sampling.ts'
-import type { HookEdit, KvCache, Model, Tokenizer } from './types.ts'
+import type { ForwardOptions, HookEdit, HookRead, KvCache, Model, Tokenizer } from './types.ts'
 
 /** Why a text ended: the model closed it, the asked length is reached, or the context is full. */
 export type StopReason = 'end_of_text' | 'max_tokens' | 'n_ctx'
@@ -28,8 +28,9 @@ export type GenerateOptions = SamplingOptions & {
   /** At most this many new tokens (default: as many as the context holds). */
   readonly max_tokens?: number
   readonly seed?: number
-  /** Applied to the prompt and at every step. */
+  /** Applied to the prompt and at every step, as `reads` are. */
   readonly edits?: readonly HookEdit[]
+  readonly reads?: readonly HookRead[]
   /** Ids that end the text besides EOS, BOS and padding. */
   readonly stop?: readonly number[]
   readonly signal?: AbortSignal
@@ -47,7 +48,7 @@ export async function* generate(
   checkSampling(options)
   const prompt = promptIds(model, options)
   const { n_ctx } = model.config
-  const { max_tokens = n_ctx, seed = 0, edits = [], signal } = options
+  const { max_tokens = n_ctx, seed = 0 } = options
   if (prompt.length >= n_ctx) {
     throw new RangeError(
       `generate: the prompt has ${prompt.length} tokens, expected fewer than n_ctx ${n_ctx}. Shorten it.`,
@@ -60,7 +61,7 @@ export async function* generate(
   const text = openTextStream(model.tokenizer)
   let ids = prompt
   for (let n = 1; n <= n_new; n++) {
-    const logits = await nextLogits(model, [ids], cache, edits, signal)
+    const logits = await nextLogits(model, [ids], cache, options)
     const { id, logprob } = sampleToken(logits, options, random)
     const stop = ends.has(id)
       ? 'end_of_text'
@@ -86,13 +87,13 @@ export async function nextLogits(
   model: Model,
   rows: readonly Int32Array[],
   cache: KvCache,
-  edits: readonly HookEdit[],
-  signal: AbortSignal | undefined,
+  { edits = [], reads = [], signal }: Pick<ForwardOptions, 'edits' | 'reads' | 'signal'>,
 ): Promise<Float32Array> {
   const { logits } = await model.forward(padBatch(rows), {
     logits: 'last',
     cache,
     edits,
+    reads,
     ...(signal === undefined ? {} : { signal }),
   })
   return logits!

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { expandHooks, hookNames, isReadOnly } from './hooks.ts'
+import { expandHooks, hookNames, isBefore, isReadOnly } from './hooks.ts'
 
 const hooks = hookNames(3)
 
@@ -46,5 +46,16 @@ describe('expandHooks', () => {
       'no hook matches "blocks.1.hook_residpost". Nearest: blocks.1.hook_resid_post',
     )
     expect(() => expandHooks(['blocks.3.hook_mlp_out'], hooks)).toThrow('blocks.2.hook_mlp_out')
+  })
+})
+
+describe('isBefore', () => {
+  it('is the order of the pass, in models of more than ten layers too', () => {
+    const all = hookNames(11)
+    all.forEach((one, i) => {
+      all.forEach((other, j) => {
+        expect(isBefore(one, other)).toBe(i < j)
+      })
+    })
   })
 })

@@ -15,6 +15,12 @@ export const BLOCK_HOOKS = [
 
 export type BlockHook = (typeof BLOCK_HOOKS)[number]
 
+/** Whether the forward pass reaches one site before another. */
+export function isBefore(one: HookName, other: HookName): boolean {
+  const [a, b] = [position(one), position(other)]
+  return a.layer < b.layer || (a.layer === b.layer && a.within < b.within)
+}
+
 /**
  * Whether a site can be read but not edited: `ln2.hook_normalized`, the MLP's input `resid_mid / rms(resid_mid)` before the
  * norm's gain, is computed for whoever asks and never goes on. Edit `hook_resid_mid` before it or `hook_mlp_out` after it.
@@ -56,6 +62,13 @@ export function expandHooks(globs: readonly string[], hooks: readonly HookName[]
     for (const hook of found) chosen.add(hook)
   }
   return hooks.filter((hook) => chosen.has(hook))
+}
+
+/** `hook_embed` lies before layer 0, `ln_final` after every layer. */
+function position(hook: HookName): { readonly layer: number; readonly within: number } {
+  const [, layer, site] = /^blocks\.(\d+)\.(.+)$/.exec(hook) ?? []
+  if (layer === undefined) return { layer: hook === 'hook_embed' ? -1 : Infinity, within: 0 }
+  return { layer: Number(layer), within: BLOCK_HOOKS.findIndex((name) => name === site) }
 }
 
 /** The three hooks with the least edit distance to a name. */

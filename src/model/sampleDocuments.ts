@@ -66,7 +66,7 @@ async function sampleBatch(
   let live = docs.map((doc) => ({ doc, next: model.config.bos_token_id }))
   while (live.length > 0) {
     const rows = live.map(({ next }) => Int32Array.of(next))
-    const logits = await nextLogits(model, rows, cache, [], signal)
+    const logits = await nextLogits(model, rows, cache, signal === undefined ? {} : { signal })
     const d_vocab = model.config.d_vocab
     const kept: number[] = []
     live.forEach((row, i) => {

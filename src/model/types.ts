@@ -31,17 +31,25 @@ export type HookEdit = {
   readonly apply: (acts: HookActs) => void | Promise<void>
 }
 
+/** Looks at the activations at a hook site, after its edits and before the pass goes on, without changing them. */
+export type HookRead = {
+  readonly hook: HookName
+  readonly read: (acts: HookActs) => void | Promise<void>
+}
+
 export type ForwardOptions = {
   /** Sites to return; the pass stops after the last one when `logits` is false. */
   readonly hooks?: readonly HookName[]
   readonly edits?: readonly HookEdit[]
+  /** For edits at later sites that depend on what is found here. */
+  readonly reads?: readonly HookRead[]
   /** Return logits [n_seqs, seq_len, d_vocab], or with `'last'` only each row's last real token's, [n_seqs, d_vocab] (default false). */
   readonly logits?: boolean | 'last'
   /** Return next-token losses [n_seqs, seq_len - 1] in nats, NaN where the target is padding (default false). */
   readonly loss?: boolean
   /**
    * The residual stream at a block's `hook_resid_pre` or `hook_resid_post`, as an earlier pass of the same batch returned it:
-   * the pass begins there. It is not written to. Not with a cache, nor with hooks or edits before that site.
+   * the pass begins there. It is not written to. Not with a cache, nor with hooks, reads or edits before that site.
    */
   readonly from?: HookActs
   /**

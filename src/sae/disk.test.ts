@@ -23,7 +23,7 @@ import {
 import {
   decode,
   encode,
-  gemmaScopeHook,
+  gemmaScopeSites,
   type Sae,
   saeFolder,
   saelensTensors,
@@ -311,20 +311,23 @@ describe('a suite', () => {
 })
 
 describe("Gemma Scope's layout", () => {
-  it('takes the site from the path', () => {
-    expect(
-      gemmaScopeHook('/hub/gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82/params.npz'),
-    ).toBe('blocks.12.hook_resid_post')
-    expect(gemmaScopeHook('x-mlp/layer_0/width_1m/average_l0_7/params.npz')).toBe(
-      'blocks.0.hook_mlp_out',
-    )
-    expect(gemmaScopeHook('C:\\gemma-scope-9b-pt-att\\layer_31\\params.npz')).toBe(
-      'blocks.31.attn.hook_z',
-    )
-    expect(() => gemmaScopeHook('some/layer_3/params.npz')).toThrow('Give the hook')
-    expect(() => gemmaScopeHook('gemma-scope-2b-pt-transcoders/layer_3/params.npz')).toThrow(
-      TypeError,
-    )
+  it('takes the sites from the path', () => {
+    const paths = {
+      '/hub/gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82/params.npz': {
+        hook_name: 'blocks.12.hook_resid_post',
+      },
+      'x-mlp/layer_0/width_1m/average_l0_7/params.npz': { hook_name: 'blocks.0.hook_mlp_out' },
+      'C:\\gemma-scope-9b-pt-att\\layer_31\\params.npz': { hook_name: 'blocks.31.attn.hook_z' },
+      'res/layer_3/params.npz': { hook_name: 'blocks.3.hook_resid_post' },
+      'gemma-scope-2b-pt-transcoders/layer_3/width_16k/average_l0_54/params.npz': {
+        hook_name: 'blocks.3.ln2.hook_normalized',
+        hook_name_out: 'blocks.3.hook_mlp_out',
+      },
+    }
+    for (const [path, sites] of Object.entries(paths)) expect(gemmaScopeSites(path)).toEqual(sites)
+    for (const path of ['some/layer_3/params.npz', 'interes/layer_3/x.npz', 'a-res/params.npz']) {
+      expect(() => gemmaScopeSites(path)).toThrow('Give the hook')
+    }
   })
 
   it('is written into the folders of its repositories and loads back equal', async () => {
@@ -337,10 +340,28 @@ describe("Gemma Scope's layout", () => {
     expect(again).toBe(path)
   })
 
-  it('has no place for other sites', async () => {
-    const elsewhere: Sae = { ...SAE, hook_name: 'blocks.3.hook_resid_mid' }
-    await expect(saveGemmaScope(root, elsewhere, 3)).rejects.toThrow(
-      'has no name for blocks.3.hook_resid_mid',
-    )
+  it('holds a transcoder of the MLP in the same five arrays', async () => {
+    const sae: Sae = { ...asTranscoder(SAE), hook_name: 'blocks.3.ln2.hook_normalized' }
+    const path = await saveGemmaScope(join(root, 'scope'), sae, 7)
+    expect(path).toBe(join(root, 'scope-transcoders/layer_3/width_5/average_l0_7/params.npz'))
+    const loaded = await loadGemmaScope(path)
+    expect(loaded).toMatchObject({ hook_name: sae.hook_name, transcoder: sae.transcoder })
+    expect(arrays(loaded)).toEqual(arrays(sae))
+    const plain = loadGemmaScope(path, { hook_name: 'blocks.3.hook_mlp_out' })
+    await expect(plain).rejects.toThrow('W_dec has shape [5, 2], expected [5, 3]')
+  })
+
+  it('has no place for other sites, TopK or a skip', async () => {
+    const mlp: Sae = { ...asTranscoder(SAE), hook_name: 'blocks.3.ln2.hook_normalized' }
+    const W_skip = ramp(6, 6)
+    const refused: [Sae, string][] = [
+      [{ ...SAE, hook_name: 'blocks.3.hook_resid_mid' }, 'no name for blocks.3.hook_resid_mid'],
+      [asTranscoder(SAE), 'no name for blocks.3.hook_resid_mid to blocks.3.hook_mlp_out'],
+      [TOPK, 'no place for the architecture topk of the SAE at blocks.3.attn.hook_z'],
+      [{ ...mlp, transcoder: { ...mlp.transcoder!, W_skip } }, 'no place for W_skip'],
+    ]
+    for (const [sae, message] of refused) {
+      await expect(saveGemmaScope(root, sae, 3)).rejects.toThrow(message)
+    }
   })
 })

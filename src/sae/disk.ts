@@ -16,12 +16,12 @@ import {
   streamSafetensors,
   writeNpz,
 } from '../formats/index.ts'
-import type { HookName } from '../model/index.ts'
 import { checkShapes, parseHookName } from './check.ts'
 import {
   GEMMA_SCOPE_FILE,
+  type GemmaScopeSites,
   gemmaScopeFolder,
-  gemmaScopeHook,
+  gemmaScopeSites,
   gemmaScopeTensors,
   parseGemmaScope,
 } from './gemmaScope.ts'
@@ -68,14 +68,14 @@ export async function saveSae(folder: string, sae: Sae): Promise<void> {
 
 /**
  * Loads a Gemma Scope params.npz.
- * @param hook the site; without it the path tells (see `gemmaScopeHook`).
+ * @param sites where it reads and writes; without them the path tells (see `gemmaScopeSites`).
  * @throws FileError if it is missing, TypeError if the site is unknown, FormatError as `readNpz` and `parseGemmaScope`.
  */
-export async function loadGemmaScope(path: string, hook?: HookName): Promise<Sae> {
-  const hook_name = hook ?? gemmaScopeHook(resolve(path))
+export async function loadGemmaScope(path: string, sites?: GemmaScopeSites): Promise<Sae> {
+  const told = sites ?? gemmaScopeSites(resolve(path))
   const file = await openFile(path)
   try {
-    return parseGemmaScope(await readNpz(file), hook_name, path)
+    return parseGemmaScope(await readNpz(file), told, path)
   } finally {
     await file.close()
   }
@@ -84,7 +84,7 @@ export async function loadGemmaScope(path: string, hook?: HookName): Promise<Sae
 /**
  * Saves an SAE as params.npz in Gemma Scope's layout (see `gemmaScopeFolder`).
  * @returns the path of the params.npz.
- * @throws TypeError for a site that the layout does not have, RangeError and FileError as `saveSae`.
+ * @throws TypeError for an architecture or a site that the layout does not have, RangeError and FileError as `saveSae`.
  */
 export async function saveGemmaScope(root: string, sae: Sae, average_l0: number): Promise<string> {
   const path = join(gemmaScopeFolder(root, sae, average_l0), GEMMA_SCOPE_FILE)

@@ -5,8 +5,9 @@ export { decode } from './decode.ts'
 export { encode } from './encode.ts'
 export {
   GEMMA_SCOPE_FILE,
+  type GemmaScopeSites,
   gemmaScopeFolder,
-  gemmaScopeHook,
+  gemmaScopeSites,
   gemmaScopeTensors,
   parseGemmaScope,
 } from './gemmaScope.ts'

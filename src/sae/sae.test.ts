@@ -109,7 +109,9 @@ describe('JumpReLU', () => {
       recon: number[][]
     }
     for (const file of ['stored.npz', 'deflated.npz']) {
-      const loaded = await loadGemmaScope(resolve(folder, file), 'blocks.1.hook_mlp_out')
+      const loaded = await loadGemmaScope(resolve(folder, file), {
+        hook_name: 'blocks.1.hook_mlp_out',
+      })
       const acts = encode(loaded, Float32Array.from(expected.x.flat()))
       expect(toDense(acts).flat()).toEqual(
         expected.acts.flat().map((value) => expect.closeTo(value, 5)),

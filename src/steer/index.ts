@@ -3,7 +3,7 @@
 export {
   type Intervention,
   type InterventionMode,
-  interventionEdit,
+  interventionEdits,
   latentValue,
 } from './interventions.ts'
 export { type SteerEvent, type SteerOptions, type SteerSide, steer } from './steer.ts'

@@ -3,7 +3,7 @@ import { expectClose } from '../../test/golden.ts'
 import { type HookName, openModel, openRandom, padBatch } from '../model/index.ts'
 import type { Sae } from '../sae/index.ts'
 import { encode } from '../sae/index.ts'
-import { type Intervention, interventionEdit, latentValue } from './interventions.ts'
+import { type Intervention, interventionEdits, latentValue } from './interventions.ts'
 import { type SteerEvent, steer } from './steer.ts'
 
 const model = await openModel('thimble-5m', { threads: 1 })
@@ -52,13 +52,13 @@ const batch = padBatch([ids, ids.slice(0, 5)])
 
 /** Rows of the hook with and without interventions, as [row, position] pairs of vectors. */
 async function rows(interventions: Intervention[]): Promise<Float32Array[]> {
-  const edits = interventionEdit(interventions)
-  const { acts } = await model.forward(batch, { hooks: [hook], edits })
+  const steering = interventionEdits(interventions)
+  const { acts } = await model.forward(batch, { hooks: [hook], ...steering })
   const { data } = acts.get(hook)!
   return Array.from({ length: data.length / d_in }, (_, i) => data.slice(i * d_in, (i + 1) * d_in))
 }
 
-describe('interventionEdit', async () => {
+describe('interventionEdits', async () => {
   const sae = randomSae(hook, 7, 1, 0.02)
   const before = await rows([])
   const at = (latent: number, mode: Intervention['mode'], strength: number): Intervention => ({
@@ -156,12 +156,92 @@ describe('interventionEdit', async () => {
   })
 
   it('refuses a latent that is not there, a unit that is none, and a dictionary of another width', async () => {
-    expect(() => interventionEdit([at(7, 'ablate', 0)])).toThrow('latent 7, expected 0 to 6')
-    expect(() => interventionEdit([{ ...at(1, 'add', 1), max_act: 0 }])).toThrow('never active')
-    expect(() => interventionEdit([at(1, 'scale', Number.NaN)])).toThrow('strength is NaN')
+    expect(() => interventionEdits([at(7, 'ablate', 0)])).toThrow('latent 7, expected 0 to 6')
+    expect(() => interventionEdits([{ ...at(1, 'add', 1), max_act: 0 }])).toThrow('never active')
+    expect(() => interventionEdits([at(1, 'scale', Number.NaN)])).toThrow('strength is NaN')
     const narrow = { ...sae, d_in: 3, W_enc: new Float32Array(21), W_dec: new Float32Array(21) }
-    await expect(rows([{ ...at(1, 'ablate', 0), sae: narrow }])).rejects.toThrow('d_in 3')
+    await expect(rows([{ ...at(1, 'ablate', 0), sae: narrow }])).rejects.toThrow(
+      "the dictionary's d_out is 3",
+    )
   })
+})
+
+describe('interventions on a transcoder', async () => {
+  const [reads, writes] = ['blocks.2.ln2.hook_normalized', 'blocks.3.hook_mlp_out'] as const
+  const random = openRandom(5)
+  const W_skip = Float32Array.from({ length: d_in * d_in }, () => random() - 0.5)
+  const transcoder = { hook_name_out: writes, d_out: d_in, W_skip }
+  const sae: Sae = { ...randomSae(reads, 7, 1, 0.05), transcoder }
+  const plain = await model.forward(batch, { hooks: [reads, writes] })
+  const row = (hook: HookName, acts: typeof plain.acts, t: number) =>
+    acts.get(hook)!.data.subarray(t * d_in, (t + 1) * d_in)
+
+  it.each([
+    ['add', () => 4.5],
+    ['clamp', (f: number) => 4.5 - f],
+    ['scale', (f: number) => 0.5 * f],
+    ['ablate', (f: number) => -f],
+  ] as const)('%s moves the site written by the value at the site read', async (mode, shift) => {
+    const { edits, reads: looks } = interventionEdits([
+      { sae, latent: 2, mode, strength: 1.5, max_act: 3 },
+    ])
+    const { acts } = await model.forward(batch, { hooks: [reads, writes], edits, reads: looks })
+    let n_active = 0
+    for (let t = 1; t < ids.length; t++) {
+      const f = latentValue(sae, 2, row(reads, plain.acts, t))
+      if (f > 0) n_active++
+      expect(row(reads, acts, t)).toEqual(row(reads, plain.acts, t))
+      const expected = row(writes, plain.acts, t).map(
+        (x, j) => x + shift(f) * direction(sae, 2)[j]!,
+      )
+      expectClose(row(writes, acts, t), expected, 1e-5)
+    }
+    expect(n_active).toBeGreaterThan(2)
+    expect(row(writes, acts, 0)).toEqual(row(writes, plain.acts, 0))
+  })
+
+  it('are the same with a KV cache, where a pass sees the newest tokens only', async () => {
+    const clamp = { sae, latent: 2, mode: 'clamp', strength: 1.5, max_act: 3 } as const
+    const whole = await model.forward(padBatch([ids]), {
+      ...interventionEdits([clamp]),
+      logits: 'last',
+    })
+    const steering = interventionEdits([clamp])
+    const cache = model.openCache(1)
+    let last: Float32Array | undefined
+    for (const part of [ids.slice(0, 4), ids.slice(4, 5), ids.slice(5)]) {
+      const step = { ...steering, cache, logits: 'last' } as const
+      last = (await model.forward(padBatch([part]), step)).logits
+    }
+    expectClose(last, whole.logits!, 1e-5)
+  })
+
+  it('that writes before it reads are refused where the value is needed', () => {
+    const early: Sae = { ...sae, transcoder: { ...transcoder, hook_name_out: 'hook_embed' } }
+    const at = { sae: early, latent: 2, strength: 1, max_act: 3 }
+    for (const mode of ['clamp', 'scale', 'ablate'] as const) {
+      expect(() => interventionEdits([{ ...at, mode }])).toThrow(
+        'the transcoder writes hook_embed, which the pass reaches before blocks.2.ln2.hook_normalized',
+      )
+    }
+    expect(interventionEdits([{ ...at, mode: 'add' }]).reads).toEqual([])
+  })
+})
+
+it('the value of a TopK latent is the one that the dictionary computes', async () => {
+  const d_sae = 11
+  const threshold = new Float32Array(d_sae)
+  const sae: Sae = { ...randomSae(hook, d_sae, 1, 0.05), architecture: 'topk', k: 3, threshold }
+  let n_crowded_out = 0
+  for (const x of await rows([])) {
+    const acts = encode(sae, x)
+    for (let i = 0; i < d_sae; i++) {
+      const at = acts.index.indexOf(i)
+      expect(latentValue(sae, i, x)).toBeCloseTo(at < 0 ? 0 : acts.value[at]!, 4)
+      if (at < 0 && preAct(sae, i, x) > 0) n_crowded_out++
+    }
+  }
+  expect(n_crowded_out).toBeGreaterThan(10)
 })
 
 /** One latent that reads and writes the difference between sea and office, at the middle of the stream. */

@@ -1,7 +1,7 @@
 /** Default and steered text side by side, from the same prompt and the same seed. */
 
 import { type GeneratedToken, type GenerateOptions, generate, type Model } from '../model/index.ts'
-import { type Intervention, interventionEdit } from './interventions.ts'
+import { type Intervention, interventionEdits } from './interventions.ts'
 
 export type SteerSide = 'default' | 'steered'
 
@@ -18,7 +18,7 @@ export type SteerEvent =
   /** Both texts, without the prompt. */
   | { readonly type: 'done'; readonly default: string; readonly steered: string }
 
-export type SteerOptions = Omit<GenerateOptions, 'edits'> & {
+export type SteerOptions = Omit<GenerateOptions, 'edits' | 'reads'> & {
   readonly interventions: readonly Intervention[]
 }
 
@@ -31,11 +31,11 @@ export async function* steer(
   model: Model,
   { interventions, ...options }: SteerOptions,
 ): AsyncGenerator<SteerEvent, void, undefined> {
-  const edits = interventionEdit(interventions)
+  const steering = interventionEdits(interventions)
   const texts = { default: '', steered: '' }
   let running: { side: SteerSide; tokens: AsyncGenerator<GeneratedToken> }[] = [
     { side: 'default', tokens: generate(model, options) },
-    { side: 'steered', tokens: generate(model, { ...options, edits }) },
+    { side: 'steered', tokens: generate(model, { ...options, ...steering }) },
   ]
   while (running.length > 0) {
     const ended = new Set<SteerSide>()
