@@ -7,6 +7,7 @@ const BENCHES = {
   'train-step': ['trainStep.ts', 'a training step, and the share of the encoder product in it'],
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
   search: ['search.ts', 'search over many labels: [labels]'],
+  frontier: ['frontier.ts', 'sparsity against fidelity of every architecture: --out DIR'],
 } as const
 
 const [name = '', ...args] = process.argv.slice(2)

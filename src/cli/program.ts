@@ -1,6 +1,7 @@
 /** The command tree. Commands load what they need when they run, so that `--help` is instant. */
 import { Command } from 'commander'
 import { packageVersion } from '../files/index.ts'
+import { addBenchCommand } from './bench.ts'
 import { addCaptureCommand } from './capture.ts'
 import { addDemoCommand } from './demo.ts'
 import { addEvalCommand } from './eval.ts'
@@ -39,6 +40,7 @@ export function createProgram(context: Context): Command {
     addSteerCommand,
     addImportCommand,
     addExportCommand,
+    addBenchCommand,
   ]
   for (const add of adders) add(program, context)
   for (const command of program.commands)

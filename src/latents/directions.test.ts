@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fakeModel } from '../../test/fakeModel.ts'
 import { type HookName, openRandom } from '../model/index.ts'
 import type { Sae } from '../sae/index.ts'
-import { logitEffects, N_LOGITS } from './logits.ts'
+import { logitEffects, N_LOGITS, whyNoLogits } from './logits.ts'
 import { areComparable, findNeighbours, N_NEAR, N_NEIGHBOURS } from './neighbours.ts'
 import { extremeProducts, type Multiply, multiplyPlainly, openProduct } from './product.ts'
 
@@ -15,7 +15,12 @@ beforeAll(async () => {
 })
 afterAll(() => fast.close())
 
-function sae(hook_name: HookName, d_in: number, d_sae: number, W_dec = noise(d_in * d_sae)): Sae {
+function sae(
+  hook_name: HookName,
+  d_in: number,
+  d_sae: number,
+  W_dec: Float32Array = noise(d_in * d_sae),
+): Sae {
   return {
     architecture: 'jumprelu',
     hook_name,
@@ -27,6 +32,14 @@ function sae(hook_name: HookName, d_in: number, d_sae: number, W_dec = noise(d_i
     b_dec: new Float32Array(d_in),
     threshold: new Float32Array(d_sae),
     metadata: {},
+  }
+}
+
+/** A transcoder to `hook_name_out`, whose decoder is `d_out` wide. */
+function transcoder(hook_name_out: HookName, d_in: number, d_sae: number, d_out: number): Sae {
+  return {
+    ...sae('blocks.1.ln2.hook_normalized', d_in, d_sae, noise(d_sae * d_out)),
+    transcoder: { hook_name_out, d_out },
   }
 }
 
@@ -90,6 +103,19 @@ describe('logit effects', () => {
     }
   })
 
+  it('of a transcoder are those of the site it writes, whatever the width it reads', async () => {
+    const from_z = sae('blocks.0.attn.hook_z', 3, 7, noise(7 * d))
+    const out = { hook_name_out: 'blocks.0.hook_mlp_out', d_out: d } as const
+    const columns = await logitEffects(model, { ...from_z, transcoder: out }, fast.multiply)
+    const written = sae('blocks.0.hook_mlp_out', d, 7, from_z.W_dec)
+    expect(columns).toEqual(await logitEffects(model, written, fast.multiply))
+    expect(columns.top_logit_id).not.toContain(-1)
+    expect(whyNoLogits(transcoder('blocks.1.attn.hook_z', d, 7, d), d)).toMatch(
+      /hook_z lies before/,
+    )
+    expect(whyNoLogits(transcoder('blocks.1.hook_mlp_out', d, 7, 4), d)).toMatch(/is 4 wide/)
+  })
+
   it('are absent for attn.hook_z even where it is as wide as the residual stream', async () => {
     const columns = await logitEffects(model, sae('blocks.0.attn.hook_z', d, 7), fast.multiply)
     expect(new Set(columns.top_logit_id)).toEqual(new Set([-1]))
@@ -127,6 +153,17 @@ describe('neighbours', () => {
         }
       }
     }
+  })
+
+  it('of a transcoder are those of the directions it writes', async () => {
+    const one = transcoder('blocks.1.hook_mlp_out', 3, d_sae, d)
+    const written = sae('blocks.1.hook_mlp_out', d, d_sae, one.W_dec)
+    const post = sae('blocks.0.hook_resid_post', d, d_sae)
+    const z = transcoder('blocks.0.attn.hook_z', d, d_sae, d)
+    const [found] = await findNeighbours([one, post, z], multiplyPlainly)
+    const [expected] = await findNeighbours([written, post, z], multiplyPlainly)
+    expect(found).toEqual(expected)
+    expect(new Set(found!.neighbour_site)).toEqual(new Set([0, 1]))
   })
 
   it('do not depend on the length of directions, and a direction of zero has none', async () => {

@@ -192,6 +192,18 @@ describe('an index of a random SAE', () => {
     expect(latentRecord(first!.info, first!.columns, 3).top_logits).toHaveLength(10)
   })
 
+  it('of a transcoder counts what it reads and shows where it writes', async () => {
+    const transcoder = { hook_name_out: Z, d_out: d_in } as const
+    const alone = await indexOf(model, sae, corpus, options)
+    const index = await indexOf(model, { ...sae, transcoder }, corpus, options)
+    expect(index.info).toMatchObject({ hook: POST, sites: [POST] })
+    expect(index.info.logits_absent).toMatch(/hook_z lies before/)
+    for (const name of ['n_active', 'max_act', 'example_start', 'neighbour_index'] as const) {
+      expect(index.columns[name]).toEqual(alone.columns[name])
+    }
+    expect(new Set(index.columns.top_logit_id)).toEqual(new Set([-1]))
+  })
+
   it('comes back from disk as it was, record by record and column by column', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'hooke-latents-'))
     const index = await indexOf(model, sae, corpus, options)

@@ -10,7 +10,7 @@
  */
 
 import type { Model } from '../model/index.ts'
-import type { Sae } from '../sae/index.ts'
+import { outputSite, type Sae } from '../sae/index.ts'
 import { extremeProducts, type Multiply } from './product.ts'
 import type { LatentColumns } from './types.ts'
 
@@ -22,17 +22,16 @@ type LogitColumns = Pick<
   'top_logit_id' | 'top_logit_effect' | 'bottom_logit_id' | 'bottom_logit_effect'
 >
 
-/** Why the decoder directions of an SAE have no logit effects, `undefined` where they have. */
+/** Why the decoder directions of an SAE have no logit effects, `undefined` where they have. They are those of the site it writes. */
 export function whyNoLogits(
-  sae: Pick<Sae, 'hook_name' | 'd_in'>,
+  sae: Pick<Sae, 'hook_name' | 'd_in' | 'transcoder'>,
   d_model: number,
 ): string | undefined {
-  if (sae.hook_name.endsWith('attn.hook_z')) {
-    return `${sae.hook_name} lies before the attention's output projection: its directions are not directions of the residual stream`
+  const { hook, d } = outputSite(sae)
+  if (hook.endsWith('attn.hook_z')) {
+    return `${hook} lies before the attention's output projection: its directions are not directions of the residual stream`
   }
-  if (sae.d_in !== d_model) {
-    return `${sae.hook_name} is ${sae.d_in} wide, the residual stream ${d_model}`
-  }
+  if (d !== d_model) return `${hook} is ${d} wide, the residual stream ${d_model}`
   return undefined
 }
 

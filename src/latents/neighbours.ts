@@ -2,11 +2,12 @@
  * Nearest latents by the cosine of their decoder directions: within an SAE, and in the other sites of its suite.
  *
  * Across sites only directions of the same space are compared: all sites but `attn.hook_z` write to or read from the residual
- * stream; z has a space of its own in every layer. Where a suite has several SAEs a site, each is compared with those of the
+ * stream; z has a space of its own in every layer. A transcoder's directions are those of the site it writes. Where a suite has several SAEs a site, each is compared with those of the
  * same width and the same rank among the SAEs of that width at their site (in a suite's order: the same L0).
  */
 
-import type { Sae } from '../sae/index.ts'
+import type { HookName } from '../model/index.ts'
+import { outputSite, type Sae } from '../sae/index.ts'
 import { extremeProducts, type Multiply } from './product.ts'
 import type { LatentColumns } from './types.ts'
 
@@ -33,7 +34,7 @@ export async function findNeighbours(
   const columns: NeighbourColumns[] = []
   const options = { n_largest: N_NEAR, n_smallest: 0, ...(signal === undefined ? {} : { signal }) }
   for (const [a, sae] of saes.entries()) {
-    const d = sae.d_in
+    const { d } = outputSite(sae)
     const own = await extremeProducts(multiply, directions[a]!, directions[a]!, {
       ...options,
       d,
@@ -59,13 +60,14 @@ export async function findNeighbours(
 /** Whether `findNeighbours` looks for neighbours of SAE `a` in SAE `b`. */
 export function areComparable(saes: readonly Sae[], a: number, b: number): boolean {
   const [x, y] = [saes[a]!, saes[b]!]
-  const isOwnSpace = (sae: Sae) => sae.hook_name.endsWith('attn.hook_z')
+  const [one, other] = [outputSite(x), outputSite(y)]
+  const isOwnSpace = ({ hook }: { hook: HookName }) => hook.endsWith('attn.hook_z')
   return (
     x.hook_name !== y.hook_name &&
-    x.d_in === y.d_in &&
+    one.d === other.d &&
     x.d_sae === y.d_sae &&
-    !isOwnSpace(x) &&
-    !isOwnSpace(y) &&
+    !isOwnSpace(one) &&
+    !isOwnSpace(other) &&
     rank(saes, a) === rank(saes, b)
   )
 }
@@ -113,12 +115,14 @@ function emptyColumns(d_sae: number): NeighbourColumns {
 }
 
 /** W_dec with rows of norm 1; a row of zeros stays. */
-function unitRows({ W_dec, d_sae, d_in }: Sae): Float32Array {
+function unitRows(sae: Sae): Float32Array {
+  const { W_dec, d_sae } = sae
+  const { d } = outputSite(sae)
   const rows = W_dec.slice()
   for (let i = 0; i < d_sae; i++) {
-    const row = rows.subarray(i * d_in, (i + 1) * d_in)
+    const row = rows.subarray(i * d, (i + 1) * d)
     const norm = Math.sqrt(row.reduce((sum, x) => sum + x * x, 0))
-    if (norm > 0) for (let k = 0; k < d_in; k++) row[k]! /= norm
+    if (norm > 0) for (let k = 0; k < d; k++) row[k]! /= norm
   }
   return rows
 }
