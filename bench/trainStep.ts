@@ -13,7 +13,7 @@ import { loadavg } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import type { ResolvedRecipe } from '../src/train/config.ts'
 import type { Engine, StepInput } from '../src/train/engine.ts'
-import { padded, shardRanges } from '../src/train/ranges.ts'
+import { padded, shardRanges } from '../src/train/slice.ts'
 import { BareProduct, median, randomRows, type Shape, startEngine } from './contestants.ts'
 import { INSTALL, TorchStep } from './torch.ts'
 
