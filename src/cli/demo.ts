@@ -74,13 +74,14 @@ async function isComplete(suite: string): Promise<boolean> {
 
 /** Prints where a run is until it ends. @returns undefined if `signal` aborts first. */
 async function followRun(url: string, id: string, signal: AbortSignal): Promise<Run | undefined> {
+  const { hasEnded } = await import('../store/index.ts')
   const progress = openProgress()
   const stopped = aborted(signal)
   try {
     for (;;) {
       const runs = (await (await fetch(new URL('/api/runs', url))).json()) as Run[]
       const run = runs.find((candidate) => candidate.id === id)
-      if (run && run.state !== 'queued' && run.state !== 'running') return run
+      if (run && hasEnded(run.state)) return run
       if (run) progress.update(run.message, run.progress, run.remaining_ms)
       const tick = new Promise((done) => setTimeout(done, 500))
       await Promise.race([tick, stopped])

@@ -1,6 +1,12 @@
 /** Turns what a running pipeline reports into rows and events, in order, without holding the pipeline up. */
 import { basename } from 'node:path'
-import { addPoints, type Database, type RunPoint, updateRun } from '../store/index.ts'
+import {
+  addPoints,
+  type Database,
+  type RunPoint,
+  type RunState,
+  updateRun,
+} from '../store/index.ts'
 import type { PipelineConfig, PipelineEvent } from './config.ts'
 import { importSuite, saeId } from './importSuite.ts'
 import type { QueueEvent } from './queue.ts'
@@ -24,6 +30,8 @@ export class RunLedger {
   /** What the import that waits will tell. */
   readonly #changed = new Set<'workspace' | 'labels' | 'latents'>()
   #training = false
+  /** SAEs that the last points were of. */
+  #n_measured = 0
   #failure: unknown
 
   constructor(
@@ -55,6 +63,9 @@ export class RunLedger {
           sae: saeId(suite, { hook, d_sae, l0: l0_target }),
           ...point,
         }))
+        // One that is no longer measured has failed: its folder says why.
+        if (points.length < this.#n_measured) this.#importSoon(['workspace'])
+        this.#n_measured = points.length
         this.#write(async () => {
           await addPoints(this.#db, this.#run, points)
           this.#tell({ type: 'points', run: this.#run, points })
@@ -69,6 +80,17 @@ export class RunLedger {
       default:
         event satisfies never
     }
+  }
+
+  /** The run's new state, after all that was entered before; resolves when it is written. */
+  enterState(state: RunState, message?: string): Promise<void> {
+    return this.#write(async () => {
+      const run = await updateRun(this.#db, this.#run, {
+        state,
+        ...(message === undefined ? {} : { message }),
+      })
+      this.#tell({ type: 'run', run })
+    })
   }
 
   /** Writes what is outstanding and brings the suite's rows to what lies on disk. @throws what an entry threw. */
@@ -111,9 +133,10 @@ export class RunLedger {
     })
   }
 
-  #write(entry: () => Promise<void>): void {
+  #write(entry: () => Promise<void>): Promise<void> {
     this.#entries = this.#entries.then(entry).catch((error: unknown) => {
       this.#failure ??= error
     })
+    return this.#entries
   }
 }

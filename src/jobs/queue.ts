@@ -3,7 +3,8 @@
  * reports becomes rows (runs, points, suites) and events for the page.
  *
  * A job outlives the program: a run that was under way when the program was killed is taken up again at the next start
- * and goes on from what lies on disk. A run that was stopped stays stopped until someone asks for the suite again.
+ * and goes on from what lies on disk. A run that was stopped, or was paused when the program ended, stays so until someone
+ * continues it or asks for the suite again.
  */
 import { randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
@@ -12,6 +13,7 @@ import {
   createRun,
   type Database,
   getRun,
+  hasEnded,
   listRuns,
   type Run,
   type RunKind,
@@ -20,7 +22,7 @@ import {
 } from '../store/index.ts'
 import type { PipelineConfig } from './config.ts'
 import { RunLedger } from './ledger.ts'
-import { runInThread } from './thread.ts'
+import { type PipelineThread, runInThread } from './thread.ts'
 
 const QUEUE = 'hooke-runs'
 /** pg-boss's upper limit; a run that takes longer is handed out again and goes on from its checkpoint. */
@@ -35,7 +37,16 @@ export type QueueEvent =
   | { readonly type: 'changed'; readonly what: 'workspace' | 'labels' | 'latents' }
 
 type JobData = { readonly kind: RunKind; readonly config: PipelineConfig }
-type Active = { readonly id: string; readonly stop: AbortController; readonly ended: Promise<void> }
+/** The run under way. */
+type Active = {
+  readonly id: string
+  readonly thread: PipelineThread
+  readonly ledger: RunLedger
+  /** Resolves when its last entry is written. */
+  readonly ended: Promise<void>
+  /** From the wish to pause until it goes on: resolves when the run is paused. */
+  pause: PromiseWithResolvers<void> | undefined
+}
 
 /** The open queue. */
 export class JobQueue {
@@ -86,7 +97,7 @@ export class JobQueue {
   async enqueue(kind: RunKind, config: PipelineConfig): Promise<string> {
     const suite = basename(config.out)
     const pending = (await listRuns(this.#db)).find(
-      (run) => run.suite === suite && (run.state === 'queued' || run.state === 'running'),
+      (run) => run.suite === suite && !hasEnded(run.state),
     )
     if (pending) return pending.id
     const id = randomUUID()
@@ -97,12 +108,62 @@ export class JobQueue {
   }
 
   /**
-   * Stops a run: a waiting one at once, one under way at its next checkpoint.
+   * Pauses the run under way when its present piece of work is done; what it holds in memory stays. A paused one stays so.
+   * @returns the run as it is then; it has ended where its last piece of work was the last one. Undefined where there is none by
+   *   that id.
+   * @throws RangeError if it is not under way in this program.
+   */
+  async pause(id: string): Promise<Run | undefined> {
+    const active = this.#active
+    if (active?.id === id) {
+      if (active.pause === undefined) {
+        active.pause = Promise.withResolvers()
+        active.thread.pause()
+      }
+      await Promise.race([active.pause.promise, active.ended])
+      return getRun(this.#db, id)
+    }
+    const run = await getRun(this.#db, id)
+    if (run)
+      throw new RangeError(`only a run under way can be paused, and this one is ${run.state}`)
+    return undefined
+  }
+
+  /**
+   * Lets a paused run go on, or orders a stopped or failed one again, which goes on from what lies on disk.
+   * @returns the run that goes on, a new one for one that had ended; undefined where there is none by that id.
+   * @throws RangeError if it is done, or its settings are no longer known.
+   */
+  async continue(id: string): Promise<Run | undefined> {
+    const active = this.#active
+    if (active?.id === id) {
+      if (active.pause !== undefined) {
+        active.thread.resume()
+        active.pause.resolve()
+        active.pause = undefined
+        await active.ledger.enterState('running')
+      }
+      return getRun(this.#db, id)
+    }
+    const run = await getRun(this.#db, id)
+    if (run === undefined || !hasEnded(run.state)) return run
+    if (run.state === 'done')
+      throw new RangeError('this run is done: there is nothing to go on with')
+    const job = await this.#boss.getJobById<JobData>(QUEUE, id)
+    if (!job)
+      throw new RangeError(
+        `the settings of this run are no longer kept; give the command that made ${run.suite ?? 'it'} again`,
+      )
+    return getRun(this.#db, await this.enqueue(job.data.kind, job.data.config))
+  }
+
+  /**
+   * Stops a run: a waiting one at once, one under way or paused with a checkpoint.
    * @returns the run as it is afterwards; undefined where there is none by that id.
    */
   async stop(id: string): Promise<Run | undefined> {
     if (this.#active?.id === id) {
-      this.#active.stop.abort()
+      this.#active.thread.stop()
       this.#tell(await updateRun(this.#db, id, { message: 'stopping: writing what is there' }))
       await this.#active.ended
     } else {
@@ -123,7 +184,7 @@ export class JobQueue {
       signal?.throwIfAborted()
       const run = await getRun(this.#db, id)
       if (!run) throw new RangeError(`there is no run ${id}`)
-      if (run.state !== 'queued' && run.state !== 'running') return run
+      if (hasEnded(run.state)) return run
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
   }
@@ -132,7 +193,7 @@ export class JobQueue {
   async close(): Promise<void> {
     this.#closing = true
     const active = this.#active
-    active?.stop.abort()
+    active?.thread.stop()
     await active?.ended
     await this.#boss.stop({ graceful: true, close: false, timeout: 10_000 })
   }
@@ -144,7 +205,13 @@ export class JobQueue {
     )
     for (const job of cut_off) await this.#boss.fail(QUEUE, job.id, { reason: 'the program ended' })
     for (const run of await listRuns(this.#db)) {
-      if (run.state !== 'running' && run.state !== 'queued') continue
+      if (hasEnded(run.state)) continue
+      if (run.state === 'paused') {
+        await this.#boss.cancel(QUEUE, run.id)
+        const message = 'was paused when the program ended; continues from its checkpoint'
+        await updateRun(this.#db, run.id, { state: 'stopped', message })
+        continue
+      }
       const job = await this.#boss.getJobById<JobData>(QUEUE, run.id)
       const waits = job?.state === 'created' || job?.state === 'retry'
       await updateRun(
@@ -163,17 +230,24 @@ export class JobQueue {
 
   /** One job from start to end. Errors of the run become its state; they are not retried, since they would come again. */
   async #perform(id: string, { config }: JobData): Promise<void> {
+    // A job that lasts longer than the queue lets it is handed out again while its thread goes on, or is paused.
+    while (this.#active) await this.#active.ended
     if (this.#closing) throw new Error('the program is ending')
-    const stop = new AbortController()
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
-    this.#active = { id, stop, ended }
     const ledger = new RunLedger(this.#db, id, config, (event) => this.#onEvent(event))
+    const thread = runInThread(config, {
+      onEvent: (event) => ledger.enter(event),
+      onPaused: () => {
+        // Continued meanwhile: its thread has gone on.
+        const { pause } = active
+        if (pause) void ledger.enterState('paused').then(pause.resolve)
+      },
+    })
+    const active: Active = { id, thread, ledger, ended, pause: undefined }
+    this.#active = active
     try {
-      this.#tell(await updateRun(this.#db, id, { state: 'running', message: 'starting' }))
-      const outcome = await runInThread(config, {
-        onEvent: (event) => ledger.enter(event),
-        signal: stop.signal,
-      })
+      void ledger.enterState('running', 'starting')
+      const outcome = await thread.ended
       await ledger.finish()
       this.#tell(
         await updateRun(

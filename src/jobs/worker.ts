@@ -1,5 +1,6 @@
-/** A job's thread: runs the pipeline, passes on what it reports, stops when told. Started by thread.ts only. */
+/** A job's thread: runs the pipeline, passes on what it reports, pauses and stops when told. Started by thread.ts only. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { Gate } from './hold.ts'
 import { runPipeline } from './pipeline.ts'
 import type { FromWorker, ToWorker, WorkerJob } from './protocol.ts'
 
@@ -7,8 +8,20 @@ const port = parentPort
 if (port === null) throw new Error('jobs/worker.ts runs as a worker thread only; call runInThread')
 const send = (message: FromWorker): void => port.postMessage(message)
 const stop = new AbortController()
+const gate = new Gate(() => send({ type: 'paused' }))
 port.on('message', (message: ToWorker) => {
-  if (message.type === 'stop') stop.abort()
+  switch (message.type) {
+    case 'pause':
+      return gate.shut()
+    case 'resume':
+      return gate.open()
+    case 'stop':
+      // Aborted first: what waited at the gate then finds that it is to stop.
+      stop.abort()
+      return gate.open()
+    default:
+      message.type satisfies never
+  }
 })
 
 try {
@@ -16,6 +29,7 @@ try {
   await runPipeline(config, {
     report: (event) => send({ type: 'event', event }),
     signal: stop.signal,
+    hold: () => gate.pass(),
   })
   send({ type: 'done' })
 } catch (error) {

@@ -13,7 +13,11 @@
  *   POST   /api/steer             SteerRequest       server-sent events, each a SteerEvent
  *   GET    /api/runs                                Run[]
  *   GET    /api/runs/:id/points                     RunPoint[]
+ *   POST   /api/runs/:id/pause                      Run (paused, or ended meanwhile)
+ *   POST   /api/runs/:id/continue                   Run (a new one for one that was stopped or failed)
  *   POST   /api/runs/:id/stop                       Run
+ *   GET    /api/suites/:suite                       SuiteOrigin
+ *   GET    /api/suites/:suite/points                RunPoint[] of all its runs
  *   GET    /api/openapi.json
  *
  * Errors are Problem with a 4xx or 5xx status. A number that could not be computed is absent, never zero.
@@ -41,6 +45,14 @@ export const Metrics = z.object({
   dead_window_tokens: z.number().optional(),
 })
 
+/** The training of one SAE that was stopped while the others went on. */
+export const TrainFailure = z.object({
+  step: z.number(),
+  reason: z.string(),
+  /** Steps taken at the checkpoint that is kept of it. */
+  last_good_step: z.number().optional(),
+})
+
 export const SaeSummary = z.object({
   id: SaeId,
   suite: z.string(),
@@ -50,7 +62,9 @@ export const SaeSummary = z.object({
   d_in: z.number(),
   d_sae: z.number(),
   l0_target: z.number().optional(),
-  state: z.enum(['waiting', 'training', 'trained', 'indexed', 'labelled']),
+  state: z.enum(['waiting', 'training', 'failed', 'trained', 'indexed', 'labelled']),
+  /** In state `failed`. */
+  failed: TrainFailure.optional(),
   metrics: Metrics.optional(),
   /** log10 density histogram over latents: counts[b] in [edges[b], edges[b+1]). */
   density_histogram: z
@@ -63,7 +77,8 @@ export const Run = z.object({
   id: z.string(),
   kind: z.enum(['demo', 'capture', 'train', 'evaluate', 'index', 'label']),
   suite: z.string().optional(),
-  state: z.enum(['queued', 'running', 'done', 'failed', 'stopped']),
+  /** `paused`: between two pieces of work, everything in memory; its `remaining_ms` stands still. */
+  state: z.enum(['queued', 'running', 'paused', 'done', 'failed', 'stopped']),
   /** What it is doing now, in words: "training: step 300 of 1200". */
   message: z.string(),
   /** 0 to 1 over the whole run. */
@@ -83,11 +98,24 @@ export const RunPoint = z.object({
   /** Mean squared error term in training units (inputs of unit mean square norm). */
   mse: z.number(),
   sparsity_loss: z.number(),
+  /** The architecture's auxiliary loss, 0 where it has none; absent in points of earlier versions, like lambda. */
+  aux_loss: z.number().optional(),
+  /** Coefficient of the sparsity loss. */
+  lambda: z.number().optional(),
   l0: z.number(),
   fvu: z.number(),
   /** Share of latents that have not fired within the dead window. */
   dead: z.number(),
   tokens_per_s: z.number(),
+})
+
+/** What made a suite, for comparison with others. */
+export const SuiteOrigin = z.object({
+  name: z.string(),
+  /** ISO 8601; absent like all below where the suite has no suite.json. */
+  created: z.string().optional(),
+  /** What its training was asked for and on what, as `path.in.suite` -> value. Only what was set: the rest are defaults. */
+  settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 })
 
 export const Workspace = z.object({
@@ -288,6 +316,8 @@ export type Metrics = z.infer<typeof Metrics>
 export type SaeSummary = z.infer<typeof SaeSummary>
 export type Run = z.infer<typeof Run>
 export type RunPoint = z.infer<typeof RunPoint>
+export type TrainFailure = z.infer<typeof TrainFailure>
+export type SuiteOrigin = z.infer<typeof SuiteOrigin>
 export type Workspace = z.infer<typeof Workspace>
 export type TokenView = z.infer<typeof TokenView>
 export type LabelView = z.infer<typeof Label>

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from './database.ts'
 import { addLabel, addLabels, labelledLatents, labelsOf, retireLabel } from './labels.ts'
 import { chipsOf, latentChips, listLatents, putLatents } from './latents.ts'
-import { addPoints, createRun, getRun, listRuns, pointsOf, updateRun } from './runs.ts'
+import { addPoints, createRun, getRun, listRuns, pointsOf, suitePoints, updateRun } from './runs.ts'
 import {
   listSaes,
   listSuites,
@@ -58,6 +58,8 @@ const point = (step: number, l0 = 1) => ({
   n_steps: 9,
   n_tokens: 100 * step,
   mse: 0.5,
+  aux_loss: 0.25,
+  lambda: 0.125,
   sparsity_loss: 0.1,
   l0,
   fvu: 0.3,
@@ -298,7 +300,9 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
       ended_at: expect.any(String),
     })
     expect(failed).not.toHaveProperty('remaining_ms')
-    expect(await updateRun(db, id, { state: 'running' })).not.toHaveProperty('error')
+    const paused = await updateRun(db, id, { state: 'paused' })
+    expect(paused).toMatchObject({ state: 'paused', started_at: running.started_at })
+    for (const gone of ['error', 'ended_at']) expect(paused).not.toHaveProperty(gone)
     const second = await createRun(db, { id: 'mine', kind: 'demo', message: 'soon' })
     expect((await listRuns(db)).map((run) => run.id)).toEqual([second.id, id])
     expect(await getRun(db, 'none')).toBeUndefined()
@@ -311,6 +315,35 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
     await addPoints(db, id, [point(1, 7)])
     expect(await pointsOf(db, id)).toEqual([point(1, 7), point(2, 5)])
     expect(await pointsOf(db, id, 'none')).toEqual([])
+  })
+
+  it('keeps the points of an earlier version, which lack two losses', async () => {
+    const { id } = await createRun(db, { kind: 'train' })
+    const { aux_loss: _a, lambda: _l, ...old } = point(3)
+    await addPoints(db, id, [old])
+    expect(await pointsOf(db, id)).toEqual([old])
+  })
+
+  it('joins the points of all runs of a suite; of a step measured twice the later run’s', async () => {
+    const first = await createRun(db, { kind: 'train', suite: 'joined' })
+    await addPoints(db, first.id, [point(1, 3), point(2, 4)])
+    await updateRun(db, first.id, { state: 'stopped' })
+    const second = await createRun(db, { kind: 'train', suite: 'joined' })
+    await addPoints(db, second.id, [point(2, 5), point(3, 6)])
+    const { ended_at } = await updateRun(db, second.id, { state: 'done' })
+    await addPoints(db, (await createRun(db, { kind: 'train', suite: 'other' })).id, [point(7)])
+    const l0 = async (since?: string) => (await suitePoints(db, 'joined', since)).map((p) => p.l0)
+    expect(await l0()).toEqual([3, 5, 6])
+    expect(await l0(ended_at)).toEqual([5, 6])
+    expect(await l0(new Date(Date.parse(ended_at!) + 1000).toISOString())).toEqual([])
+  })
+
+  it('says of an SAE why its training failed, until it is in another state', async () => {
+    const failed = { step: 7, reason: HOSTILE, last_good_step: 5 }
+    await setSaeState(db, SAE, 'failed', failed)
+    expect(await saeSummary(db, SAE)).toMatchObject({ state: 'failed', failed })
+    await setSaeState(db, SAE, 'trained')
+    expect(await saeSummary(db, SAE)).not.toHaveProperty('failed')
   })
 
   it('undoes a transaction that throws', async () => {
@@ -338,7 +371,10 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
       await db.close()
       db = await open()
       expect((await labelsOf(db, SAE, 1)).length).toBe(5)
-      expect(await db.query('select version from hooke.migrations')).toEqual([{ version: 1 }])
+      expect(await db.query('select version from hooke.migrations')).toEqual([
+        { version: 1 },
+        { version: 2 },
+      ])
     },
   )
 

@@ -1,7 +1,16 @@
 export { type BossOptions, type Database, openDatabase, type Queryable } from './database.ts'
 export { addLabel, addLabels, labelledLatents, labelsOf, retireLabel } from './labels.ts'
 export { chipsOf, latentChips, listLatents, putLatents } from './latents.ts'
-export { addPoints, createRun, getRun, listRuns, pointsOf, updateRun } from './runs.ts'
+export {
+  addPoints,
+  createRun,
+  getRun,
+  hasEnded,
+  listRuns,
+  pointsOf,
+  suitePoints,
+  updateRun,
+} from './runs.ts'
 export {
   listSaes,
   listSuites,

@@ -105,6 +105,20 @@ create table hooke.run_points (
 );
 `,
   },
+  {
+    name: 'pause, every loss term, failed SAEs',
+    sql: `
+alter table hooke.runs drop constraint runs_state_check;
+alter table hooke.runs add constraint runs_state_check
+  check (state in ('queued', 'running', 'paused', 'done', 'failed', 'stopped'));
+alter table hooke.run_points add column aux_loss double precision;
+alter table hooke.run_points add column lambda double precision;
+alter table hooke.saes drop constraint saes_state_check;
+alter table hooke.saes add constraint saes_state_check
+  check (state in ('waiting', 'training', 'failed', 'trained', 'indexed', 'labelled'));
+alter table hooke.saes add column failed jsonb;
+`,
+  },
 ]
 
 /** Any constant: programs that start at the same time on one server wait for each other on it. */

@@ -5,6 +5,10 @@ import type { Queryable } from './database.ts'
 import { storable } from './text.ts'
 import type { Run, RunKind, RunPoint, RunState, SaeId } from './types.ts'
 
+/** Whether a run is over: nothing works on it any more, and nothing waits to. */
+export const hasEnded = (state: RunState): boolean =>
+  state === 'done' || state === 'failed' || state === 'stopped'
+
 /** Enters a run in state `queued`. @param run.id made up where absent. */
 export async function createRun(
   db: Queryable,
@@ -20,7 +24,7 @@ export async function createRun(
 
 /**
  * Changes what is given and leaves the rest. `running` sets started_at once; `done`, `failed` and `stopped` set ended_at and
- * clear remaining_ms; back to `queued` or `running` clears ended_at and error. `remaining_ms: null` clears it.
+ * clear remaining_ms; back to `queued`, `running` or `paused` clears ended_at and error. `remaining_ms: null` clears it.
  * @throws Error when there is no such run.
  */
 export async function updateRun(
@@ -34,8 +38,8 @@ export async function updateRun(
     error?: string
   },
 ): Promise<Run> {
-  const ends = change.state === 'done' || change.state === 'failed' || change.state === 'stopped'
-  const begins = change.state === 'queued' || change.state === 'running'
+  const ends = change.state !== undefined && hasEnded(change.state)
+  const begins = change.state !== undefined && !ends
   const [row] = await db.query<RunRow>(
     `update hooke.runs set
        state = coalesce($2, state), message = coalesce($3, message), progress = coalesce($4, progress),
@@ -88,22 +92,57 @@ export async function addPoints(
        select $1, p.* from jsonb_to_recordset($2::jsonb) as p(${POINT_COLUMNS})
        on conflict (run, sae, step) do update set n_steps = excluded.n_steps, n_tokens = excluded.n_tokens, mse = excluded.mse,
          sparsity_loss = excluded.sparsity_loss, l0 = excluded.l0, fvu = excluded.fvu, dead = excluded.dead,
-         tokens_per_s = excluded.tokens_per_s`,
+         tokens_per_s = excluded.tokens_per_s, aux_loss = excluded.aux_loss, lambda = excluded.lambda`,
       [run, JSON.stringify([...last.values()])],
     )
   })
 }
 
 const POINT_COLUMNS = `sae text, step integer, n_steps integer, n_tokens double precision, mse double precision,
-  sparsity_loss double precision, l0 double precision, fvu double precision, dead double precision, tokens_per_s double precision`
+  sparsity_loss double precision, l0 double precision, fvu double precision, dead double precision, tokens_per_s double precision, aux_loss double precision, lambda double precision`
 
 /** Points of a run (of one SAE where given), by SAE, then step. */
 export async function pointsOf(db: Queryable, run: string, sae?: SaeId): Promise<RunPoint[]> {
-  return db.query<RunPoint>(
-    `select sae, step, n_steps, n_tokens, mse, sparsity_loss, l0, fvu, dead, tokens_per_s from hooke.run_points
+  const rows = await db.query<PointRow>(
+    `select ${POINT_FIELDS} from hooke.run_points
      where run = $1 and ($2::text is null or sae = $2) order by sae, step`,
     [run, sae ?? null],
   )
+  return rows.map(toPoint)
+}
+
+/**
+ * Points of a suite from all of its runs, by SAE, then step; where two runs measured the same step, the later one's.
+ * @param since leaves out runs that ended before, in ISO 8601: those of an older suite of this name.
+ */
+export async function suitePoints(
+  db: Queryable,
+  suite: string,
+  since?: string,
+): Promise<RunPoint[]> {
+  const rows = await db.query<PointRow>(
+    `select distinct on (sae, step) ${POINT_FIELDS} from hooke.run_points join hooke.runs on runs.id = run_points.run
+     where suite = $1 and ($2::timestamptz is null or ended_at is null or ended_at >= $2::timestamptz)
+     order by sae, step, created_at desc`,
+    [suite, since ?? null],
+  )
+  return rows.map(toPoint)
+}
+
+const POINT_FIELDS =
+  'sae, step, n_steps, n_tokens, mse, sparsity_loss, aux_loss, lambda, l0, fvu, dead, tokens_per_s'
+
+type PointRow = Omit<RunPoint, 'aux_loss' | 'lambda'> & {
+  aux_loss: number | null
+  lambda: number | null
+}
+
+function toPoint({ aux_loss, lambda, ...point }: PointRow): RunPoint {
+  return {
+    ...point,
+    ...(aux_loss === null ? {} : { aux_loss }),
+    ...(lambda === null ? {} : { lambda }),
+  }
 }
 
 type RunRow = {

@@ -1,4 +1,5 @@
 /** Suites and their SAEs: what there is, in which state, how good. */
+import type { TrainFailure } from '../train/index.ts'
 import type { Queryable } from './database.ts'
 import { storable } from './text.ts'
 import type {
@@ -43,9 +44,19 @@ export async function upsertSae(db: Queryable, sae: SaeEntry): Promise<void> {
   )
 }
 
-/** @throws Error when there is no such SAE. */
-export async function setSaeState(db: Queryable, sae: SaeId, state: SaeState): Promise<void> {
-  await updated(db, sae, 'update hooke.saes set state = $2 where id = $1 returning id', [state])
+/** @param failed why, in state `failed`. @throws Error when there is no such SAE. */
+export async function setSaeState(
+  db: Queryable,
+  sae: SaeId,
+  state: SaeState,
+  failed?: TrainFailure,
+): Promise<void> {
+  await updated(
+    db,
+    sae,
+    'update hooke.saes set state = $2, failed = $3::jsonb where id = $1 returning id',
+    [state, failed ? storable(JSON.stringify(failed)) : null],
+  )
 }
 
 /** Keeps the metrics and, where given, the density histogram. @throws Error when there is no such SAE. */
@@ -78,13 +89,14 @@ type SaeRow = {
   d_sae: number
   l0_target: number | null
   state: SaeState
+  failed: TrainFailure | null
   metrics: SaeMetrics | null
   density_histogram: DensityHistogram | null
   n_labelled: number
 }
 
 const SELECT_SAES = `
-  select s.id, s.suite, s.hook, s.layer, s.d_in, s.d_sae, s.l0_target, s.state, s.metrics, s.density_histogram,
+  select s.id, s.suite, s.hook, s.layer, s.d_in, s.d_sae, s.l0_target, s.state, s.failed, s.metrics, s.density_histogram,
     (select count(distinct l.latent)::int from hooke.labels l where l.sae = s.id and l.retired_at is null) as n_labelled
   from hooke.saes s`
 
@@ -127,6 +139,7 @@ function toSummary(row: SaeRow): SaeSummary {
     d_sae: row.d_sae,
     ...(row.l0_target === null ? {} : { l0_target: row.l0_target }),
     state: row.state,
+    ...(row.failed === null ? {} : { failed: row.failed }),
     ...(row.metrics === null ? {} : { metrics: row.metrics }),
     ...(row.density_histogram === null ? {} : { density_histogram: row.density_histogram }),
     n_labelled: row.n_labelled,

@@ -1,11 +1,11 @@
 /** What the database holds, as plain data. Field names are those of the HTTP contract. */
 import type { Label } from '../label/index.ts'
-import type { TrainPoint } from '../train/index.ts'
+import type { TrainFailure, TrainPoint } from '../train/index.ts'
 
 /** `<suite>~<hook>~width_<W>~l0_<K>`: names one SAE everywhere in the database. */
 export type SaeId = string
 
-export type SaeState = 'waiting' | 'training' | 'trained' | 'indexed' | 'labelled'
+export type SaeState = 'waiting' | 'training' | 'failed' | 'trained' | 'indexed' | 'labelled'
 
 /** Measured on held-out text; a number that could not be computed is absent. */
 export type SaeMetrics = {
@@ -36,6 +36,8 @@ export type SaeEntry = {
 /** One SAE with all that is known about it. */
 export type SaeSummary = SaeEntry & {
   readonly state: SaeState
+  /** Why its training was stopped; in state `failed` only. */
+  readonly failed?: TrainFailure
   readonly metrics?: SaeMetrics
   readonly density_histogram?: DensityHistogram
   /** Latents that carry at least one label in force. */
@@ -90,7 +92,8 @@ export type LabelEntry = {
 }
 
 export type RunKind = 'demo' | 'capture' | 'train' | 'evaluate' | 'index' | 'label'
-export type RunState = 'queued' | 'running' | 'done' | 'failed' | 'stopped'
+/** `paused` is under way too: its thread waits between two pieces of work, everything in memory. */
+export type RunState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'stopped'
 
 /** One piece of long work, from its order to its end. */
 export type Run = {
@@ -110,4 +113,9 @@ export type Run = {
 }
 
 /** One measurement of one SAE while it trains, averaged since the last point. */
-export type RunPoint = Omit<TrainPoint, 'hook' | 'd_sae' | 'l0_target'> & { readonly sae: SaeId }
+export type RunPoint = Omit<TrainPoint, 'hook' | 'd_sae' | 'l0_target' | 'aux_loss' | 'lambda'> & {
+  readonly sae: SaeId
+  /** Absent where an earlier version of Hooke measured it. */
+  readonly aux_loss?: number
+  readonly lambda?: number
+}
