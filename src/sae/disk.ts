@@ -26,7 +26,12 @@ import {
   parseGemmaScope,
 } from './gemmaScope.ts'
 import { parseSaelens, saelensTensors } from './saelens.ts'
-import { SAELENS_FILES, saelensConfig } from './saelensConfig.ts'
+import {
+  parseSaelensConfig,
+  SAELENS_FILES,
+  type SaelensConfig,
+  saelensConfig,
+} from './saelensConfig.ts'
 import { type Metrics, type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
 import type { Sae } from './types.ts'
 
@@ -45,6 +50,14 @@ export async function loadSae(folder: string): Promise<Sae> {
   } finally {
     await file.close()
   }
+}
+
+/**
+ * What an SAE's cfg.json says, without its weights.
+ * @throws FileError if it is missing, FormatError or TypeError as `parseSaelens`.
+ */
+export async function readSaeConfig(folder: string): Promise<SaelensConfig> {
+  return parseSaelensConfig(await readJson(join(folder, SAELENS_FILES.config)), folder)
 }
 
 /**

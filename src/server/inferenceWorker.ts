@@ -43,11 +43,14 @@ const answers: {
 
   async microscope({ suite, text, top_k, max_density }, signal) {
     const model = await bench.model(suite.model)
-    const sites = suite.saes.map(({ id, hook, dir }) => ({
-      id,
-      hook: parseHookName(hook, dir),
-      open: () => bench.sae(dir, model),
-    }))
+    const sites = await Promise.all(
+      suite.saes.map(async ({ id, hook, dir }) => ({
+        id,
+        hook: parseHookName(hook, dir),
+        ...(await bench.outputOf(dir)),
+        open: () => bench.sae(dir, model),
+      })),
+    )
     return microscope(model, sites, { text, top_k, max_density, signal })
   },
 

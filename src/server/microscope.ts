@@ -3,20 +3,22 @@
  *
  * 1. tokens: the text with BOS in front, cut to the model's context
  * 2. one pass: every site at once, logits and losses
- * 3. per site: encode; l0 and fvu per token; the top latents of each token, dense ones left out
+ * 3. per site: encode; l0 and fvu per token (of what the SAE writes); the top latents of each token, dense ones left out
  * 4. predictions per token; what was left out, in words
  */
 import { FileError } from '../files/index.ts'
 import { FormatError } from '../formats/index.ts'
 import { showPiece } from '../jobs/index.ts'
 import { type HookName, type Model, padBatch, type Tokenizer } from '../model/index.ts'
-import type { SaeRunner } from '../sae/index.ts'
+import { outputSite, type SaeRunner } from '../sae/index.ts'
 import type { Microscope, TestResult, TokenView } from './api.ts'
 
 /** One SAE as the microscope needs it. */
 export type Site = {
   readonly id: string
   readonly hook: HookName
+  /** The site a transcoder writes; absent otherwise. */
+  readonly hook_out?: HookName
   /** Called when its turn comes; it may close what an earlier site opened. */
   readonly open: () => Promise<{
     readonly runner: SaeRunner
@@ -41,7 +43,8 @@ export async function microscope(
 ): Promise<Microscope> {
   const tokenizer = requireTokenizer(model)
   const { ids, left_out } = tokensOf(model, tokenizer, options.text)
-  const hooks = [...new Set(sites.map(({ hook }) => hook))]
+  const asked = new Set(sites.flatMap(({ hook, hook_out = hook }) => [hook, hook_out]))
+  const hooks = model.hooks.filter((hook) => asked.has(hook)) // others cost their own row, when it opens
   const pass = await model.forward(padBatch([ids]), {
     hooks,
     logits: true,
@@ -90,7 +93,9 @@ export async function microscope(
       for (const { index } of cell) shown.add(index)
       cells.push(cell)
     }
-    const fvu = tokenFvu(x, await runner.decode(acts), runner.sae.d_in, special)
+    const output = outputSite(runner.sae)
+    const recon = await runner.decode(acts, x)
+    const fvu = tokenFvu(pass.acts.get(output.hook)!.data, recon, output.d, special)
     rows.push({
       sae: id,
       hook,
@@ -204,11 +209,11 @@ const viewTokens = (tokenizer: Tokenizer, ids: Int32Array): TokenView[] =>
   }))
 
 /**
- * `||x - recon||^2 / ||x - mean||^2` per token, mean over the text's tokens that are not special.
+ * `||y - recon||^2 / ||y - mean||^2` per token, mean over the text's tokens that are not special.
  * Absent where fewer than two such tokens leave no variance to explain.
  */
 function tokenFvu(
-  x: Float32Array,
+  y: Float32Array,
   recon: Float32Array,
   d: number,
   special: readonly boolean[],
@@ -217,12 +222,12 @@ function tokenFvu(
   if (counted < 2) return undefined
   const mean = new Float64Array(d)
   for (const [token, is] of special.entries())
-    if (!is) for (let i = 0; i < d; i++) mean[i]! += x[token * d + i]! / counted
+    if (!is) for (let i = 0; i < d; i++) mean[i]! += y[token * d + i]! / counted
   return special.map((_, token) => {
     let error = 0
     let variance = 0
     for (let i = 0; i < d; i++) {
-      const value = x[token * d + i]!
+      const value = y[token * d + i]!
       error += (value - recon[token * d + i]!) ** 2
       variance += (value - mean[i]!) ** 2
     }

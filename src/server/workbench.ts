@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import { openFolder, pathExists, resolveModel } from '../files/index.ts'
 import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
-import { type Model, openModel } from '../model/index.ts'
-import { loadSae } from '../sae/disk.ts'
+import { type HookName, type Model, openModel } from '../model/index.ts'
+import { loadSae, readSaeConfig } from '../sae/disk.ts'
 import { checkFits, openRunner, type SaeRunner } from '../sae/index.ts'
 
 /** Weights of open SAEs are kept up to this size. */
@@ -56,6 +56,16 @@ export class Workbench {
     return open
   }
 
+  /** The site that the transcoder in a folder writes; nothing for other SAEs, and where its files are damaged: `sae` says how. */
+  async outputOf(dir: string): Promise<{ hook_out?: HookName }> {
+    try {
+      const { transcoder } = await readSaeConfig(dir)
+      return transcoder === undefined ? {} : { hook_out: transcoder.hook_name_out }
+    } catch {
+      return {}
+    }
+  }
+
   async close(): Promise<void> {
     for (const { runner } of this.#saes.values()) await runner.close()
     this.#saes.clear()
@@ -75,7 +85,8 @@ export class Workbench {
   }
 }
 
-const weightBytes = ({ sae }: SaeRunner): number => 8 * sae.d_in * sae.d_sae
+const weightBytes = ({ sae }: SaeRunner): number =>
+  4 * (sae.W_enc.length + sae.W_dec.length + (sae.transcoder?.W_skip?.length ?? 0))
 
 async function readMeasured(dir: string): Promise<Measured> {
   const latents = await openLatents(dir)

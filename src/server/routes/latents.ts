@@ -1,5 +1,6 @@
 /** The latents of an SAE as a list, and one of them with everything that was measured. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { readSaeConfig } from '../../sae/disk.ts'
 import { labelsOf, latentChips, listLatents } from '../../store/index.ts'
 import { LatentList, LatentSort, LatentView, SaeId } from '../api.ts'
 import { labelledChips } from '../chips.ts'
@@ -77,7 +78,12 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
         bottom_logits: effects(record.bottom_logits),
         neighbours: await labelledChips(db, neighbours),
         labels: await labelsOf(db, id, index),
-        snippets: snippetsOf({ dir: sae.dir, model: sae.model, hook: sae.hook, latent: index }),
+        snippets: snippetsOf({
+          dir: sae.dir,
+          model: sae.model,
+          latent: index,
+          config: await readSaeConfig(sae.dir),
+        }),
       },
       200,
     )
