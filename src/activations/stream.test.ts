@@ -1,9 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { temporaryFolder } from '../../test/tinySuite.ts'
 import { type Model, openModel, openRandom } from '../model/index.ts'
-import { train } from '../train/index.ts'
 import { capture } from './capture.ts'
 import { corpusBuilder, selectDocuments } from './corpus.ts'
 import {
@@ -275,41 +272,5 @@ describe('a stream that ends early', () => {
   it('refuses what it cannot be', async () => {
     await expect(open({ hooks: ['blocks.9.hook_resid_post'] })).rejects.toThrow(/no site blocks.9/)
     await expect(open({ bucket_tokens: 29 })).rejects.toThrow(/29, expected .* at least 30/)
-  })
-})
-
-describe('training from a stream', () => {
-  it('gives the same bytes twice, and when it is stopped and goes on', async () => {
-    const folder = await temporaryFolder()
-    const run = async (name: string, stop_at?: number) => {
-      const out = join(folder.path, name)
-      const stop = new AbortController()
-      await use(await open({ dtype: 'BF16' }), (source) =>
-        train({
-          source,
-          saes: HOOKS.map((hook) => ({ hook, d_sae: 70, l0: 9 })),
-          out,
-          batch_size: 50,
-          n_tokens: 1500,
-          seed: 6,
-          threads: 2,
-          recipe: { point_every_steps: 1, shards: 2 },
-          signal: stop.signal,
-          onPoint: ({ step }) => {
-            if (step === stop_at) stop.abort()
-          },
-        }),
-      )
-      return Promise.all(
-        HOOKS.map((hook) =>
-          readFile(join(out, hook, 'width_70', 'l0_9', 'sae_weights.safetensors')),
-        ),
-      )
-    }
-    const once = await run('once')
-    expect(await run('twice')).toEqual(once)
-    await expect(run('stopped', 13)).rejects.toThrow(/stopped/i)
-    expect(await run('stopped')).toEqual(once)
-    await folder.remove()
   })
 })

@@ -16,6 +16,8 @@ export type PipelineConfig = {
   readonly out: string
   /** Globs over hook sites: one SAE per site, width and l0. */
   readonly hooks: readonly string[]
+  /** Transcoders: the site of the same block that is reconstructed, e.g. `hook_mlp_out`. */
+  readonly hook_out?: string
   readonly d_sae: readonly number[]
   /** Active latents per token asked for. */
   readonly l0: readonly number[]
@@ -32,8 +34,17 @@ export type PipelineConfig = {
   readonly seed: number
   /** Threads of the model and of training. */
   readonly threads: number
-  /** Element type of stored activations. */
+  /** Element type of captured activations, on disk and in memory. */
   readonly dtype: 'F16' | 'BF16' | 'F32'
+  /** Capture and train together, nothing on disk (default false: capture into a store first). */
+  readonly stream?: boolean
+  /** The most memory that the run may take; it is refused before it begins where that cannot be. */
+  readonly memory_bytes?: number
+  /**
+   * Memory for activations while training: decides how far they are shuffled, so a run that goes on keeps that of its
+   * beginning. Set by the plan.
+   */
+  readonly activation_bytes?: number
   /** What differs from the training recipe's defaults. */
   readonly recipe?: RecipeInput
   /** Keep the activation store after training (default false: it can be captured again). */
@@ -58,6 +69,8 @@ export type PipelineEvent =
   /** What lies on disk has grown: the suite's list of SAEs is known, or one of them has a new file. */
   | {
       readonly type: 'suite'
-      readonly change: 'planned' | 'trained' | 'evaluated' | 'indexed' | 'labelled'
+      readonly change: 'planned' | 'trained' | 'failed' | 'evaluated' | 'indexed' | 'labelled'
       readonly spec?: SaeSpec
+      /** Of `failed`. */
+      readonly reason?: string
     }

@@ -2,8 +2,8 @@
  * The whole way from text to labelled latents, as one function.
  *
  * 1. plan      open the model, expand the globs, write suite.json
- * 2. capture   activations of the training text at every site, into a store on disk
- * 3. train     every SAE from one pass over the store
+ * 2. capture   activations of the training text at every site, into a store on disk; a stream captures while it trains
+ * 3. train     every SAE from one pass over them
  * 4. evaluate  each SAE on held-out documents
  * 5. index     what every latent does, one pass over the text for all SAEs
  * 6. label     a lexical label for every latent
@@ -13,13 +13,7 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  openActivations,
-  planCapture,
-  sampleCorpus,
-  type TokenCorpus,
-  writeStore,
-} from '../activations/index.ts'
+import { openActivations, planCapture, type TokenCorpus, writeStore } from '../activations/index.ts'
 import { evaluateSuite } from '../evaluate/index.ts'
 import { removePath, resolveModel } from '../files/index.ts'
 import { LEXICAL_AUTHOR, lexicalLabel, wordBackground } from '../label/index.ts'
@@ -30,16 +24,23 @@ import { loadSae, readMetrics, writeMetrics } from '../sae/disk.ts'
 import { openRunner, type SaeRunner, saeFolder } from '../sae/index.ts'
 import type { SaeSpec } from '../train/index.ts'
 import type { PipelineConfig, PipelineEvent, Stage } from './config.ts'
+import { readFailure } from './failure.ts'
 import { heldModel, WorkClock } from './hold.ts'
 import { LABELS_FILE, type LabelsFile, writeLabelsFile } from './labelsFile.ts'
-import { checkTrainingText, openTexts, planSuite, type Texts } from './plan.ts'
+import { BATCH_TOKENS } from './memory.ts'
+import { checkBegun, openTexts, planSuite, sitesOf, specOf, type Texts, withBegun } from './plan.ts'
 import { RunProgress } from './progress.ts'
-import type { SuiteFile } from './suiteFile.ts'
-import { trainSaes } from './trainStage.ts'
+import { openRestingModel, type RestingModel } from './restingModel.ts'
+import { planTraining, type RunPlan, settleTraining, type Training } from './runPlan.ts'
+import { readSuiteFile, type SuiteFile } from './suiteFile.ts'
+import { openSuiteStream } from './suiteStream.ts'
+import { hasEnded, trainSaes } from './trainStage.ts'
 
 export type PipelineOptions = {
   /** Only these; a stage named here is also made again where it was made from other text or another number of tokens. */
   readonly stages?: readonly Stage[]
+  /** Given before anything is written, where something is to be trained; its making takes a moment. */
+  readonly onPlan?: (plan: RunPlan) => void
   /** Called often; must not throw. */
   readonly report?: (event: PipelineEvent) => void
   /** Stops at the next safe point: checkpoints are written, the abort is thrown. */
@@ -52,6 +53,8 @@ export type PipelineOptions = {
 type Run = {
   readonly config: PipelineConfig
   readonly model: Model
+  /** Lets go of the model's weights until its next pass. */
+  readonly rest: () => Promise<void>
   readonly tokenizer: Tokenizer
   readonly suite: SuiteFile
   readonly saes: readonly SaeSpec[]
@@ -72,7 +75,7 @@ type IsDone = (folder: string) => Promise<boolean>
  *   TrainingStopped or AbortError when stopped.
  */
 export async function runPipeline(
-  config: PipelineConfig,
+  asked: PipelineConfig,
   options: PipelineOptions = {},
 ): Promise<SuiteFile> {
   const { report = () => {}, signal = new AbortController().signal } = options
@@ -82,39 +85,62 @@ export async function runPipeline(
   const say = (stage: Stage, message: string, share: number): void =>
     report({ type: 'progress', stage, message, ...progress.at(stage, share) })
   say('capture', 'opening the model', 0)
-  const opened = await openModel(resolveModel(config.model), { threads: config.threads })
-  const model = heldModel(opened, hold)
+  const begun = await readSuiteFile(asked.out)
+  let config = withBegun(asked, begun)
+  const resting = await openConfigured(config)
+  const model = heldModel(resting, hold)
   try {
     // 1. plan
-    const { tokenizer } = model
-    if (!tokenizer)
-      throw new TypeError(
-        `${model.name} has no tokenizer.json, so text cannot be read. Put the model's tokenizer.json into its folder.`,
-      )
-    const { n_ctx } = model.config
-    const texts = openTexts(config, { n_ctx, tokenizer }, signal)
+    const tokenizer = tokenizerOf(model)
+    const texts = openTexts(config, { n_ctx: model.config.n_ctx, tokenizer }, signal)
     say('capture', 'reading the text', 0)
-    const suite = await planSuite(config, model, texts)
+    let suite = begun && (await planSuite(config, model, texts))
+    const isAsked = (stage: Stage): boolean => options.stages?.includes(stage) ?? true
+    let training: Training | undefined
+    if (isAsked('train') && !(begun && (await isTrained(config.out, begun)))) {
+      training = await settleTraining(config, model, texts, begun)
+      options.onPlan?.(await planTraining(training, model))
+      config = training.settled.config
+    }
+    suite ??= await planSuite(config, model, texts)
     report({ type: 'suite', change: 'planned' })
-    const saes = suite.saes.map(({ hook, d_sae, l0 }) => ({ hook, d_sae, l0 }))
-    const run: Run = { config, model, tokenizer, suite, saes, texts, say, report, signal, hold }
+    const saes = suite.saes.map(specOf)
+    const { rest } = resting
+    const run: Run = {
+      config,
+      model,
+      rest,
+      tokenizer,
+      suite,
+      saes,
+      texts,
+      say,
+      report,
+      signal,
+      hold,
+    }
 
     /** SAEs that a stage has still to deal with; none where it was not asked for. */
     const pending = async (stage: Stage, isDone: IsDone): Promise<SaeSpec[]> => {
       const left: SaeSpec[] = []
-      if (options.stages?.includes(stage) ?? true)
-        for (const spec of saes) if (!(await isDone(folderOf(run, spec)))) left.push(spec)
+      if (isAsked(stage))
+        for (const spec of saes)
+          if (!(await isDone(folderOf(run, spec))) && !(await hasFailed(run, spec))) left.push(spec)
       if (left.length === 0) progress.skip(stage)
       return left
     }
     const named = options.stages !== undefined
 
     // 2. capture, 3. train
-    if ((await pending('train', has('cfg.json'))).length > 0) {
-      await captureStage(run)
-      await trainStage(run)
+    if (training === undefined) {
+      progress.skip('capture')
+      progress.skip('train')
+    } else if (config.stream === true) await streamStage(run, training)
+    else {
+      await captureStage(run, training)
+      await trainStage(run, training)
       if (config.keep_activations !== true) await removePath(activationsFolder(config.out))
-    } else progress.skip('capture')
+    }
 
     // 4. evaluate
     const unmeasured = await pending('evaluate', named ? evaluatedOn(run) : has('metrics.json'))
@@ -135,23 +161,49 @@ export async function runPipeline(
   }
 }
 
-async function captureStage({
-  config,
-  model,
-  suite,
-  saes,
-  texts,
-  signal,
-  say,
-}: Run): Promise<void> {
-  const { whole, train } = await texts.training()
-  // More text than is trained on need not be captured.
-  const corpus = sampleCorpus(train, { n_tokens: config.n_tokens, seed: config.seed })
-  checkTrainingText(config.out, suite, whole)
+/** What `runPipeline` would do, without writing anything. @throws as it, before it writes. */
+export async function planPipeline(
+  asked: PipelineConfig,
+  { signal = new AbortController().signal }: { signal?: AbortSignal } = {},
+): Promise<RunPlan> {
+  const begun = await readSuiteFile(asked.out)
+  const config = withBegun(asked, begun)
+  const model = await openConfigured(config)
+  try {
+    const { n_ctx } = model.config
+    const texts = openTexts(config, { n_ctx, tokenizer: tokenizerOf(model) }, signal)
+    if (begun) checkBegun(config, begun, model)
+    return await planTraining(await settleTraining(config, model, texts, begun), model)
+  } finally {
+    await model.close()
+  }
+}
+
+const openConfigured = ({ model, threads }: PipelineConfig): Promise<RestingModel> =>
+  openRestingModel(() => openModel(resolveModel(model), { threads }))
+
+/** @throws TypeError if the model has none. */
+function tokenizerOf({ name, tokenizer }: Model): Tokenizer {
+  if (tokenizer) return tokenizer
+  throw new TypeError(
+    `${name} has no tokenizer.json, so text cannot be read. Put the model's tokenizer.json into its folder.`,
+  )
+}
+
+/** Whether training has come to the end of every SAE of a suite. */
+async function isTrained(out: string, { saes }: SuiteFile): Promise<boolean> {
+  for (const spec of saes) if (!(await hasEnded(out, spec))) return false
+  return true
+}
+
+async function captureStage(run: Run, { corpus, settled }: Training): Promise<void> {
+  const { config, model, saes, signal, say } = run
   await writeStore(activationsFolder(config.out), model, corpus, {
-    hooks: [...new Set(saes.map((sae) => sae.hook))],
+    hooks: sitesOf(saes),
     dtype: config.dtype,
     model_path: config.model,
+    shard_tokens: settled.sizes.shard_tokens,
+    batch_tokens: BATCH_TOKENS,
     signal,
     onProgress: ({ n_tokens, of_tokens }) =>
       say('capture', `capturing: ${countOf(n_tokens, of_tokens)}`, n_tokens / of_tokens),
@@ -160,13 +212,46 @@ async function captureStage({
   signal.throwIfAborted()
 }
 
-async function trainStage({ config, saes, signal, hold, say, report }: Run): Promise<void> {
-  const store = await openActivations(activationsFolder(config.out))
+async function trainStage(run: Run, { settled }: Training): Promise<void> {
+  const { config, model, saes, signal, hold, say, report } = run
+  await run.rest()
+  const memory_bytes = settled.sizes.activation_bytes
+  const store = await openActivations(activationsFolder(config.out), { memory_bytes })
   try {
     const sayTraining = (message: string, share: number): void => say('train', message, share)
-    await trainSaes(store, saes, config, { signal, hold, say: sayTraining, report })
+    await trainSaes(store, model, saes, config, { signal, hold, say: sayTraining, report })
   } finally {
     await store.close()
+  }
+}
+
+/** Capture and training together: the capturing thread has a model of its own. */
+async function streamStage(run: Run, { corpus, settled }: Training): Promise<void> {
+  const { config, model, saes, signal, hold, say, report } = run
+  await run.rest()
+  let share = 0
+  const stream = await openSuiteStream(model, corpus, config, {
+    hooks: sitesOf(saes),
+    bucket_tokens: settled.sizes.bucket_tokens,
+    signal,
+    onCapture({ what, n_tokens, of_tokens }) {
+      if (share > 0) return
+      const doing = what === 'norms' ? 'measuring the norms' : 'capturing the first bucket'
+      say('capture', `${doing}: ${countOf(n_tokens, of_tokens)}`, n_tokens / of_tokens / 2)
+    },
+  })
+  try {
+    await trainSaes(stream, model, saes, config, {
+      signal,
+      hold,
+      say(message, done) {
+        share = done
+        if (share > 0) say('train', message, share)
+      },
+      report,
+    })
+  } finally {
+    await stream.close()
   }
 }
 
@@ -274,6 +359,9 @@ const labelledSinceIndexed: IsDone = async (folder) => {
   if (!existsSync(labels)) return false
   return !existsSync(latents) || (await stat(labels)).mtimeMs >= (await stat(latents)).mtimeMs
 }
+
+const hasFailed = async (run: Run, spec: SaeSpec): Promise<boolean> =>
+  (await readFailure(folderOf(run, spec))) !== undefined
 
 const countable = (corpus: TokenCorpus, tokenizer: Tokenizer, n_tokens?: number): number =>
   planCapture(corpus, tokenizer.special_ids, n_tokens === undefined ? {} : { n_tokens }).n_tokens

@@ -2,8 +2,15 @@
 import { basename } from 'node:path'
 import { readCorpus, splitCorpus, type TokenCorpus } from '../activations/index.ts'
 import { makeFolder, packageVersion } from '../files/index.ts'
-import { expandHooks, type HookName, type Model, type Tokenizer } from '../model/index.ts'
+import {
+  BLOCK_HOOKS,
+  expandHooks,
+  type HookName,
+  type Model,
+  type Tokenizer,
+} from '../model/index.ts'
 import type { SaeEntry } from '../sae/index.ts'
+import type { SaeSpec } from '../train/index.ts'
 import type { PipelineConfig } from './config.ts'
 import { hasPieces, writePieces } from './pieces.ts'
 import { firstSentences, readSuiteFile, type SuiteFile, writeSuiteFile } from './suiteFile.ts'
@@ -64,6 +71,51 @@ export async function planSuite(
 }
 
 /**
+ * The SAEs that settings ask for at sites, or the transcoders.
+ * @param width of every site there is; throws for others.
+ */
+export function askedSaes(
+  { d_sae: widths, l0: targets, hook_out }: Pick<PipelineConfig, 'd_sae' | 'l0' | 'hook_out'>,
+  hooks: readonly HookName[],
+  width: (hook: HookName) => number,
+): SuiteFile['saes'] {
+  return hooks.flatMap((hook) => {
+    const site = { hook, d_in: width(hook) }
+    const output = hook_out === undefined ? {} : { hook_out: outputOf(hook, hook_out) }
+    return [...new Set(widths)].flatMap((d_sae) =>
+      [...new Set(targets)].map((l0) => ({ ...site, d_sae, l0, ...output })),
+    )
+  })
+}
+
+/** The site of the same block that a transcoder writes. @throws RangeError if the input lies in no block, or it is no site. */
+function outputOf(hook: HookName, hook_out: string): HookName {
+  const block = /^blocks\.\d+\./.exec(hook)?.[0]
+  const found = BLOCK_HOOKS.find((name) => name === hook_out.replace(/^blocks\.\*\./, ''))
+  if (block !== undefined && found !== undefined) return `${block}${found}` as HookName
+  throw new RangeError(
+    block === undefined
+      ? `${hook} lies in no block, so that a transcoder has no site to write there. Give --hooks inside blocks.`
+      : `${hook_out} is no site of a block, expected one of ${BLOCK_HOOKS.join(', ')}.`,
+  )
+}
+
+/** Every site that the SAEs of a suite read or write, each once. */
+export const sitesOf = (saes: readonly Pick<SaeSpec, 'hook' | 'hook_out'>[]): HookName[] => [
+  ...new Set(
+    saes.flatMap(({ hook, hook_out }) => (hook_out === undefined ? [hook] : [hook, hook_out])),
+  ),
+]
+
+/** What training takes of a suite's entry. */
+export const specOf = ({ hook, d_sae, l0, hook_out }: SaeSpec): SaeSpec => ({
+  hook,
+  d_sae,
+  l0,
+  ...(hook_out === undefined ? {} : { hook_out }),
+})
+
+/**
  * suite.json of a suite that begins, written; or the one that is there, if it was begun with the same settings.
  * @param origin.text called for a new suite only.
  * @throws RangeError for sizes that cannot be trained, or if the folder's suite was begun with other settings.
@@ -80,7 +132,7 @@ export async function beginSuite(
   const { model, hooks, width, text } = origin
   const found = await readSuiteFile(config.out)
   if (found) {
-    checkSettings(config.out, found, { ...settingsOf(config), model_hash: model.hash })
+    checkBegun(config, found, model)
     return found
   }
   checkSizes(config)
@@ -90,11 +142,7 @@ export async function beginSuite(
     config: settingsOf(config),
     version: packageVersion(),
     created: new Date().toISOString(),
-    saes: hooks.flatMap((hook) =>
-      [...new Set(config.d_sae)].flatMap((d_sae) =>
-        [...new Set(config.l0)].map((l0) => ({ hook, d_in: width(hook), d_sae, l0 })),
-      ),
-    ),
+    saes: askedSaes(config, hooks, width),
     ...(await text()),
     pipeline: config,
   }
@@ -178,6 +226,7 @@ export function checkTrainingText(out: string, suite: SuiteFile, whole: TokenCor
 /** What decides the trained SAEs: a resumed run must have the same. Where files lie and what is measured later may change. */
 function settingsOf(config: PipelineConfig): Record<string, unknown> {
   const { hooks, d_sae, l0, n_tokens, held_out, batch_size, seed, dtype, recipe } = config
+  const { hook_out, stream, activation_bytes } = config
   return {
     hooks,
     d_sae,
@@ -188,10 +237,30 @@ function settingsOf(config: PipelineConfig): Record<string, unknown> {
     seed,
     dtype,
     ...(recipe === undefined ? {} : { recipe }),
+    ...(hook_out === undefined ? {} : { hook_out }),
+    ...(stream === true ? { stream } : {}),
+    ...(activation_bytes === undefined ? {} : { activation_bytes }),
   }
 }
 
-function checkSettings(out: string, found: SuiteFile, asked: Record<string, unknown>): void {
+/**
+ * Settings of a run that goes on: what was settled when its suite was begun holds. @param begun the suite that is there, if any.
+ */
+export function withBegun(config: PipelineConfig, begun: SuiteFile | undefined): PipelineConfig {
+  if (begun === undefined) return config
+  const { activation_bytes: _, ...asked } = config
+  const { activation_bytes } = begun.config
+  return typeof activation_bytes === 'number' ? { ...asked, activation_bytes } : asked
+}
+
+/** @throws RangeError if the suite that is there was begun with other settings, naming the first that differs. */
+export function checkBegun(
+  config: PipelineConfig,
+  found: SuiteFile,
+  model: { readonly hash: string },
+): void {
+  const asked: Record<string, unknown> = { ...settingsOf(config), model_hash: model.hash }
+  const { out } = config
   const before: Record<string, unknown> = { ...found.config, model_hash: found.model.hash }
   for (const key of new Set([...Object.keys(before), ...Object.keys(asked)])) {
     const [was, is] = [JSON.stringify(before[key]), JSON.stringify(asked[key])]
@@ -202,7 +271,6 @@ function checkSettings(out: string, found: SuiteFile, asked: Record<string, unkn
   }
 }
 
-/** The beginning of the first held-out document. */
 /** Documents that a sample sentence is looked for in. */
 const SAMPLED_DOCS = 200
 

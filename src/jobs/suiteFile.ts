@@ -28,6 +28,7 @@ const Plan = z.looseObject({
         d_in: z.int().positive(),
         d_sae: z.int().positive(),
         l0: z.number().positive(),
+        hook_out: z.string().optional(),
       }),
     )
     .default([]),
@@ -57,7 +58,11 @@ export async function readSuiteFile(suite: string): Promise<SuiteFile | undefine
   return {
     ...manifest,
     name: basename(suite),
-    saes: saes.map((spec) => ({ ...spec, hook: parseHookName(spec.hook, path) })),
+    saes: saes.map(({ hook, hook_out, ...sizes }) => ({
+      hook: parseHookName(hook, path),
+      ...sizes,
+      ...(hook_out === undefined ? {} : { hook_out: parseHookName(hook_out, path) }),
+    })),
     ...(sample_text === undefined ? {} : { sample_text }),
     ...(pipeline === undefined ? {} : { pipeline }),
   }

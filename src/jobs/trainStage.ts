@@ -1,13 +1,16 @@
-/** Training as a stage: every SAE that is asked for, from one pass over an activation store. */
-import { type ActivationStore, openActivations } from '../activations/index.ts'
+/** Training as a stage: every SAE that is asked for, from one pass over a store of activations or a stream of them. */
+import { join } from 'node:path'
+import { type BatchSource, openActivations } from '../activations/index.ts'
+import { pathExists } from '../files/index.ts'
 import { expandHooks } from '../model/index.ts'
-import { listSuite } from '../sae/disk.ts'
 import { saeFolder } from '../sae/index.ts'
 import { type SaeSpec, train } from '../train/index.ts'
 import type { PipelineConfig, PipelineEvent } from './config.ts'
-import { beginSuite } from './plan.ts'
+import { readFailure } from './failure.ts'
+import { beginSuite, specOf, withBegun } from './plan.ts'
 import { PointsFile } from './pointsFile.ts'
-import type { SuiteFile } from './suiteFile.ts'
+import { factsOfStore, planRun, type RunPlan, settle } from './runPlan.ts'
+import { readSuiteFile, type SuiteFile } from './suiteFile.ts'
 
 /** Settings of a training from a store that is there already: no text, so nothing is captured or measured. */
 export type StoreTraining = Omit<PipelineConfig, 'model' | 'data' | 'held_out' | 'dtype'> & {
@@ -15,9 +18,10 @@ export type StoreTraining = Omit<PipelineConfig, 'model' | 'data' | 'held_out' |
   readonly store: string
 }
 
-/** Trains SAEs from the store's batches, or goes on from the checkpoint in `config.out`. @throws as `train`. */
+/** Trains SAEs from a source's batches, or goes on from the checkpoint in `config.out`. @throws as `train`. */
 export async function trainSaes(
-  store: ActivationStore,
+  source: BatchSource,
+  model: { readonly name: string; readonly hash: string },
   saes: readonly SaeSpec[],
   config: Pick<PipelineConfig, 'out' | 'batch_size' | 'n_tokens' | 'seed' | 'threads' | 'recipe'>,
   options: {
@@ -29,11 +33,10 @@ export async function trainSaes(
 ): Promise<void> {
   const { signal, hold, say, report } = options
   const { out, batch_size, n_tokens, seed, threads, recipe } = config
-  const { name, hash } = store.manifest.model
   say(`training ${saes.length} SAE${saes.length === 1 ? '' : 's'}`, 0)
   const file = new PointsFile(out)
-  await train({
-    source: store,
+  const result = await train({
+    source,
     saes,
     out,
     batch_size,
@@ -41,7 +44,7 @@ export async function trainSaes(
     seed,
     threads,
     ...(recipe ? { recipe } : {}),
-    model_metadata: { model_name: name, model_hash: hash },
+    model_metadata: { model_name: model.name, model_hash: model.hash },
     signal,
     ...(hold ? { hold } : {}),
     onPoint: ({ step, n_steps, points }) => {
@@ -50,7 +53,12 @@ export async function trainSaes(
       file.add(points)
     },
   }).finally(() => file.close())
-  for (const spec of saes) report({ type: 'suite', change: 'trained', spec })
+  for (const { spec, failed } of result.saes)
+    report(
+      failed === undefined
+        ? { type: 'suite', change: 'trained', spec }
+        : { type: 'suite', change: 'failed', spec, reason: failed.reason },
+    )
 }
 
 /**
@@ -61,19 +69,20 @@ export async function trainSaes(
  */
 export async function trainFromStore(
   { store: folder, ...settings }: StoreTraining,
-  options: { report?: (event: PipelineEvent) => void; signal: AbortSignal },
+  options: {
+    report?: (event: PipelineEvent) => void
+    /** Given before anything is written; its making takes a moment. */
+    onPlan?: (plan: RunPlan) => void
+    signal: AbortSignal
+  },
 ): Promise<SuiteFile> {
-  const { report = () => {}, signal } = options
-  const store = await openActivations(folder)
+  const { report = () => {}, onPlan, signal } = options
+  const begun = await readSuiteFile(settings.out)
+  const { config, facts, settled } = await storeRun({ store: folder, ...settings }, begun)
+  if (onPlan) onPlan(await planRun(facts, settled, { ...settings, eval_tokens: 0 }))
+  const store = await openActivations(folder, { memory_bytes: settled.sizes.activation_bytes })
   try {
-    const { model, dtype } = store.manifest
-    const config: PipelineConfig = {
-      ...settings,
-      model: model.path ?? model.name,
-      data: [],
-      held_out: 0,
-      dtype,
-    }
+    const { model } = store.manifest
     const suite = await beginSuite(config, {
       model,
       hooks: expandHooks(config.hooks, store.hooks),
@@ -95,12 +104,43 @@ export async function trainFromStore(
           ? { remaining_ms: ((performance.now() - started) * (1 - share)) / share }
           : {}),
       })
-    const there = new Set((await listSuite(config.out)).map(({ path }) => path))
-    const saes = suite.saes.map(({ hook, d_sae, l0 }) => ({ hook, d_sae, l0 }))
-    if (saes.some(({ hook, d_sae, l0 }) => !there.has(saeFolder(config.out, hook, d_sae, l0))))
-      await trainSaes(store, saes, config, { signal, say, report })
+    const saes = suite.saes.map(specOf)
+    for (const spec of saes)
+      if (!(await hasEnded(config.out, spec))) {
+        await trainSaes(store, model, saes, config, { signal, say, report })
+        break
+      }
     return suite
   } finally {
     await store.close()
   }
+}
+
+/** What `trainFromStore` would do. @throws as it, before it writes anything. */
+export async function planFromStore(settings: StoreTraining): Promise<RunPlan> {
+  const { facts, settled } = await storeRun(settings, await readSuiteFile(settings.out))
+  return planRun(facts, settled, { ...settings, eval_tokens: 0 })
+}
+
+async function storeRun(
+  { store: folder, ...settings }: StoreTraining,
+  begun: SuiteFile | undefined,
+) {
+  const store = await openActivations(folder)
+  try {
+    const { model, dtype } = store.manifest
+    const asked = { ...settings, model: model.path ?? model.name, data: [], held_out: 0, dtype }
+    const config: PipelineConfig = withBegun(asked, begun)
+    const facts = factsOfStore(config, store)
+    const settled = settle(facts, config, begun)
+    return { config: settled.config, facts, settled }
+  } finally {
+    await store.close()
+  }
+}
+
+/** Whether training has come to the end of an SAE: it is there, or its failure. */
+export async function hasEnded(out: string, { hook, d_sae, l0 }: SaeSpec): Promise<boolean> {
+  const folder = saeFolder(out, hook, d_sae, l0)
+  return (await pathExists(join(folder, 'cfg.json'))) || (await readFailure(folder)) !== undefined
 }

@@ -1,0 +1,232 @@
+/** What a run needs in memory, part by part, and how a budget is shared out among what can be sized. */
+
+import { STREAM_BUCKETS } from '../activations/index.ts'
+import type { FloatDtype } from '../formats/index.ts'
+import { DTYPE_BYTES } from '../formats/index.ts'
+import type { ModelConfig } from '../model/index.ts'
+import { trainingMemory } from './trainingMemory.ts'
+
+/** One SAE as far as its size counts. */
+export type SaeSize = {
+  readonly d_in: number
+  readonly d_out: number
+  readonly d_sae: number
+}
+
+/** What is known of a run before it begins. */
+export type RunFacts = {
+  /** `capture`: into a store and train from it. `stream`: together. `store`: from a store that is there. */
+  readonly mode: 'capture' | 'stream' | 'store'
+  readonly saes: readonly SaeSize[]
+  /** Width of every captured site, outputs of transcoders among them. */
+  readonly sites: Readonly<Record<string, number>>
+  readonly dtype: FloatDtype
+  /** Countable tokens of the text, or of the store. */
+  readonly text_tokens: number
+  /** Tokens to train on, epochs counted. */
+  readonly n_tokens: number
+  readonly batch_size: number
+  readonly threads: number
+  readonly skip: boolean
+  readonly shards?: number
+  /** Absent where the model is not run. */
+  readonly model?: ModelConfig
+}
+
+/** Bytes at once. */
+export type MemoryPlan = {
+  /** The program itself: Node, ONNX Runtime, the threads' heaps. */
+  readonly program_bytes: number
+  /** Weights of the model; 0 where it is not run. */
+  readonly model_bytes: number
+  /** Arrays of a forward pass, and the activations that wait to be written. */
+  readonly capture_bytes: number
+  /** Activations held for training: all of them, or the buckets. */
+  readonly activation_bytes: number
+  /** Weights, optimiser, arrays of a batch, and the copy that a checkpoint is written from. */
+  readonly training_bytes: number
+  /** Finished SAEs in memory while they are measured; 0 where they are not. */
+  readonly measuring_bytes: number
+  /** The most of these that are needed at a time. */
+  readonly peak_bytes: number
+}
+
+/** How activations are held and written. */
+export type Sizes = {
+  /** Most bytes of activations held for training. */
+  readonly activation_bytes: number
+  /** stream: most tokens of a bucket. */
+  readonly bucket_tokens: number
+  /** capture: about how many tokens a shard holds. */
+  readonly shard_tokens: number
+}
+
+/** Padded tokens of a forward pass while capturing. */
+export const BATCH_TOKENS = 4096
+/** Memory for activations where no budget is given. */
+export const ACTIVATION_BYTES = 3 * 2 ** 30
+const SHARD_TOKENS = 32_768
+/** Shuffling over fewer tokens than this is none worth the name. */
+const LEAST_BUCKET_TOKENS = 100_000
+/** A store is read in buckets of several shards: no fewer than this many must fit into its memory. */
+const LEAST_SHARDS = 8
+const MOST_BUCKET_TOKENS = 1_000_000
+/** Buckets an epoch, where memory would allow larger ones: capture of one overlaps training of another. */
+const BUCKETS_PER_EPOCH = 8
+
+/** Measured: Node with ONNX Runtime and the code of all stages; and one more thread with its heap. */
+const PROGRAM_BYTES = 140 * 2 ** 20
+const THREAD_BYTES = 25 * 2 ** 20
+
+/** Bytes of one token's activations at all captured sites, as they are held. */
+export const tokenBytes = ({ sites, dtype }: Pick<RunFacts, 'sites' | 'dtype'>): number =>
+  DTYPE_BYTES[dtype] * sumWidths(sites)
+
+/**
+ * Settles the sizes of a run and adds up its memory.
+ * @param budget.memory_bytes what all of it must stay within; without it the usual sizes.
+ * @param budget.activation_bytes what the run was begun with; it is then not settled anew.
+ * @throws RangeError if the budget cannot be kept, naming what is needed and what to lower.
+ */
+export function settleMemory(
+  facts: RunFacts,
+  budget: { readonly memory_bytes?: number; readonly activation_bytes?: number },
+): { readonly sizes: Sizes; readonly memory: MemoryPlan } {
+  const parts = {
+    program_bytes:
+      PROGRAM_BYTES + THREAD_BYTES * (facts.threads + (facts.mode === 'stream' ? 1 : 0)),
+    model_bytes: facts.model === undefined ? 0 : modelBytes(facts.model),
+    forward_bytes: facts.model === undefined ? 0 : forwardBytes(facts.model, facts.sites),
+    training_bytes: trainingMemory(facts),
+  }
+  const besides =
+    parts.program_bytes +
+    parts.training_bytes +
+    (facts.mode === 'stream' ? parts.model_bytes + parts.forward_bytes : 0)
+  const least = leastActivations(facts)
+  const room = (budget.memory_bytes ?? Number.POSITIVE_INFINITY) - besides
+  const activation_bytes =
+    budget.activation_bytes ?? Math.min(ACTIVATION_BYTES, Math.max(room, least))
+  const sizes = sizesOf(facts, activation_bytes)
+  const memory = add(facts, parts, sizes)
+  if (budget.memory_bytes !== undefined && memory.peak_bytes > budget.memory_bytes)
+    throw refusal(facts, memory, budget.memory_bytes, budget.activation_bytes !== undefined)
+  return { sizes, memory }
+}
+
+/** Sizes follow from the memory for activations alone, so that a run that goes on cuts as it did before. */
+function sizesOf(facts: RunFacts, activation_bytes: number): Sizes {
+  const per_token = tokenBytes(facts)
+  const held_tokens = Math.max(1, Math.floor(activation_bytes / per_token))
+  const { text_tokens, n_tokens } = facts
+  const isRepeated = n_tokens > text_tokens
+  // A text that is read several times and fits is captured once, as one bucket.
+  const bucket_tokens =
+    isRepeated && text_tokens <= held_tokens
+      ? text_tokens
+      : Math.min(
+          Math.floor(held_tokens / STREAM_BUCKETS),
+          MOST_BUCKET_TOKENS,
+          Math.max(LEAST_BUCKET_TOKENS, Math.ceil(text_tokens / BUCKETS_PER_EPOCH)),
+        )
+  const shard_tokens = Math.max(1, Math.min(SHARD_TOKENS, Math.floor(held_tokens / LEAST_SHARDS)))
+  return { activation_bytes, bucket_tokens, shard_tokens }
+}
+
+/** Fewer bytes of activations than this would not be shuffled. */
+function leastActivations(facts: RunFacts): number {
+  const { text_tokens } = facts
+  const whole = text_tokens * tokenBytes(facts)
+  const buckets = STREAM_BUCKETS * LEAST_BUCKET_TOKENS * tokenBytes(facts)
+  return Math.min(whole, buckets)
+}
+
+function add(
+  facts: RunFacts,
+  parts: {
+    program_bytes: number
+    model_bytes: number
+    forward_bytes: number
+    training_bytes: number
+  },
+  { activation_bytes, bucket_tokens, shard_tokens }: Sizes,
+): MemoryPlan {
+  const { program_bytes, model_bytes, forward_bytes, training_bytes } = parts
+  const { mode, text_tokens } = facts
+  const per_token = tokenBytes(facts)
+  const n_buckets = bucket_tokens >= text_tokens ? 1 : STREAM_BUCKETS
+  const held =
+    mode === 'stream'
+      ? n_buckets * Math.min(bucket_tokens, text_tokens) * per_token
+      : Math.min(activation_bytes, text_tokens * per_token)
+  // A shard waits as float32 and is then written from two copies in its own element type.
+  const shard_bytes =
+    Math.min(shard_tokens + BATCH_TOKENS, text_tokens) *
+    (4 * sumWidths(facts.sites) + 2 * per_token)
+  const measuring_bytes =
+    mode === 'store'
+      ? 0
+      : facts.saes.reduce((sum, { d_in, d_out, d_sae }) => sum + 4 * d_sae * (d_in + d_out), 0)
+  const capture_bytes =
+    mode === 'store' ? 0 : forward_bytes + (mode === 'capture' ? shard_bytes : 0)
+  const training =
+    mode === 'stream' ? model_bytes + capture_bytes + held + training_bytes : held + training_bytes
+  const peak_bytes =
+    program_bytes +
+    Math.max(training, model_bytes + capture_bytes, model_bytes + forward_bytes + measuring_bytes)
+  return {
+    program_bytes,
+    model_bytes,
+    capture_bytes,
+    activation_bytes: held,
+    training_bytes,
+    measuring_bytes,
+    peak_bytes,
+  }
+}
+
+function refusal(
+  facts: RunFacts,
+  memory: MemoryPlan,
+  memory_bytes: number,
+  isBegun: boolean,
+): RangeError {
+  const { training_bytes, activation_bytes, model_bytes, capture_bytes, program_bytes } = memory
+  const parts = [
+    ['training', training_bytes, 'fewer --hooks, a smaller --width, or a smaller --batch'],
+    ['activations', activation_bytes, 'fewer --hooks, or --dtype BF16'],
+    ['the model', model_bytes, 'a smaller model'],
+    ['capturing', capture_bytes, 'fewer --hooks'],
+    ['the program', program_bytes, 'fewer --threads'],
+  ] as const
+  const named = parts
+    .filter(([, bytes]) => bytes > 0)
+    .map(([name, bytes]) => `${name} ${gibibytes(bytes)}`)
+  const [largest] = [...parts].sort((a, b) => b[1] - a[1])
+  const begun = isBegun ? ' with the activations it was begun with' : ''
+  const together =
+    facts.mode === 'stream' ? ' Without --stream the model and training take turns.' : ''
+  return new RangeError(
+    `memory: this run needs ${gibibytes(memory.peak_bytes)} GiB at least${begun} (${named.join(', ')}), and --memory allows ${gibibytes(memory_bytes)} GiB. Ask for ${largest![2]}; or allow more.${together}`,
+  )
+}
+
+/** Weights in ONNX Runtime: float32, and the embedding once more as it is stored. */
+function modelBytes(config: ModelConfig): number {
+  const { n_layers, d_model, d_mlp, d_head, n_heads, n_kv_heads, d_vocab } = config
+  const block = d_model * d_head * (2 * n_heads + 2 * n_kv_heads) + 3 * d_model * d_mlp
+  return 4 * n_layers * block + (4 + 2) * d_vocab * d_model
+}
+
+/** Arrays of one forward pass of `BATCH_TOKENS`: the asked sites twice (batch and counted rows), a block's own, its attention. */
+function forwardBytes(config: ModelConfig, sites: RunFacts['sites']): number {
+  const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_ctx } = config
+  const block = 8 * d_model + 3 * d_mlp + d_head * (2 * n_heads + 2 * n_kv_heads)
+  const scores = n_heads * Math.min(n_ctx, BATCH_TOKENS)
+  return 4 * BATCH_TOKENS * (2 * sumWidths(sites) + block + scores)
+}
+
+const sumWidths = (sites: RunFacts['sites']): number =>
+  Object.values(sites).reduce((sum, width) => sum + width, 0)
+
+const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(2)
