@@ -5,7 +5,9 @@ import { cp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readSuiteFile, runPipeline } from '../src/jobs/index.ts'
-import { listSuite } from '../src/sae/disk.ts'
+import { openRandom } from '../src/model/index.ts'
+import { listSuite, loadSae, saveSae } from '../src/sae/disk.ts'
+import { type Sae, saeFolder } from '../src/sae/index.ts'
 import { hooke } from './commandLine.ts'
 import { temporaryFolder, tinyConfig } from './tinySuite.ts'
 
@@ -44,6 +46,49 @@ it('an imported SAE is measured, indexed, labelled and steered with, once text i
   const prompt = ['--prompt', 'The sea', '--max-tokens', '2']
   const steered = await hooke('steer', imported, '--latent', latent, '--mode', 'ablate', ...prompt)
   expect(steered).toMatchObject({ code: 0, message: '' })
+})
+
+it("a transcoder goes out as Gemma Scope's, comes in again, and is measured, indexed and steered with", async () => {
+  const random = openRandom(3)
+  const noise = (n: number) => Float32Array.from({ length: n }, () => 2 * random() - 1)
+  const [d, d_sae] = [256, 23]
+  const transcoder: Sae = {
+    architecture: 'jumprelu',
+    hook_name: 'blocks.2.ln2.hook_normalized',
+    d_in: d,
+    d_sae,
+    W_enc: noise(d * d_sae),
+    b_enc: noise(d_sae),
+    W_dec: noise(d_sae * d),
+    b_dec: noise(d),
+    threshold: new Float32Array(d_sae).fill(9),
+    transcoder: { hook_name_out: 'blocks.2.hook_mlp_out', d_out: d },
+    metadata: {},
+  }
+  const trained = join(folder.path, 'transcoders')
+  await saveSae(saeFolder(trained, transcoder.hook_name, d_sae, 5), transcoder)
+  const { printed } = await hooke('export', trained, '--out', join(folder.path, 'published'))
+  expect(printed).toContain('published-transcoders/layer_2/width_23/average_l0_5/params.npz')
+  const imported = join(folder.path, 'imported-transcoders')
+  const importing = ['import', printed.trim(), '--model', 'thimble-5m', '--out', imported]
+  expect(await hooke(...importing)).toMatchObject({
+    code: 0,
+    printed: expect.stringContaining('blocks.2.ln2.hook_normalized to blocks.2.hook_mlp_out'),
+  })
+  const [entry] = await listSuite(imported)
+  expect(entry).toMatchObject({ hook: transcoder.hook_name, hook_out: 'blocks.2.hook_mlp_out' })
+  const { metadata: _, ...arrays } = transcoder
+  expect(await loadSae(entry!.path)).toMatchObject(arrays)
+  for (const command of [['eval', '--tokens', '150'], ['index', '--tokens', '300'], ['label']])
+    expect(await hooke(command[0]!, imported, '--data', text, ...command.slice(1))).toMatchObject({
+      code: 0,
+      message: '',
+    })
+  const latent = `${transcoder.hook_name}/5`
+  const steering = ['--mode', 'clamp', '--strength', '2', '--prompt', 'The sea']
+  expect(
+    await hooke('steer', imported, '--latent', latent, ...steering, '--max-tokens', '2'),
+  ).toMatchObject({ code: 0, message: '' })
 })
 
 it('two SAEs that would share a name are refused before either is written', async () => {

@@ -7,9 +7,10 @@ test('hooks have the short names of their sites', () => {
       'blocks.3.hook_resid_post',
       'blocks.12.hook_mlp_out',
       'blocks.0.attn.hook_z',
+      'blocks.2.ln2.hook_normalized',
       'hook_embed',
     ].map(siteName),
-  ).toEqual(['layer 3', 'layer 12 mlp', 'layer 0 z', 'embed'])
+  ).toEqual(['layer 3', 'layer 12 mlp', 'layer 0 z', 'layer 2 mlp in', 'embed'])
 })
 
 test('an SAE id is taken apart, and one of another form is shown whole', () => {

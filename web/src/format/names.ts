@@ -16,6 +16,7 @@ const sites: Record<string, string> = {
   hook_resid_post: '',
   'attn.hook_z': 'z',
   hook_attn_out: 'attn',
+  'ln2.hook_normalized': 'mlp in',
   hook_mlp_out: 'mlp',
 }
 
