@@ -251,6 +251,7 @@ describe('help', () => {
         "steer",
         "import",
         "export",
+        "bench",
       ]
     `)
   })

@@ -49,7 +49,9 @@ describe('hooke bench recovery', () => {
     const { code, printed } = await bench(...args, '--architectures', 'topk')
     expect(code).toBe(0)
     expect(printed).toMatch(/^topk +3 /m)
-    expect(printed).toContain('48 features in 31 dimensions, 3 on in a token; 80 latents')
+    expect(printed).toContain(
+      '48 features in 31 dimensions, 3 on in a token; 80 latents, 20,000 tokens',
+    )
   })
 
   it('refuses an architecture that there is not', async () => {
@@ -72,7 +74,7 @@ it('the table gives mean and standard deviation over the seeds that did not fail
   })
   const settings: RecoverySettings = {
     ...{ architectures: ['jumprelu', 'topk'], l0: [4], n_seeds: 3, d_in: 31, n_features: 48 },
-    ...{ true_l0: 3, d_sae: 80, n_tokens: 60_000, batch_size: 1024, threads: 1 },
+    ...{ true_l0: 3, d_sae: 80, n_tokens: 60_000, batch_size: 1024, score_tokens: 999, threads: 1 },
   }
   const rows: RecoveryRow[] = [
     { architecture: 'jumprelu', l0_target: 4, seed: 0, score: score(0.4) },

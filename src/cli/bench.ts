@@ -60,6 +60,7 @@ export function addBenchCommand(program: Command, { signal }: Context): void {
         d_sae: options.width,
         n_tokens: options.tokens,
         batch_size: 1024,
+        score_tokens: 16_384,
         threads: options.threads,
       }
       const { measureRecovery } = await import('./recovery.ts')
@@ -114,7 +115,8 @@ const COLUMNS: readonly (readonly [string, (score: Score) => number | undefined,
 
 /** A row for each architecture and L0: mean ± standard deviation over the seeds. */
 export function renderRecovery(settings: RecoverySettings, rows: readonly RecoveryRow[]): string {
-  const { architectures, l0, n_seeds, d_in, n_features, true_l0, d_sae, n_tokens } = settings
+  const { architectures, l0, n_seeds, d_in, n_features, true_l0, d_sae } = settings
+  const { n_tokens, score_tokens } = settings
   const lines = architectures.flatMap((architecture) =>
     l0.map((target): Cell[] => {
       const scores = rows
@@ -133,11 +135,13 @@ export function renderRecovery(settings: RecoverySettings, rows: readonly Recove
   const failed = rows.filter((row) => row.failed !== undefined)
   const n_asked = architectures.length * l0.length * n_seeds
   const stopped = rows.length < n_asked ? [`Stopped after ${rows.length} of ${n_asked} SAEs.`] : []
+  const count = (n: number): string => n.toLocaleString('en')
   return [
     renderTable(['architecture', 'L0 asked', ...COLUMNS.map(([title]) => title)], lines),
-    `${n_features} features in ${d_in} dimensions, ${true_l0} on in a token; ${d_sae} latents, ${n_tokens.toLocaleString('en')} tokens; mean ± standard deviation over ${n_seeds} seed${n_seeds === 1 ? '' : 's'}.`,
-    'max cos: of each feature with its nearest latent; matched cos: one latent for each feature; recovered: matched at 0.9 or nearer; F1: matched latents on',
-    "when their features are; absorbed: a child's latent fires and its parent's is silent; silent alone: the same where the parent is on without a child.",
+    `${n_features} features in ${d_in} dimensions, ${true_l0} on in a token; ${d_sae} latents, ${count(n_tokens)} tokens, measured on ${count(score_tokens)} others.`,
+    `Mean ± standard deviation over ${n_seeds} seed${n_seeds === 1 ? '' : 's'}. max cos: of each feature with its nearest latent; matched cos: with a latent of its own;`,
+    "recovered: matched at 0.9 or nearer; F1: matched latents on when their features are; absorbed: a child's latent fires and",
+    "its parent's is silent; silent alone: the same where the parent is on without a child.",
     ...stopped,
     ...failed.map(
       (r) => `${r.architecture}, L0 ${r.l0_target}, seed ${r.seed} failed: ${r.failed}`,

@@ -31,6 +31,8 @@ export type RecoverySettings = {
   readonly d_sae: number
   readonly n_tokens: number
   readonly batch_size: number
+  /** Tokens that firing, L0, FVU and dead latents are taken on; none of them is trained on. */
+  readonly score_tokens: number
   readonly threads: number
 }
 
@@ -53,9 +55,6 @@ export type RecoveryRow = {
 }
 
 const HOOK = 'blocks.0.hook_resid_post'
-
-/** Tokens that firing, L0, FVU and dead latents are taken on; none of them is trained on. */
-export const SCORE_TOKENS = 16_384
 
 /** Seed of the stream of tokens that are scored; training streams have their run's seed. */
 const SCORE_SEED = 2 ** 31
@@ -121,7 +120,7 @@ export async function* measureRecovery(
         const rows: RecoveryRow[] = []
         for (const trained of result.saes) {
           const name = { architecture, l0_target: trained.spec.l0, seed }
-          rows.push({ ...name, ...(await scoreOf(trained, source)) })
+          rows.push({ ...name, ...(await scoreOf(trained, source, settings)) })
         }
         n_done++
         yield rows
@@ -135,10 +134,11 @@ export async function* measureRecovery(
 async function scoreOf(
   { folder, failed }: TrainResult['saes'][number],
   source: SyntheticSource,
+  { score_tokens }: RecoverySettings,
 ): Promise<Pick<RecoveryRow, 'failed' | 'score'>> {
   if (failed) return { failed: failed.reason }
   const sae = await loadSae(folder)
-  const asked = { batch_size: SCORE_TOKENS, seed: SCORE_SEED, index: 0 }
+  const asked = { batch_size: score_tokens, seed: SCORE_SEED, index: 0 }
   const { acts, features } = source.batch(asked)
   const x = acts.get(HOOK)!
   const runner = await openRunner(sae)

@@ -102,9 +102,8 @@ describe('features that hang together', () => {
 
   it('fire with the correlation asked for within a group, and with none outside', () => {
     const correlation = 0.6
-    const source = syntheticSource({
-      ...{ ...SMALL, n_features: 30, groups: { n: 4, size: 3, correlation } },
-    })
+    const groups = { n: 4, size: 3, correlation }
+    const source = syntheticSource({ ...SMALL, n_features: 30, groups })
     const { group, frequency } = source.features
     const { on, both } = countFeatures(source.batch({ batch_size: n, seed: 1, index: 0 }))
     let n_pairs = 0
