@@ -127,8 +127,8 @@ function selectActive(sae: Sae): Select {
       return (pre_acts, index, value, at) =>
         selectJumprelu(pre_acts, sae.threshold, index, value, at)
     case 'topk': {
-      const scratch = new Float32Array(sae.d_sae)
-      return (pre_acts, index, value, at) => selectTopk(pre_acts, sae.k!, scratch, index, value, at)
+      const heap = new Float32Array(sae.k!)
+      return (pre_acts, index, value, at) => selectTopk(pre_acts, heap, index, value, at)
     }
     default:
       return sae.architecture satisfies never

@@ -140,7 +140,7 @@ describe('TopK', () => {
       const steps = seed % 2 === 0 ? 1e6 : 3 // three steps a unit: nearly every number has a twin
       const row = noise(d_sae, seed).map((value) => Math.round(value * steps) / steps)
       for (let k = 1; k <= d_sae; k++) {
-        const n = selectTopk(row, k, new Float32Array(d_sae), index, value, 0)
+        const n = selectTopk(row, new Float32Array(k), index, value, 0)
         expect([...index.subarray(0, n)]).toEqual(topk(row, k))
         expect([...value.subarray(0, n)]).toEqual(topk(row, k).map((latent) => row[latent]))
       }

@@ -3,7 +3,7 @@
  *
  * Values to and from tensors; `disk.ts` does the reading and writing. W_enc, b_enc, W_dec and b_dec have our shapes;
  * `threshold` is there for JumpReLU only. W_skip lies transposed there, [d_out, d_in], applied as `x W_skip^T`.
- * Source: SAELens 6.51, `saes/sae.py` (`SAE.save_model`), `saes/topk_sae.py`, `saes/transcoder.py` (`SkipTranscoder`).
+ * Source: SAELens 6.49, `saes/sae.py` (`SAE.save_model`), `saes/topk_sae.py`, `saes/transcoder.py` (`SkipTranscoder`).
  */
 
 import {

@@ -10,7 +10,7 @@
  * | standard, transcoder, skip_transcoder | ReLU | nothing; nothing; x W_skip | SAELens; read as JumpReLU with thresholds 0, which is the same |
  *
  * A transcoder has `d_out` beside `d_in`, `hook_name_out` in the metadata, and no pre-encoder bias.
- * Source: SAELens 6.51, `sae_lens/__init__.py` (the registry), `saes/sae.py` (`SAEConfig.to_dict`), `saes/topk_sae.py`,
+ * Source: SAELens 6.49, `sae_lens/__init__.py` (the registry), `saes/sae.py` (`SAEConfig.to_dict`), `saes/topk_sae.py`,
  * `saes/transcoder.py`; `loading/pretrained_sae_loaders.py` for `hook_name_out`.
  */
 

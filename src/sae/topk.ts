@@ -19,28 +19,22 @@ export function topk(pre_acts: Float32Array, k: number): number[] {
 
 /**
  * The same without sorting, written behind what `index` and `value` hold already.
- * @param scratch [d_sae], overwritten.
+ * @param heap [k], overwritten.
  * @param at entries held; there must be room for d_sae more.
  * @returns entries held now.
  */
 export function selectTopk(
   pre_acts: Float32Array,
-  k: number,
-  scratch: Float32Array,
+  heap: Float32Array,
   index: Int32Array,
   value: Float32Array,
   at: number,
 ): number {
-  let n_positive = 0
-  for (let latent = 0; latent < pre_acts.length; latent++) {
-    const pre_act = pre_acts[latent]!
-    if (pre_act > 0) scratch[n_positive++] = pre_act
-  }
-  const cutoff = n_positive > k ? kthLargest(scratch, n_positive, k) : 0
+  const cutoff = kthLargest(pre_acts, heap)
   let nnz = at
   for (let latent = 0; latent < pre_acts.length; latent++) {
     const pre_act = pre_acts[latent]!
-    if (pre_act > 0 && pre_act >= cutoff) {
+    if (pre_act >= cutoff && pre_act > 0) {
       index[nnz] = latent
       value[nnz] = pre_act
       nnz++
@@ -49,25 +43,29 @@ export function selectTopk(
   return nnz
 }
 
-/** The k-th largest of the first n values by Hoare's quickselect, which reorders them; 1 <= k <= n, no NaN. */
-function kthLargest(values: Float32Array, n: number, k: number): number {
-  let low = 0
-  let high = n - 1
-  while (low < high) {
-    const pivot = values[(low + high) >> 1]!
-    let left = low
-    let right = high
-    while (left <= right) {
-      while (values[left]! > pivot) left++
-      while (values[right]! < pivot) right--
-      if (left > right) break
-      const swapped = values[left]!
-      values[left++] = values[right]!
-      values[right--] = swapped
+/** The k-th largest of the values above 0, or 0 where there are fewer; `heap` [k] holds the largest so far, the least in front. */
+function kthLargest(values: Float32Array, heap: Float32Array): number {
+  heap.fill(0)
+  let least = 0
+  for (let i = 0; i < values.length; i++) {
+    if (values[i]! > least) {
+      replaceLeast(heap, values[i]!)
+      least = heap[0]!
     }
-    if (k - 1 <= right) high = right
-    else if (k - 1 >= left) low = left
-    else break
   }
-  return values[k - 1]!
+  return least
+}
+
+/** Puts a value in the place of the least one and lets it sink. */
+function replaceLeast(heap: Float32Array, value: number): void {
+  let place = 0
+  while (true) {
+    let child = 2 * place + 1
+    if (child >= heap.length) break
+    if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++
+    if (heap[child]! >= value) break
+    heap[place] = heap[child]!
+    place = child
+  }
+  heap[place] = value
 }
