@@ -2,10 +2,10 @@
 import { availableParallelism } from 'node:os'
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { onnxGraph } from '../src/formats/index.ts'
-import { type RecipeInput, type ResolvedRecipe, resolveRecipe } from '../src/train/config.ts'
+import type { RecipeInput } from '../src/train/config.ts'
 import { Engine } from '../src/train/engine.ts'
 import { latentRandom } from '../src/train/initialise.ts'
-import { kernelVariant } from '../src/train/kernels/load.ts'
+import { planRun } from '../src/train/plan.ts'
 
 /** Tokens x inputs and latents of a training step. */
 export type Shape = {
@@ -23,29 +23,36 @@ export function randomRows(n: number, d_in: number): Float32Array {
   return Float32Array.from({ length: n * d_in }, () => (random() - 0.5) * scale)
 }
 
-/** An engine of `n_saes` SAEs at their initial weights, on one site. */
+/** An engine of SAEs at their initial weights, all on one site whose activations are `x`. */
 export async function startEngine(
   { d_in, d_sae, l0, batch_size }: Shape,
   x: Float32Array,
   input: RecipeInput = {},
   n_saes = 1,
-): Promise<{ engine: Engine; recipe: ResolvedRecipe; n_threads: number }> {
-  const recipe = resolveRecipe(
-    { init_l0: 1, ...input },
-    { d_in, d_sae, n_steps: 1000, n_tokens: 1000 * batch_size },
-  )
-  const n_threads = Math.min(availableParallelism(), recipe.shards)
-  const spec = { hook: 'blocks.0.hook_resid_post', d_sae, l0 } as const
-  const engine = await Engine.start(
-    {
-      ...{ batch_size, seed: 1, n_threads, variant: kernelVariant() },
-      saes: Array.from({ length: n_saes }, () => ({
-        ...{ spec, d_in, scale: 1, site: 0, n_shards: recipe.shards, recipe },
-      })),
+): Promise<Engine> {
+  const hook = 'blocks.0.hook_resid_post'
+  const source = {
+    ...({
+      hooks: [hook],
+      width: () => d_in,
+      norm: () => 1,
+      n_tokens: batch_size,
+      hash: '',
+    } as const),
+    batches: () => {
+      throw new Error('startEngine: its batches are put by hand')
     },
-    [x],
+  }
+  const n_steps = 1000
+  const plan = planRun(
+    {
+      ...{ source, batch_size, seed: 1, out: '', n_tokens: n_steps * batch_size },
+      saes: Array.from({ length: n_saes }, () => ({ hook, d_sae, l0 }) as const),
+      recipe: { init_l0: 1, ...input },
+    },
+    n_steps,
   )
-  return { engine, recipe, n_threads }
+  return Engine.start(plan, [x])
 }
 
 /** ONNX Runtime's Gemm of the encoder's shape with all cores: [batch_size, d_in] x [d_sae, d_in]^T + [d_sae]. */

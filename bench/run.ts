@@ -5,6 +5,8 @@ import { join } from 'node:path'
 /** Name, file, what it times. */
 const BENCHES = {
   'train-step': ['trainStep.ts', 'a training step, and the share of the encoder product in it'],
+  cost: ['cost.ts', 'time and memory of a step as it grows'],
+  'one-pass': ['onePass.ts', 'many SAEs in one pass against one after the other'],
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
   search: ['search.ts', 'search over many labels: [labels]'],
   frontier: ['frontier.ts', 'sparsity against fidelity of every architecture: --out DIR'],

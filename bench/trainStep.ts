@@ -5,35 +5,35 @@
  *     npm run bench -- train-step [d_in d_sae l0 batch_size n_pairs]
  *
  * Without arguments: 256 x 4096 and 2304 x 16384, batch 4096, about 70 active latents a token, 5 rounds. Random inputs,
- * weights as initialised. First both take three steps at a learning rate of 1e-4 from the same weights on the same batch,
+ * weights as initialised. First both take three steps at a learning rate of 2e-5 from the same weights on the same batch,
  * and their losses are printed; they are then timed at rates so small that L0 stays.
  */
 
 import { loadavg } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
-import type { ResolvedRecipe } from '../src/train/config.ts'
 import type { Engine, StepInput } from '../src/train/engine.ts'
-import { padded, shardRanges } from '../src/train/slice.ts'
+import { padded } from '../src/train/ranges.ts'
 import { BareProduct, median, randomRows, type Shape, startEngine } from './contestants.ts'
 import { INSTALL, TorchStep } from './torch.ts'
 
 /** A turn lasts at least this long, so that short steps are averaged. */
 const TURN_MS = 1000
 const LAMBDA = 0.1
-const CHECKED: StepInput = { lr: 1e-4, lr_threshold: 1e-6, lambda: LAMBDA }
+const CHECKED: StepInput = { lr: 2e-5, lr_threshold: 1e-7, lambda: LAMBDA }
 const N_CHECKED = 3
 const TIMED: StepInput = { lr: 1e-9, lr_threshold: 1e-11, lambda: LAMBDA }
 
 async function compare(shape: Shape, n_pairs: number): Promise<void> {
   const { d_in, d_sae, batch_size } = shape
   const x = randomRows(batch_size, d_in)
-  const { engine, recipe, n_threads } = await startEngine(shape, x)
+  const engine = await startEngine(shape, x)
+  const { n_threads, saes } = engine.plan
   engine.put(0, [x])
-  const torch = await startTorch(engine, shape, recipe, x)
+  const torch = await startTorch(engine, shape, x)
   const bare = await BareProduct.open(shape, x)
   await bare.run()
   console.log(
-    `\n${d_in} x ${d_sae}, batch ${batch_size}; ours: ${n_threads} threads, ${recipe.shards} shards`,
+    `\n${d_in} x ${d_sae}, batch ${batch_size}; ours: ${n_threads} threads, ${saes[0]!.ranges.length} shards`,
   )
   console.log(torch ? torch.about : `PyTorch: ${INSTALL}`)
   const l0 = await checkSameStep(engine, torch)
@@ -87,23 +87,23 @@ async function compare(shape: Shape, n_pairs: number): Promise<void> {
 async function startTorch(
   engine: Engine,
   { d_in, d_sae, l0, batch_size }: Shape,
-  { bandwidth, adam_eps }: ResolvedRecipe,
   x: Float32Array,
 ): Promise<TorchStep | undefined> {
   const { shards, biases } = await engine.snapshot()
-  const ranges = shardRanges(d_sae, shards.length)
+  const { ranges, recipe } = engine.plan.saes[0]!
   const rows = { W_enc: new Float32Array(d_sae * d_in), W_dec: new Float32Array(d_sae * d_in) }
   const numbers = { b_enc: new Float32Array(d_sae), threshold: new Float32Array(d_sae) }
   for (const { shard, state } of shards) {
     const { first, width } = ranges[shard]!
-    for (const name of ['b_enc', 'threshold'] as const) numbers[name].set(state[name], first)
+    for (const name of ['b_enc', 'threshold'] as const) numbers[name].set(state[name]!, first)
     for (const name of ['W_enc', 'W_dec'] as const) {
       for (let i = 0; i < width; i++) {
         const at = i * padded(d_in)
-        rows[name].set(state[name].subarray(at, at + d_in), (first + i) * d_in)
+        rows[name].set(state[name]!.subarray(at, at + d_in), (first + i) * d_in)
       }
     }
   }
+  const { bandwidth, adam_eps } = recipe
   const arrays = { x, ...rows, ...numbers, b_dec: biases[0]!.b_dec.slice(0, d_in) }
   return TorchStep.start({ arrays, d_in, d_sae, batch_size, bandwidth, l0, adam_eps })
 }

@@ -1,0 +1,111 @@
+/**
+ * How a training step's time and memory grow: with the dictionary, with L0, with the number of SAEs in one run, and from
+ * architecture to architecture.
+ *
+ *     npm run bench -- cost
+ *
+ * Every case is a process of its own, so that its peak of resident memory is its own. Random inputs, weights as initialised,
+ * batch 4096. Prints tables in Markdown.
+ */
+import { execFileSync } from 'node:child_process'
+import { loadavg } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { ARCHITECTURE_NAMES, type ArchitectureName } from '../src/train/index.ts'
+import { median, randomRows, type Shape, startEngine } from './contestants.ts'
+
+const BATCH = 4096
+/** A case is timed until so much time is gone, with at least three steps. */
+const CASE_MS = 3000
+const LEAST_STEPS = 3
+/** Sizes of the training step that the project measures itself by. */
+const SMALL = { d_in: 256, d_sae: 4096, l0: 70 }
+const LARGE = { d_in: 2304, d_sae: 16384, l0: 70 }
+
+type Case = Shape & { readonly n_saes: number; readonly architecture: ArchitectureName }
+type Cost = { readonly step_ms: number; readonly l0: number; readonly peak_bytes: number }
+
+async function measure({ n_saes, architecture, ...shape }: Case): Promise<Cost> {
+  const x = randomRows(shape.batch_size, shape.d_in)
+  const engine = await startEngine(shape, x, { architecture }, n_saes)
+  engine.put(0, [x])
+  // Learning rates so small that L0 stays where it is.
+  const inputs = Array.from({ length: n_saes }, () => ({
+    lr: 1e-9,
+    lr_threshold: 1e-11,
+    lambda: 0,
+  }))
+  const [{ l0 }] = (await engine.step(0, inputs)) as [{ l0: number }]
+  const times_ms: number[] = []
+  for (let spent = 0; spent < CASE_MS || times_ms.length < LEAST_STEPS; spent += times_ms.at(-1)!) {
+    const started = performance.now()
+    await engine.step(0, inputs)
+    times_ms.push(performance.now() - started)
+  }
+  await engine.close()
+  return { step_ms: median(times_ms), l0, peak_bytes: process.resourceUsage().maxRSS * 1024 }
+}
+
+function inOwnProcess(given: Case): Cost {
+  const file = fileURLToPath(import.meta.url)
+  const answer = execFileSync(process.execPath, [file, JSON.stringify(given)], { encoding: 'utf8' })
+  return JSON.parse(answer) as Cost
+}
+
+const number = (value: number, digits = 0) =>
+  value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+
+function printTable(title: string, cases: readonly Partial<Case>[]): void {
+  console.log(`\n${title}\n`)
+  console.log(
+    '| d_in x d_sae | SAEs | architecture | L0 | step, ms | tokens a second | peak memory, MiB |',
+  )
+  console.log('|---|---|---|---|---|---|---|')
+  for (const part of cases) {
+    const given: Case = {
+      ...SMALL,
+      batch_size: BATCH,
+      n_saes: 1,
+      architecture: 'jumprelu',
+      ...part,
+    }
+    const { step_ms, l0, peak_bytes } = inOwnProcess(given)
+    const cells = [
+      `${number(given.d_in)} x ${number(given.d_sae)}`,
+      number(given.n_saes),
+      given.architecture,
+      number(l0, 1),
+      number(step_ms),
+      number((BATCH * 1000) / step_ms),
+      number(peak_bytes / 2 ** 20),
+    ]
+    console.log(`| ${cells.join(' | ')} |`)
+  }
+}
+
+const [given] = process.argv.slice(2)
+if (given !== undefined) {
+  console.log(JSON.stringify(await measure(JSON.parse(given) as Case)))
+} else {
+  if (loadavg()[0]! > 0.5)
+    console.warn(
+      `load average ${loadavg()[0]!.toFixed(1)}: others are at work here; take times with care`,
+    )
+  const widths = [4096, 8192, 16384, 32768, 65536]
+  printTable('Width of the dictionary', [
+    ...widths.map((d_sae) => ({ ...SMALL, d_sae })),
+    ...widths.map((d_sae) => ({ ...LARGE, d_sae })),
+  ])
+  const targets = [20, 40, 80, 160, 320]
+  printTable('Active latents', [
+    ...targets.map((l0) => ({ ...SMALL, l0 })),
+    ...targets.map((l0) => ({ ...LARGE, l0 })),
+  ])
+  printTable(
+    'SAEs in one run',
+    [1, 2, 4, 8].map((n_saes) => ({ n_saes })),
+  )
+  printTable(
+    'Architecture',
+    ARCHITECTURE_NAMES.map((architecture) => ({ architecture })),
+  )
+}
