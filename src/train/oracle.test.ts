@@ -56,6 +56,8 @@ function randomSae(architecture: OracleSae['architecture'], kind: Kind, seed: nu
     b_mag: fill(gated, -0.3, 0.3),
     W_skip: fill(skip ? D_IN * d_out : 0, -0.5, 0.5),
   }
+  // The dead latent 4 stays silent: a price of silence must find someone.
+  if (architecture === 'jumprelu') parameters.threshold[4] = 9
   const v = zerosLike(parameters)
   return { architecture, d_in: D_IN, d_out, d_sae: D_SAE, transcoder, parameters, v }
 }
@@ -177,14 +179,16 @@ describe('the pseudo-derivative of the threshold', () => {
     expect(oracleForward(sae, { x }, loss).sparsity).toBeCloseTo(0.2 * (1 + 20 / 3), 12)
   })
 
-  it('lowers the threshold of a dead latent, and raises what reaches it', () => {
+  it('is left alone by the price of silence, which raises the latents that are dead', () => {
     // relu(5 - x) = 4, 4.15, 3; out of every window.
     const dead = transparent('jumprelu', 1, [1], [5])
     const loss: OracleLoss = { ...bare(0.5), pre_act_weight: 0.6, dead: [true] }
     expect(oracleForward(dead, { x }, loss).aux).toBeCloseTo((0.6 * 11.15) / 3, 12)
     const g = oracleGradients(dead, { x }, loss)
-    expect(g.threshold[0]).toBeCloseTo(0.6, 12)
+    expect(g.threshold[0]).toBe(0)
     expect(g.b_enc[0]).toBeCloseTo(-0.6, 12)
+    // The one that fires on the last token is no longer dead.
+    expect(oracleForward(sae, { x }, loss).aux).toBe(0)
   })
 })
 
@@ -252,7 +256,7 @@ describe('matryoshka', () => {
 describe('AuxK', () => {
   it('deals its latents to the shards by width', () => {
     const ranges = [0, 3, 6].map((first) => ({ first, width: first === 6 ? 4 : 3 }))
-    expect(auxShares(ranges, 5).map(({ k }) => k)).toEqual([1, 2, 2])
+    expect(auxShares(ranges, 5).map(({ k }) => k)).toEqual([2, 2, 2])
     expect(auxShares(ranges, 10).map(({ k }) => k)).toEqual([3, 3, 4])
   })
 

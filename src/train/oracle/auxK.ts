@@ -7,16 +7,15 @@ import { keepLargest } from './largest.ts'
 import { addOuter, addTimesRows, dotRows, meanSquaredDistance } from './linear.ts'
 import type { AuxShare, OracleLoss, OracleParameters, OracleSae, OracleValues } from './types.ts'
 
-/** `aux_k` latents a token dealt to shards in proportion to their width; the shares of all add up to it. */
+/** `aux_k` latents a token dealt to shards in proportion to their width, each share rounded up. */
 export function auxShares(
   ranges: readonly { readonly first: number; readonly width: number }[],
   aux_k: number,
 ): AuxShare[] {
   const d_sae = ranges.reduce((sum, { width }) => sum + width, 0)
-  const border = (latent: number) => Math.floor((aux_k * latent) / d_sae)
   return ranges.map(({ first, width }) => ({
     ...{ first, width },
-    k: border(first + width) - border(first),
+    k: Math.ceil((aux_k * width) / d_sae),
   }))
 }
 

@@ -18,7 +18,11 @@ export function dotRows(a: Float64Array, B: Float64Array, d: number): Float64Arr
         z2 += value * B[b2 + k]!
         z3 += value * B[b3 + k]!
       }
-      out.set([z0, z1, z2, z3], t * m + i)
+      const to = t * m + i
+      out[to] = z0
+      out[to + 1] = z1
+      out[to + 2] = z2
+      out[to + 3] = z3
     }
     for (; i < m; i++) {
       let z = 0

@@ -47,7 +47,7 @@ export type OracleLoss = {
   readonly bandwidth: number
   /** Per latent, whether it is dead before this step. */
   readonly dead?: readonly boolean[]
-  /** jumprelu: price of a dead latent's distance to its threshold. */
+  /** jumprelu: price of the distance to its threshold of a latent that is dead and stays silent in this batch. */
   readonly pre_act_weight?: number
   /** jumprelu: price of frequency, and the frequency at which its two terms are equal. */
   readonly frequency?: { readonly weight: number; readonly knee: number }
