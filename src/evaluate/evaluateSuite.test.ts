@@ -87,7 +87,7 @@ function perfectSae(hook_name: HookName): Sae {
 
 async function evaluate(saes: Sae[], options: Parameters<typeof evaluateSuite>[3] = {}) {
   const runners = await Promise.all(saes.map((sae) => openRunner(sae, { threads: 1 })))
-  const metrics = await evaluateSuite(model, runners, corpus, options)
+  const metrics = await evaluateSuite(model, runners, corpus, { importance_tokens: 0, ...options })
   await Promise.all(runners.map((runner) => runner.close()))
   return runners.map((runner) => metrics.get(runner)!)
 }
@@ -156,6 +156,10 @@ describe('evaluateSuite', () => {
     const [metrics] = await evaluate([perfectSae('blocks.2.hook_resid_post')])
     expect(metrics!.fvu).toBeLessThan(1e-12)
     expect(metrics!.delta_ce_loss).toBeCloseTo(0, 5)
+    expect(metrics!.kl).toBeCloseTo(0, 5)
+    expect(metrics!.ce_loss_recovered).toBeCloseTo(1, 5)
+    expect(metrics!.l2_ratio).toBeCloseTo(1, 6)
+    expect(metrics!.relative_reconstruction_bias).toBeCloseTo(1, 6)
     expect(metrics!.l0).toBe(model.width('blocks.2.hook_resid_post'))
   })
 
@@ -182,6 +186,115 @@ describe('evaluateSuite', () => {
     expect(metrics).toMatchObject({ l0: 0, dead: 1, dead_window_tokens: metrics!.n_tokens })
   })
 
+  it('places the spliced loss between deleting the site and leaving it alone', async () => {
+    const hook: HookName = 'blocks.3.hook_resid_post'
+    const sae = randomSae(hook, 37)
+    const [metrics] = await evaluate([sae])
+    const plain = await slowLoss(hook)
+    const spliced = await slowLoss(hook, (x) => slowRecon(sae, x))
+    const zero = await slowLoss(hook, (x) => x.fill(0))
+    expect(metrics!.ce_loss_zero).toBeCloseTo(zero, 4)
+    expect(metrics!.ce_loss_zero_tokens).toBe(metrics!.n_tokens)
+    expect(metrics!.ce_loss_recovered).toBeCloseTo((zero - spliced) / (zero - plain), 4)
+  })
+
+  it('says how far the spliced predictions are from the plain ones', async () => {
+    const hook: HookName = HOOKS[2]!
+    const sae = randomSae(hook, 37)
+    const [metrics] = await evaluate([sae])
+    const { d_vocab } = model.config
+    let sum = 0
+    for (let doc = 0; doc < TEXTS.length; doc++) {
+      const ids = corpus.ids.slice(corpus.doc_start[doc], corpus.doc_start[doc + 1])
+      const batch = padBatch([ids])
+      const { acts, logits } = await model.forward(batch, { hooks: [hook], logits: true })
+      const at = Int32Array.from({ length: ids.length - 1 }, (_, i) => i + 1)
+      const recon = slowRecon(sae, acts.get(hook)!.data.slice(sae.d_in))
+      const edits = [spliceEdit(hook, at, recon)]
+      const spliced = await model.forward(batch, { edits, logits: true })
+      for (let row = 0; row + 1 < ids.length; row++) {
+        const [p, q] = [logits!, spliced.logits!].map((all) => {
+          const own = Float64Array.from(all.subarray(row * d_vocab, (row + 1) * d_vocab), Math.exp)
+          const total = own.reduce((partition, value) => partition + value, 0)
+          return own.map((value) => value / total)
+        })
+        p!.forEach((value, v) => {
+          sum += value * Math.log(value / q![v]!)
+        })
+      }
+    }
+    expect(metrics!.kl).toBeCloseTo(sum / metrics!.n_tokens, 4)
+    expect(sum).toBeGreaterThan(0.01)
+  })
+
+  it('splits fidelity by position, of which the parts make the whole', async () => {
+    const [metrics] = await evaluate([randomSae(HOOKS[0]!, 37)])
+    const bins = metrics!.by_position!
+    expect(bins[0]).toMatchObject({ start: 1, end: 2, n_tokens: TEXTS.length })
+    // Only BOS, which is left alone, lies before the first token.
+    expect(bins[0]!.delta_ce_loss).toBeCloseTo(0, 6)
+    expect(bins.reduce((sum, { n_tokens }) => sum + n_tokens, 0)).toBe(metrics!.n_tokens)
+    const delta = bins.reduce((sum, bin) => sum + bin.n_tokens * bin.delta_ce_loss!, 0)
+    expect(delta / metrics!.n_tokens).toBeCloseTo(metrics!.delta_ce_loss!, 6)
+  })
+
+  it('holds a transcoder against the site it writes, and splices it there', async () => {
+    const [reads, writes]: HookName[] = ['blocks.2.hook_resid_mid', 'blocks.2.hook_mlp_out']
+    const sae = {
+      ...randomSae(reads!, 37),
+      transcoder: { hook_name_out: writes!, d_out: model.width(writes!) },
+    }
+    const [metrics] = await evaluate([sae])
+    const d = sae.d_in
+    let recons: Float32Array[] = []
+    let error = 0
+    const spread: Float32Array[] = []
+    for (let doc = 0; doc < TEXTS.length; doc++) {
+      const ids = corpus.ids.slice(corpus.doc_start[doc], corpus.doc_start[doc + 1])
+      const { acts } = await model.forward(padBatch([ids]), { hooks: [reads!, writes!] })
+      const recon = slowRecon(sae, acts.get(reads!)!.data.slice(d))
+      const y = acts.get(writes!)!.data.slice(d)
+      recons.push(recon)
+      spread.push(y)
+      y.forEach((value, i) => {
+        error += (value - recon[i]!) ** 2
+      })
+    }
+    const n = spread.reduce((sum, y) => sum + y.length / d, 0)
+    const mean = new Float64Array(d)
+    for (const y of spread)
+      y.forEach((value, i) => {
+        mean[i % d]! += value / n
+      })
+    let variance = 0
+    for (const y of spread)
+      y.forEach((value, i) => {
+        variance += (value - mean[i % d]!) ** 2
+      })
+    expect(metrics!.fvu! / (error / variance)).toBeCloseTo(1, 5)
+    const plain = await slowLoss(writes!)
+    const spliced = await slowLoss(writes!, () => {
+      const [next, ...others] = recons
+      recons = others
+      return next!
+    })
+    expect(metrics!.delta_ce_loss).toBeCloseTo(spliced - plain, 4)
+  })
+
+  it('measures importance and deleted sites on as many tokens as asked, and says why not', async () => {
+    const [metrics] = await evaluate([randomSae(HOOKS[0]!, 37)], { importance_tokens: 3 })
+    expect(metrics!.uniformity_tokens).toBe(3)
+    expect(metrics!.uniformity).toBeGreaterThan(1 / 37)
+    expect(metrics!.uniformity).toBeLessThan(1)
+    const [without] = await evaluate([randomSae(HOOKS[0]!, 37)], { zero_tokens: 0 })
+    expect(Object.keys(without!.absent)).toEqual([
+      'ce_loss_zero',
+      'ce_loss_recovered',
+      'uniformity',
+    ])
+    for (const name of Object.keys(without!.absent)) expect(without).not.toHaveProperty(name)
+  })
+
   it('leaves special tokens out of every number and says how many', async () => {
     const n_special = corpus.ids.filter((id) => specialIds(model).has(id)).length
     const [metrics] = await evaluate([randomSae(HOOKS[0]!, 37)])
@@ -189,8 +302,8 @@ describe('evaluateSuite', () => {
     expect(metrics).toMatchObject({
       n_tokens: corpus.ids.length - n_special,
       n_excluded: n_special,
-      absent: {},
     })
+    expect(Object.keys(metrics!.absent)).toEqual(['uniformity'])
   })
 
   it('gives the same numbers for one SAE or several, in one batch or many', async () => {

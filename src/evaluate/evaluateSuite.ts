@@ -2,14 +2,17 @@
  * All metrics of all SAEs of a suite on held-out text.
  *
  * 1. The first documents that hold `n_tokens` countable tokens are batched; specials are left out of every statistic.
- * 2. A batch runs once as it is: activations at all sites, and the model's own loss.
- * 3. Each SAE encodes and decodes its site's rows: active latents and squared errors are summed.
+ * 2. A batch runs once as it is: activations at all sites, and the model's own predictions.
+ * 3. Each SAE encodes the site it reads and decodes to the site it writes: active latents and squared errors are summed.
  * 4. For each SAE the batch runs again with the reconstruction in the activation's place, at the exact site, special
- *    tokens left alone: `delta_ce_loss = CE(spliced) - CE(plain)` over the same targets. What lies before the site is as in
- *    the plain pass, so the spliced pass begins at the residual stream before it.
+ *    tokens left alone: `delta_ce_loss = CE(spliced) - CE(plain)` over the same targets, and the divergence of the predictions.
+ *    What lies before the site is as in the plain pass, so the spliced pass begins at the residual stream before it.
+ * 5. Batches that together hold about `zero_tokens`, evenly taken, run once more for each site with zeros in its place.
+ * 6. Of `importance_tokens` evenly taken tokens the importance of every active latent is measured (`importance.ts`).
  */
 
 import {
+  type CapturePlan,
   countableRows,
   padDocuments,
   planCapture,
@@ -18,19 +21,34 @@ import {
   takeRows,
 } from '../activations/index.ts'
 import type { HookName, Model } from '../model/index.ts'
-import { checkFits, type Metrics, type SaeRunner } from '../sae/index.ts'
-import { addLosses, type LossSum, meanLoss } from './ceLoss.ts'
-import { dead } from './dead.ts'
-import { countActive, densityHistogram } from './density.ts'
-import { addToFvu, type FvuSums, fvu, fvuSums } from './fvu.ts'
-import { l0 } from './l0.ts'
+import { checkFits, type Metrics, outputSite, type SaeRunner } from '../sae/index.ts'
+import { addLosses, type LossSum, lossSum } from './ceLoss.ts'
+import { importance } from './importance.ts'
+import type { Bins } from './position.ts'
+import { openReadout, type Readout } from './readout.ts'
 import { spliceEdit } from './splice.ts'
+import { addByPosition, addTokens, metricsOf, type SaeSums, saeSums } from './sums.ts'
+import { targetsAmong } from './targets.ts'
+import { uniformity } from './uniformity.ts'
 
 export type EvaluateOptions = {
   /** Countable tokens to look at, from the front of the corpus; all where absent. */
   readonly n_tokens?: number
   /** Most tokens of a forward pass, padding included. */
   readonly batch_tokens?: number
+  /**
+   * Tokens, rounded up to whole batches, on which every site is also set to zero, for `ce_loss_recovered`: one pass more for
+   * each site. 2,048 unless given; 0 leaves it out.
+   */
+  readonly zero_tokens?: number
+  /**
+   * Tokens on which the importance of active latents is measured, for `uniformity`: `2 l0` rows of one token for each of them
+   * and SAE. They are taken from the first 64 positions of documents, as the text before them is held for every row. 16 unless
+   * given; 0 leaves it out.
+   */
+  readonly importance_tokens?: number
+  /** Threads of ONNX Runtime in the readout; all cores unless given. */
+  readonly threads?: number
   readonly signal?: AbortSignal
   /** Called after every forward pass; tokens, counted once for each pass they go through. */
   readonly onProgress?: (progress: { n_done: number; n_total: number }) => void
@@ -38,8 +56,25 @@ export type EvaluateOptions = {
 
 /** Padded tokens of a forward pass unless asked otherwise: every site's activations are in memory at once. */
 const BATCH_TOKENS = 2048
+const ZERO_TOKENS = 2048
+const IMPORTANCE_TOKENS = 16
+/** Positions that those tokens are taken from. */
+const IMPORTANCE_POSITIONS = 64
 
-type Sums = { readonly n_active: Uint32Array; readonly fvu: FvuSums; readonly spliced: LossSum }
+type Run = {
+  readonly model: Model
+  readonly corpus: TokenCorpus
+  readonly plan: CapturePlan
+  readonly special_ids: ReadonlySet<number>
+  readonly readout: Readout
+  readonly all: ReadonlyMap<SaeRunner, SaeSums>
+  readonly plain: Bins<LossSum>
+  readonly plain_sample: LossSum
+  /** By site that an SAE writes. */
+  readonly zero_samples: ReadonlyMap<HookName, LossSum>
+  readonly abort: { readonly signal?: AbortSignal }
+  readonly passed: (n_tokens: number) => void
+}
 
 /**
  * Evaluates SAEs on the first tokens of a corpus.
@@ -53,54 +88,133 @@ export async function evaluateSuite(
   options: EvaluateOptions = {},
 ): Promise<Map<SaeRunner, Metrics>> {
   const { n_tokens, batch_tokens = BATCH_TOKENS, signal, onProgress } = options
+  const { zero_tokens = ZERO_TOKENS, importance_tokens = IMPORTANCE_TOKENS } = options
   for (const { sae } of runners) checkFits(sae, model)
   const special_ids = specialIds(model)
   const limits = n_tokens === undefined ? { batch_tokens } : { batch_tokens, n_tokens }
   const plan = planCapture(corpus, special_ids, limits)
-  const sites = runners.map(({ sae }) => sae.hook_name)
-  const hooks = [...new Set([...sites, ...sites.flatMap((site) => streamBefore(site) ?? [])])]
-  const plain: LossSum = { sum: 0, n_targets: 0 }
-  const all = new Map(runners.map((runner) => [runner, emptySums(runner)]))
-
+  const sites = new Set(runners.map(({ sae }) => outputSite(sae).hook))
+  const sample = evenly(
+    plan.batches,
+    Math.ceil((plan.batches.length * zero_tokens) / plan.n_tokens),
+  )
+  const looked = evenly(followedTokens(corpus, plan, special_ids), importance_tokens)
+  const n_sample = [...sample].reduce((n, batch) => n + batch.n_tokens, 0)
+  const n_total =
+    plan.n_tokens * (1 + runners.length) + n_sample * sites.size + looked.size * runners.length
   let n_done = 0
-  const n_total = plan.n_tokens * (1 + runners.length)
-  const passed = (n: number) => {
-    n_done += n
-    onProgress?.({ n_done, n_total })
+  const { d_model, final_softcap } = model.config
+  const head = { unembedding: await model.unembedding(), d_model, final_softcap }
+  const run: Run = {
+    model,
+    corpus,
+    plan,
+    special_ids,
+    readout: await openReadout(head, options.threads),
+    all: new Map(runners.map((runner) => [runner, saeSums(runner)])),
+    plain: [],
+    plain_sample: lossSum(),
+    zero_samples: new Map([...sites].map((site) => [site, lossSum()])),
+    abort: signal === undefined ? {} : { signal },
+    passed(n) {
+      n_done += n
+      onProgress?.({ n_done, n_total })
+    },
   }
-  const abort = signal === undefined ? {} : { signal }
-
-  for (const planned of plan.batches) {
-    signal?.throwIfAborted()
-    const batch = padDocuments(corpus, planned.docs, model.config.pad_token_id)
-    const { at } = countableRows(corpus, planned, batch.seq_len, special_ids, plan.token_end)
-    const result = await model.forward(batch, { hooks, loss: true, ...abort })
-    addLosses(plain, result.next_token_loss!, at, batch.seq_len)
-    passed(planned.n_tokens)
-    for (const [runner, sums] of all) {
-      const { hook_name } = runner.sae
-      const x = takeRows(result.acts.get(hook_name)!, at)
-      const acts = await runner.encode(x)
-      const recon = await runner.decode(acts)
-      countActive(acts, sums.n_active)
-      addToFvu(sums.fvu, x, recon)
-      const edits = [spliceEdit(hook_name, at, recon)]
-      const stream = streamBefore(hook_name)
-      const start = stream === undefined ? {} : { from: result.acts.get(stream)! }
-      const spliced = await model.forward(batch, { edits, loss: true, ...start, ...abort })
-      addLosses(sums.spliced, spliced.next_token_loss!, at, batch.seq_len)
-      passed(planned.n_tokens)
+  try {
+    for (const planned of plan.batches) {
+      signal?.throwIfAborted()
+      await readBatch(run, planned, sample.has(planned))
     }
+    for (const token of looked) {
+      signal?.throwIfAborted()
+      await weighLatents(run, token)
+    }
+  } finally {
+    await run.readout.close()
   }
-
   const common = {
-    n_tokens: plan.n_tokens,
     n_excluded: plan.n_excluded,
     model_hash: model.hash,
     corpus_hash: corpus.hash,
   }
-  return new Map([...all].map(([runner, sums]) => [runner, metricsOf(sums, plain, common)]))
+  return new Map(
+    [...run.all].map(([runner, sums]) => {
+      const zero_sample = run.zero_samples.get(outputSite(runner.sae).hook)!
+      return [runner, { ...common, ...metricsOf(sums, { ...run, zero_sample }) }]
+    }),
+  )
 }
+
+/** Steps 2 to 4 for one batch, and step 5 where it is of the sample. */
+async function readBatch(
+  run: Run,
+  planned: CapturePlan['batches'][number],
+  isSample: boolean,
+): Promise<void> {
+  const { model, corpus, plan, readout, abort } = run
+  const batch = padDocuments(corpus, planned.docs, model.config.pad_token_id)
+  const { at } = countableRows(corpus, planned, batch.seq_len, run.special_ids, plan.token_end)
+  const positions = at.map((token) => token % batch.seq_len)
+  const targets = targetsAmong(batch, at)
+  const read = [...run.all.keys()].map(({ sae }) => sae.hook_name)
+  const written = [...run.zero_samples.keys()]
+  const streams = written.flatMap((site) => streamBefore(site) ?? [])
+  const hooks = [...new Set([...read, ...written, ...streams, FINAL])]
+  const { acts } = await model.forward(batch, { hooks, ...abort })
+  const { losses, reference } = await readout.plain(
+    takeRows(acts.get(FINAL)!, targets.from),
+    targets.id,
+  )
+  addByPosition(run.plain, losses, targets.position)
+  run.passed(planned.n_tokens)
+
+  /** The final activations that targets are predicted from, with values [n, d] at the counted tokens of a site. */
+  const finalWith = async (site: HookName, values: Float32Array): Promise<Float32Array> => {
+    const edits = [spliceEdit(site, at, values)]
+    const stream = streamBefore(site)
+    const start = stream === undefined ? {} : { from: acts.get(stream)! }
+    const spliced = await model.forward(batch, { hooks: [FINAL], edits, ...start, ...abort })
+    run.passed(planned.n_tokens)
+    return takeRows(spliced.acts.get(FINAL)!, targets.from)
+  }
+
+  for (const [runner, sums] of run.all) {
+    const { hook } = outputSite(runner.sae)
+    const x = takeRows(acts.get(runner.sae.hook_name)!, at)
+    const y = hook === runner.sae.hook_name ? x : takeRows(acts.get(hook)!, at)
+    const latents = await runner.encode(x)
+    const recon = await runner.decode(latents, x)
+    addTokens(sums, { acts: latents, y, recon, positions })
+    const spliced = await readout.compare(await finalWith(hook, recon), targets.id, reference)
+    addByPosition(sums.spliced, spliced.losses, targets.position)
+    addLosses(sums.kl, spliced.kl)
+    if (isSample) addLosses(sums.spliced_sample, spliced.losses)
+  }
+  if (!isSample) return
+  addLosses(run.plain_sample, losses)
+  for (const [site, zero_sample] of run.zero_samples) {
+    const zeros = new Float32Array(at.length * model.width(site))
+    addLosses(zero_sample, await readout.losses(await finalWith(site, zeros), targets.id))
+  }
+}
+
+/** Step 6 for one token, by its index in the corpus. */
+async function weighLatents(
+  { model, corpus, all, abort, passed }: Run,
+  token: number,
+): Promise<void> {
+  const doc_start = corpus.doc_start.findLast((start) => start <= token)!
+  const ids = corpus.ids.subarray(doc_start, token + 2)
+  const found = await importance(model, [...all.keys()], ids, abort.signal)
+  for (const [runner, y] of found) {
+    const r = uniformity(y)
+    if (r !== undefined) all.get(runner)!.uniformity.push(r)
+  }
+  passed(found.size)
+}
+
+const FINAL: HookName = 'ln_final.hook_normalized'
 
 /** The last residual stream at or before a site that a pass can begin at, `undefined` outside of blocks. */
 function streamBefore(site: HookName): HookName | undefined {
@@ -110,40 +224,32 @@ function streamBefore(site: HookName): HookName | undefined {
   return `blocks.${Number(layer)}.hook_resid_pre`
 }
 
-function emptySums({ sae }: SaeRunner): Sums {
-  return {
-    n_active: new Uint32Array(sae.d_sae),
-    fvu: fvuSums(sae.d_in),
-    spliced: { sum: 0, n_targets: 0 },
+/**
+ * Indices in the corpus of counted tokens at positions 1 to 63 of their documents (BOS lies at 0) that a counted token follows.
+ */
+function followedTokens(
+  { ids, doc_start }: TokenCorpus,
+  { token_end }: CapturePlan,
+  special_ids: ReadonlySet<number>,
+): number[] {
+  const counts = (token: number) => token < token_end && !special_ids.has(ids[token]!)
+  const found: number[] = []
+  for (let doc = 0; doc_start[doc]! < token_end; doc++) {
+    const end = Math.min(doc_start[doc]! + IMPORTANCE_POSITIONS, doc_start[doc + 1]! - 1)
+    for (let token = doc_start[doc]! + 1; token < end; token++) {
+      if (counts(token) && counts(token + 1)) found.push(token)
+    }
   }
+  return found
 }
 
-function metricsOf(
-  sums: Sums,
-  plain: LossSum,
-  common: Pick<Metrics, 'n_tokens' | 'n_excluded' | 'model_hash' | 'corpus_hash'>,
-): Metrics {
-  const { n_tokens } = common
-  const unexplained = fvu(sums.fvu)
-  const ce_loss = meanLoss(plain)
-  const spliced = meanLoss(sums.spliced)
-  const absent: Record<string, string> = {}
-  if (unexplained === undefined)
-    absent.fvu = `the activations are the same on all ${n_tokens} tokens`
-  if (ce_loss === undefined) {
-    absent.ce_loss = 'no counted token has a token before it to be predicted from'
-    absent.delta_ce_loss = absent.ce_loss
-  }
-  return {
-    ...common,
-    l0: l0(sums.n_active, n_tokens),
-    ...(unexplained === undefined ? {} : { fvu: unexplained }),
-    ...(ce_loss === undefined || spliced === undefined
-      ? {}
-      : { ce_loss, delta_ce_loss: spliced - ce_loss }),
-    dead: dead(sums.n_active),
-    dead_window_tokens: n_tokens,
-    density_histogram: densityHistogram(sums.n_active, n_tokens),
-    absent,
-  }
+/** `n` of a list's items, or all, from the middles of equal stretches. */
+function evenly<Item>(items: readonly Item[], n: number): ReadonlySet<Item> {
+  const n_taken = Math.min(n, items.length)
+  return new Set(
+    Array.from(
+      { length: n_taken },
+      (_, i) => items[Math.floor(((i + 0.5) * items.length) / n_taken)]!,
+    ),
+  )
 }

@@ -15,5 +15,12 @@ export { openRunner } from './runner.ts'
 export { parseSaelens, saelensTensors } from './saelens.ts'
 export { SAELENS_FILES, type SaelensConfig, saelensConfig } from './saelensConfig.ts'
 export { outputSite } from './shapes.ts'
-export { type Metrics, type SaeEntry, type SuiteManifest, saeFolder, widthName } from './suite.ts'
+export {
+  type Metrics,
+  type PositionBin,
+  type SaeEntry,
+  type SuiteManifest,
+  saeFolder,
+  widthName,
+} from './suite.ts'
 export * from './types.ts'

@@ -30,7 +30,21 @@ export type SuiteManifest = {
   readonly created: string
 }
 
-/** What was measured of one SAE on held-out text: metrics.json. Each metric is defined in `evaluate/`. */
+/** Fidelity at positions `start` up to but not including `end` of a document; BOS lies at 0. */
+export type PositionBin = {
+  readonly start: number
+  readonly end: number
+  readonly n_tokens: number
+  /** Squared error over squared distance from the mean over all positions, both summed over the tokens here. */
+  readonly fvu?: number
+  /** What splicing adds to the loss of predicting the tokens here, mean in nats. */
+  readonly delta_ce_loss?: number
+}
+
+/**
+ * What was measured of one SAE on held-out text: metrics.json. Each metric is defined in `evaluate/`; optional ones are absent
+ * for a reason, or in files of versions that did not measure them.
+ */
 export type Metrics = {
   /** Tokens the metrics were measured on, specials left out. */
   readonly n_tokens: number
@@ -43,14 +57,32 @@ export type Metrics = {
   readonly ce_loss?: number
   /** What the loss grows by, in nats, when the SAE's reconstruction takes the activation's place. */
   readonly delta_ce_loss?: number
+  /** KL(plain || spliced) of the predictions, mean over targets in nats. */
+  readonly kl?: number
+  /** Loss in nats with the site set to zero, on `ce_loss_zero_tokens` of the tokens. */
+  readonly ce_loss_zero?: number
+  readonly ce_loss_zero_tokens?: number
+  /** (CE_zero - CE_spliced) / (CE_zero - CE_plain) on those tokens. */
+  readonly ce_loss_recovered?: number
+  /** E(||recon|| / ||x||) */
+  readonly l2_ratio?: number
+  /** E ||recon||^2 / E(x . recon) */
+  readonly relative_reconstruction_bias?: number
+  /** r_L0: share of a token's active latents that effectively matters to the next token, mean over `uniformity_tokens`. */
+  readonly uniformity?: number
+  readonly uniformity_tokens?: number
   /** Share of latents that fired on none of the last `dead_window_tokens` tokens. */
   readonly dead: number
   readonly dead_window_tokens: number
+  /** Share of latents that fired on none of the first `n_tokens`, for windows of several lengths. */
+  readonly dead_windows?: readonly { readonly n_tokens: number; readonly dead: number }[]
   /** Latents by log10 of their density: counts[b] of them in [edges[b], edges[b + 1]); dead ones are in none. */
   readonly density_histogram: {
     readonly edges: readonly number[]
     readonly counts: readonly number[]
   }
+  /** Fidelity by position in the document, in order; only bins that hold tokens. */
+  readonly by_position?: readonly PositionBin[]
   /** Why a number above is absent, by its name. */
   readonly absent: Readonly<Record<string, string>>
   /** Hash (hex) of the model and of the text. */
