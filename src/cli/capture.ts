@@ -1,19 +1,28 @@
 /** `hooke capture`: a text's activations at the asked sites, as a store on disk. */
 import type { Command } from 'commander'
 import { CliError } from './errors.ts'
-import { type Context, globList, wholeNumber } from './options.ts'
+import { type Context, globList, oneOf, wholeNumber } from './options.ts'
+import { renderCapturePlan } from './planText.ts'
 import { openProgress, renderDuration, renderTable } from './terminal.ts'
 
 type Options = {
   data?: string[]
   hooks?: string[]
+  to?: string
   tokens?: number
   out: string
   dtype: 'F32' | 'F16' | 'BF16'
   threads: number
   verify?: boolean
+  dryRun?: boolean
   json?: boolean
 }
+
+const EXAMPLES = `
+Examples:
+  hooke capture thimble-5m --data text.txt --hooks 'blocks.*.hook_resid_post' --dtype BF16 --out store
+  hooke capture thimble-5m --data text.txt --hooks 'blocks.*.ln2.hook_normalized' --to hook_mlp_out --dry-run --out store
+  hooke capture --verify --out store`
 
 export function addCaptureCommand(program: Command, { signal }: Context): void {
   program
@@ -25,12 +34,15 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
     .argument('[model]', 'a bundled name, or a folder in Hugging Face layout')
     .option('--data <files...>', 'text: .txt, .jsonl, .txt.gz, .jsonl.gz')
     .option('--hooks <globs...>', 'sites to capture, e.g. "blocks.*.hook_resid_post"', globList)
+    .option('--to <site>', 'capture this site of the same blocks too, for transcoders')
     .option('--tokens <n>', 'tokens to store (default: all)', wholeNumber(1))
     .requiredOption('--out <folder>', 'folder of the store')
-    .option('--dtype <type>', 'F32, F16 or BF16', 'F32')
+    .option('--dtype <type>', 'F32, F16 or BF16', oneOf(['F32', 'F16', 'BF16'] as const), 'F32')
     .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
     .option('--verify', 'check the checksum of every shard of the store in --out')
-    .option('--json', 'print the manifest as JSON')
+    .option('--dry-run', 'print what it would take and stop')
+    .option('--json', 'print the manifest, or the plan, as JSON')
+    .addHelpText('after', EXAMPLES)
     .action(async (name: string | undefined, options: Options) => {
       const activations = await import('../activations/index.ts')
       if (options.verify) {
@@ -46,8 +58,6 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
         throw new CliError(
           'capture: needs a model, --data and --hooks. Example: hooke capture thimble-5m --data text.txt --hooks "blocks.*.hook_resid_post" --out store',
         )
-      if (!['F32', 'F16', 'BF16'].includes(options.dtype))
-        throw new CliError(`capture: --dtype is ${options.dtype}, expected F32, F16 or BF16.`)
       const { expandHooks, openModel } = await import('../model/index.ts')
       const { lastingModelName } = await import('../files/index.ts')
       const model = await openModel(name, { threads: options.threads })
@@ -57,17 +67,27 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
           throw new CliError(
             `capture: ${model.name} has no tokenizer.json, so it cannot read text.`,
           )
-        const hooks = expandHooks(options.hooks, model.hooks)
+        const { outputOf, planStore } = await import('../jobs/index.ts')
+        const read = expandHooks(options.hooks, model.hooks)
+        const written = read.map((hook) => (options.to ? outputOf(hook, options.to) : hook))
+        const hooks = model.hooks.filter((hook) => read.includes(hook) || written.includes(hook))
         const corpus = await activations.readCorpus(options.data, model.tokenizer, {
           n_ctx: model.config.n_ctx,
           signal,
         })
+        const { dtype } = options
+        const limit = options.tokens === undefined ? {} : { n_tokens: options.tokens }
+        if (options.dryRun) {
+          const plan = await planStore(model, corpus, { hooks, dtype, ...limit })
+          console.log(options.json ? JSON.stringify(plan) : renderCapturePlan(plan))
+          return
+        }
         const started = performance.now()
         const manifest = await activations.writeStore(options.out, model, corpus, {
           hooks,
           model_path: lastingModelName(name),
-          ...(options.tokens === undefined ? {} : { n_tokens: options.tokens }),
-          dtype: options.dtype,
+          ...limit,
+          dtype,
           signal,
           onProgress: ({ n_tokens, of_tokens }) => {
             const share = n_tokens / of_tokens

@@ -47,3 +47,30 @@ export const numberList = (text: string, previous: number[] = []): number[] => [
   ...previous,
   ...text.split(',').map(wholeNumber(1)),
 ]
+
+const UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+}
+
+/** A number of bytes with its unit: `4GiB`, `500MB`. */
+export function byteSize(text: string): number {
+  const [, number = '', unit = ''] = /^\s*([\d.]+)\s*([A-Za-z]+)\s*$/.exec(text) ?? []
+  const bytes = Math.floor(Number(number) * (UNITS[unit.toUpperCase()] ?? Number.NaN))
+  if (bytes > 0) return bytes
+  throw new InvalidArgumentError('expected a size with its unit, e.g. 4GiB or 500MB.')
+}
+
+/** One of several words. */
+export function oneOf<T extends string>(words: readonly T[]) {
+  return (text: string): T => {
+    const found = words.find((word) => word === text)
+    if (found !== undefined) return found
+    throw new InvalidArgumentError(`expected ${words.slice(0, -1).join(', ')} or ${words.at(-1)}.`)
+  }
+}

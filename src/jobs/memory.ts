@@ -159,16 +159,14 @@ function add(
     mode === 'stream'
       ? n_buckets * Math.min(bucket_tokens, text_tokens) * per_token
       : Math.min(activation_bytes, text_tokens * per_token)
-  // A shard waits as float32 and is then written from two copies in its own element type.
-  const shard_bytes =
-    Math.min(shard_tokens + BATCH_TOKENS, text_tokens) *
-    (4 * sumWidths(facts.sites) + 2 * per_token)
   const measuring_bytes =
     mode === 'store'
       ? 0
       : facts.saes.reduce((sum, { d_in, d_out, d_sae }) => sum + 4 * d_sae * (d_in + d_out), 0)
   const capture_bytes =
-    mode === 'store' ? 0 : forward_bytes + (mode === 'capture' ? shard_bytes : 0)
+    mode === 'store'
+      ? 0
+      : forward_bytes + (mode === 'capture' ? shardBytes(facts, shard_tokens) : 0)
   const training =
     mode === 'stream' ? model_bytes + capture_bytes + held + training_bytes : held + training_bytes
   const peak_bytes =
@@ -194,7 +192,7 @@ function refusal(
   const { training_bytes, activation_bytes, model_bytes, capture_bytes, program_bytes } = memory
   const parts = [
     ['training', training_bytes, 'fewer --hooks, a smaller --width, or a smaller --batch'],
-    ['activations', activation_bytes, 'fewer --hooks, or --dtype BF16'],
+    ['activations', activation_bytes, facts.dtype === 'F32' ? '--dtype BF16' : 'fewer --hooks'],
     ['the model', model_bytes, 'a smaller model'],
     ['capturing', capture_bytes, 'fewer --hooks'],
     ['the program', program_bytes, 'fewer --threads'],
@@ -210,6 +208,23 @@ function refusal(
     `memory: this run needs ${gibibytes(memory.peak_bytes)} GiB at least${begun} (${named.join(', ')}), and --memory allows ${gibibytes(memory_bytes)} GiB. Ask for ${largest![2]}; or allow more.${together}`,
   )
 }
+
+/** The most memory of a capture into a store by itself, in shards of the usual size. */
+export function captureMemory(
+  config: ModelConfig,
+  capture: Pick<RunFacts, 'sites' | 'dtype' | 'text_tokens'>,
+): number {
+  const forward = modelBytes(config) + forwardBytes(config, capture.sites)
+  return PROGRAM_BYTES + forward + shardBytes(capture, SHARD_TOKENS)
+}
+
+/** A shard waits as float32 and is then written from two copies in its own element type. */
+const shardBytes = (
+  facts: Pick<RunFacts, 'sites' | 'dtype' | 'text_tokens'>,
+  shard_tokens: number,
+): number =>
+  Math.min(shard_tokens + BATCH_TOKENS, facts.text_tokens) *
+  (4 * sumWidths(facts.sites) + 2 * tokenBytes(facts))
 
 /** Weights in ONNX Runtime: float32, and the embedding once more as it is stored. */
 function modelBytes(config: ModelConfig): number {

@@ -6,6 +6,7 @@ import {
   BLOCK_HOOKS,
   expandHooks,
   type HookName,
+  isReadOnly,
   type Model,
   type Tokenizer,
 } from '../model/index.ts'
@@ -88,15 +89,16 @@ export function askedSaes(
   })
 }
 
-/** The site of the same block that a transcoder writes. @throws RangeError if the input lies in no block, or it is no site. */
-function outputOf(hook: HookName, hook_out: string): HookName {
+/** The site of the same block that a transcoder writes. @throws RangeError if the input lies in no block, or it is no such site. */
+export function outputOf(hook: HookName, hook_out: string): HookName {
   const block = /^blocks\.\d+\./.exec(hook)?.[0]
-  const found = BLOCK_HOOKS.find((name) => name === hook_out.replace(/^blocks\.\*\./, ''))
+  const writable = BLOCK_HOOKS.filter((name) => !isReadOnly(`blocks.0.${name}`))
+  const found = writable.find((name) => name === hook_out.replace(/^blocks\.\*\./, ''))
   if (block !== undefined && found !== undefined) return `${block}${found}` as HookName
   throw new RangeError(
     block === undefined
       ? `${hook} lies in no block, so that a transcoder has no site to write there. Give --hooks inside blocks.`
-      : `${hook_out} is no site of a block, expected one of ${BLOCK_HOOKS.join(', ')}.`,
+      : `${hook_out} is no site of a block that can be written, expected one of ${writable.join(', ')}.`,
   )
 }
 
@@ -202,7 +204,7 @@ export async function adoptSaes(
 }
 
 /** Said before anything is captured or written. @throws RangeError naming the sizes that do not go together. */
-function checkSizes({ d_sae, l0, n_tokens, batch_size }: PipelineConfig): void {
+export function checkSizes({ d_sae, l0, n_tokens, batch_size }: PipelineConfig): void {
   const [narrowest, largest] = [Math.min(...d_sae), Math.max(...l0)]
   if (largest >= narrowest)
     throw new RangeError(

@@ -13,13 +13,14 @@ import type { PipelineConfig } from './config.ts'
 import { forecastTime, measureSpeed, type TimePlan } from './forecast.ts'
 import {
   ACTIVATION_BYTES,
+  captureMemory,
   type MemoryPlan,
   type RunFacts,
   type Sizes,
   settleMemory,
   tokenBytes,
 } from './memory.ts'
-import { askedSaes, checkTrainingText, sitesOf, type Texts } from './plan.ts'
+import { askedSaes, checkSizes, checkTrainingText, sitesOf, type Texts } from './plan.ts'
 import type { SuiteFile } from './suiteFile.ts'
 import { trainingState } from './trainingMemory.ts'
 
@@ -79,11 +80,13 @@ export function factsOfStore(
 }
 
 function factsOf(
-  { dtype, n_tokens, batch_size, threads, recipe }: PipelineConfig,
+  config: PipelineConfig,
   saes: SuiteFile['saes'],
   width: (hook: HookName) => number,
   text_tokens: number,
 ): Omit<RunFacts, 'mode'> {
+  checkSizes(config)
+  const { dtype, n_tokens, batch_size, threads, recipe } = config
   return {
     saes: saes.map(({ d_in, d_sae, hook, hook_out }) => ({
       d_in,
@@ -192,7 +195,7 @@ export async function planRun(
     batch_size,
     n_steps,
     disk: {
-      activation_bytes: mode === 'capture' ? text_tokens * (tokenBytes(facts) + 4) : 0,
+      activation_bytes: mode === 'capture' ? storeBytes(facts) : 0,
       checkpoint_bytes: 2 * trainingState(facts),
       sae_bytes: DTYPE_BYTES.F32 * weights,
     },
@@ -214,3 +217,40 @@ export async function planRun(
     }),
   }
 }
+
+/** What a capture into a store will take. */
+export type CapturePlan = {
+  readonly sites: readonly string[]
+  readonly n_tokens: number
+  readonly disk_bytes: number
+  readonly memory_bytes: number
+  /** An estimate from a short measurement on this machine. */
+  readonly time_ms: number
+}
+
+/** The plan of a capture by itself. @param n_tokens countable tokens to store; all where absent. */
+export async function planStore(
+  model: Model,
+  corpus: TokenCorpus,
+  {
+    hooks,
+    dtype,
+    n_tokens,
+  }: { hooks: readonly HookName[]; dtype: RunFacts['dtype']; n_tokens?: number },
+): Promise<CapturePlan> {
+  const asked = n_tokens === undefined ? {} : { n_tokens }
+  const text_tokens = planCapture(corpus, specialIds(model), asked).n_tokens
+  const sites = Object.fromEntries(hooks.map((hook) => [hook, model.width(hook)]))
+  const { forward_tokens } = await measureSpeed({ model, hooks, corpus })
+  return {
+    sites: hooks,
+    n_tokens: text_tokens,
+    disk_bytes: storeBytes({ sites, dtype, text_tokens }),
+    memory_bytes: captureMemory(model.config, { sites, dtype, text_tokens }),
+    time_ms: (1000 * text_tokens) / forward_tokens!,
+  }
+}
+
+/** Activations and the index of every token. */
+const storeBytes = (facts: Pick<RunFacts, 'sites' | 'dtype' | 'text_tokens'>): number =>
+  facts.text_tokens * (tokenBytes(facts) + 4)

@@ -7,7 +7,7 @@ import { saeFolder } from '../sae/index.ts'
 import { type SaeSpec, train } from '../train/index.ts'
 import type { PipelineConfig, PipelineEvent } from './config.ts'
 import { readFailure } from './failure.ts'
-import { beginSuite, specOf, withBegun } from './plan.ts'
+import { beginSuite, checkBegun, specOf, withBegun } from './plan.ts'
 import { PointsFile } from './pointsFile.ts'
 import { factsOfStore, planRun, type RunPlan, settle } from './runPlan.ts'
 import { readSuiteFile, type SuiteFile } from './suiteFile.ts'
@@ -131,6 +131,7 @@ async function storeRun(
     const { model, dtype } = store.manifest
     const asked = { ...settings, model: model.path ?? model.name, data: [], held_out: 0, dtype }
     const config: PipelineConfig = withBegun(asked, begun)
+    if (begun) checkBegun(config, begun, model)
     const facts = factsOfStore(config, store)
     const settled = settle(facts, config, begun)
     return { config: settled.config, facts, settled }
