@@ -1,5 +1,6 @@
 /** A run as every thread knows it, from what was asked for. */
 import { availableParallelism } from 'node:os'
+import { saeFolder } from '../sae/index.ts'
 import { ARCHITECTURES } from './architectures/index.ts'
 import type { RunConfig } from './checkpoint.ts'
 import { resolveRecipe } from './config.ts'
@@ -27,6 +28,13 @@ export function planRun(options: TrainOptions, n_steps: number): RunPlan {
   if (missing !== undefined) {
     throw new RangeError(
       `train: ${missing} is not in the source of activations, which has ${source.hooks.join(', ')}`,
+    )
+  }
+  const places = saes.map(({ hook, d_sae, l0 }) => saeFolder('', hook, d_sae, l0).slice(1))
+  const twice = places.find((place, i) => places.indexOf(place) < i)
+  if (twice !== undefined) {
+    throw new RangeError(
+      `train: two SAEs would be saved as ${twice}, whose name holds what an SAE reads, its width and its l0; change one of these, or train one of them into another folder`,
     )
   }
   const cut = saes.map((spec) => {

@@ -114,6 +114,11 @@ describe('train', () => {
     )
     const dense = { hook: HOOKS[0], d_sae: 64, l0: 64 }
     await expect(train({ ...options, saes: [dense] })).rejects.toThrow('between 0 and d_sae 64')
+    const [sae] = options.saes
+    const transcoder = { ...sae!, hook_out: HOOKS[1] }
+    await expect(train({ ...options, saes: [sae!, transcoder] })).rejects.toThrow(
+      'two SAEs would be saved as blocks.0.hook_resid_post/width_67/l0_4',
+    )
     const recipe = { learning_rate: 1 } as TrainOptions['recipe']
     await expect(train({ ...options, ...(recipe && { recipe }) })).rejects.toThrow('learning_rate')
   })
