@@ -76,7 +76,9 @@ it("a transcoder goes out as Gemma Scope's, comes in again, and is measured, ind
     printed: expect.stringContaining('blocks.2.ln2.hook_normalized to blocks.2.hook_mlp_out'),
   })
   const [entry] = await listSuite(imported)
-  expect(entry).toMatchObject({ hook: transcoder.hook_name, hook_out: 'blocks.2.hook_mlp_out' })
+  const sites = { hook: transcoder.hook_name, hook_out: 'blocks.2.hook_mlp_out' }
+  expect(entry).toMatchObject(sites)
+  expect((await readSuiteFile(imported))!.saes).toEqual([{ ...sites, d_in: d, d_sae, l0: 5 }])
   const { metadata: _, ...arrays } = transcoder
   expect(await loadSae(entry!.path)).toMatchObject(arrays)
   for (const command of [['eval', '--tokens', '150'], ['index', '--tokens', '300'], ['label']])

@@ -42,7 +42,8 @@ export function addImportCommand(program: Command, { signal }: Context): void {
           const folder = saeFolder(options.out, sae.hook_name, sae.d_sae, l0)
           const { hook_name, d_in, d_sae, transcoder } = sae
           const to = transcoder === undefined ? '' : ` to ${transcoder.hook_name_out}`
-          const entry = { hook: hook_name, d_in, d_sae, l0, path: folder }
+          const output = transcoder === undefined ? {} : { hook_out: transcoder.hook_name_out }
+          const entry = { hook: hook_name, ...output, d_in, d_sae, l0, path: folder }
           await adoptSaes(resolve(options.out), origin, [entry])
           await saveSae(folder, sae)
           console.log(

@@ -184,9 +184,9 @@ export async function adoptSaes(
     dtype: 'F32',
   }
   const saes = new Map(
-    [...(found?.saes ?? []), ...entries].map(({ hook, d_in, d_sae, l0 }) => [
-      `${hook}/${d_sae}/${l0}`,
-      { hook, d_in, d_sae, l0 },
+    [...(found?.saes ?? []), ...entries].map((entry) => [
+      `${entry.hook}/${entry.d_sae}/${entry.l0}`,
+      { ...specOf(entry), d_in: entry.d_in },
     ]),
   )
   await makeFolder(out)

@@ -66,9 +66,9 @@ export function expandHooks(globs: readonly string[], hooks: readonly HookName[]
 
 /** `hook_embed` lies before layer 0, `ln_final` after every layer. */
 function position(hook: HookName): { readonly layer: number; readonly within: number } {
-  const [, layer, site] = /^blocks\.(\d+)\.(.+)$/.exec(hook) ?? []
+  const [, layer, site = ''] = /^blocks\.(\d+)\.(.+)$/.exec(hook) ?? []
   if (layer === undefined) return { layer: hook === 'hook_embed' ? -1 : Infinity, within: 0 }
-  return { layer: Number(layer), within: BLOCK_HOOKS.findIndex((name) => name === site) }
+  return { layer: Number(layer), within: (BLOCK_HOOKS as readonly string[]).indexOf(site) }
 }
 
 /** The three hooks with the least edit distance to a name. */
