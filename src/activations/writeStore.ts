@@ -9,7 +9,7 @@
 
 import { createHash } from 'node:crypto'
 import { basename, join } from 'node:path'
-import { pathExists, writeFileAtomic, writeJson } from '../files/index.ts'
+import { pathExists, sweepLeftovers, writeFileAtomic, writeJson } from '../files/index.ts'
 import {
   type FloatDtype,
   FormatError,
@@ -124,6 +124,7 @@ export async function writeStore(
 
 /** The manifest to go on from: that of `dir` less shards whose file is gone, or `empty`. */
 async function resumable(dir: string, empty: Manifest): Promise<Manifest> {
+  await sweepLeftovers([dir])
   const found = await readManifest(dir)
   if (found === undefined) return empty
   const differences = describeDifference(found, empty)

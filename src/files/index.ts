@@ -1,6 +1,7 @@
 /** The file system: whatever writes files goes through here. */
 
 export { errorCode, explainFileError, FileError } from './errors.ts'
+export { sweepLeftovers } from './leftovers.ts'
 export { bundledModels, lastingModelName, packageRoot, resolveModel } from './models.ts'
 export {
   type DiskFolder,

@@ -2,13 +2,14 @@
  * Atomic writes: a file appears under its name whole and flushed to disk, or not at all.
  *
  * The bytes go to a temporary file in the same folder, which is flushed (fsync) and then renamed over the target;
- * a reader sees the old file or the new one, and a full disk leaves the old one as it was.
+ * a reader sees the old file or the new one, and a full disk leaves the old one as it was. What a killed writer leaves of
+ * temporary files, `sweepLeftovers` removes.
  */
 
-import { randomUUID } from 'node:crypto'
 import { appendFile, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { explainFileError } from './errors.ts'
+import { temporaryPath } from './leftovers.ts'
 
 /** What to write: bytes, text (as UTF-8), or pieces of bytes in order. */
 export type FileContent = Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
@@ -22,7 +23,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   const progress = { n_bytes: 0 }
   try {
     await mkdir(dirname(path), { recursive: true })
-    const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
+    const temporary = temporaryPath(path)
     const handle = await open(temporary, 'wx')
     try {
       await writeAll(handle, content, progress).finally(() => handle.close())

@@ -15,7 +15,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openActivations, planCapture, type TokenCorpus, writeStore } from '../activations/index.ts'
 import { evaluateSuite } from '../evaluate/index.ts'
-import { removePath, resolveModel } from '../files/index.ts'
+import { resolveModel } from '../files/index.ts'
 import { LEXICAL_AUTHOR, lexicalLabel, wordBackground } from '../label/index.ts'
 import { LATENTS_FILE, openLatents, saveLatents } from '../latents/disk.ts'
 import { indexLatents, latentRecord } from '../latents/index.ts'
@@ -34,7 +34,8 @@ import { openRestingModel, type RestingModel } from './restingModel.ts'
 import { planTraining, type RunPlan, settleTraining, type Training } from './runPlan.ts'
 import { readSuiteFile, type SuiteFile } from './suiteFile.ts'
 import { openSuiteStream } from './suiteStream.ts'
-import { hasEnded, trainSaes } from './trainStage.ts'
+import { activationsFolder, sweepSuite, sweepTrained } from './sweep.ts'
+import { isTrained, trainSaes } from './trainStage.ts'
 
 export type PipelineOptions = {
   /** Only these; a stage named here is also made again where it was made from other text or another number of tokens. */
@@ -97,12 +98,13 @@ export async function runPipeline(
     let suite = begun && (await planSuite(config, model, texts))
     const isAsked = (stage: Stage): boolean => options.stages?.includes(stage) ?? true
     let training: Training | undefined
-    if (isAsked('train') && !(begun && (await isTrained(config.out, begun)))) {
+    if (isAsked('train') && !(begun && (await isTrained(config.out, begun.saes)))) {
       training = await settleTraining(config, model, texts, begun)
       options.onPlan?.(await planTraining(training, model))
       config = training.settled.config
     }
     suite ??= await planSuite(config, model, texts)
+    await sweepSuite(config.out, suite)
     report({ type: 'suite', change: 'planned' })
     const saes = suite.saes.map(specOf)
     const { rest } = resting
@@ -135,11 +137,12 @@ export async function runPipeline(
     if (training === undefined) {
       progress.skip('capture')
       progress.skip('train')
+      if (isAsked('train')) await sweepTrained(config.out, config)
     } else if (config.stream === true) await streamStage(run, training)
     else {
       await captureStage(run, training)
       await trainStage(run, training)
-      if (config.keep_activations !== true) await removePath(activationsFolder(config.out))
+      await sweepTrained(config.out, config)
     }
 
     // 4. evaluate
@@ -188,12 +191,6 @@ function tokenizerOf({ name, tokenizer }: Model): Tokenizer {
   throw new TypeError(
     `${name} has no tokenizer.json, so text cannot be read. Put the model's tokenizer.json into its folder.`,
   )
-}
-
-/** Whether training has come to the end of every SAE of a suite. */
-async function isTrained(out: string, { saes }: SuiteFile): Promise<boolean> {
-  for (const spec of saes) if (!(await hasEnded(out, spec))) return false
-  return true
 }
 
 async function captureStage(run: Run, { corpus, settled }: Training): Promise<void> {
@@ -373,8 +370,6 @@ function* documentsOf({ ids, doc_start }: TokenCorpus): Generator<Int32Array> {
 
 const folderOf = ({ config }: Pick<Run, 'config'>, { hook, d_sae, l0 }: SaeSpec): string =>
   saeFolder(config.out, hook, d_sae, l0)
-
-const activationsFolder = (suite: string): string => join(suite, 'activations')
 
 async function withRunners(
   run: Run,

@@ -9,12 +9,13 @@ import {
 } from '../activations/index.ts'
 import { pathExists, readJson, resolveModel, writeJson } from '../files/index.ts'
 import type { Model } from '../model/index.ts'
+import { checkpointFolder } from '../train/index.ts'
 import type { PipelineConfig } from './config.ts'
 
 const Norms = z.object({ hash: z.string(), by_hook: z.record(z.string(), z.number()) })
 
 /** Beside the checkpoints, and removed with them. */
-const normsPath = (suite: string): string => join(suite, 'checkpoint', 'norms.json')
+const normsPath = (suite: string): string => join(checkpointFolder(suite), 'norms.json')
 
 /**
  * Opens the stream of a suite; the sites' norms are measured once and kept beside its checkpoints.

@@ -11,6 +11,7 @@ import { beginSuite, checkBegun, specOf, withBegun } from './plan.ts'
 import { PointsFile } from './pointsFile.ts'
 import { factsOfStore, planRun, type RunPlan, settle } from './runPlan.ts'
 import { readSuiteFile, type SuiteFile } from './suiteFile.ts'
+import { sweepSuite, sweepTrained } from './sweep.ts'
 
 /** Settings of a training from a store that is there already: no text, so nothing is captured or measured. */
 export type StoreTraining = Omit<PipelineConfig, 'model' | 'data' | 'held_out' | 'dtype'> & {
@@ -104,12 +105,11 @@ export async function trainFromStore(
           ? { remaining_ms: ((performance.now() - started) * (1 - share)) / share }
           : {}),
       })
+    await sweepSuite(config.out, suite)
     const saes = suite.saes.map(specOf)
-    for (const spec of saes)
-      if (!(await hasEnded(config.out, spec))) {
-        await trainSaes(store, model, saes, config, { signal, say, report })
-        break
-      }
+    if (await isTrained(config.out, saes))
+      await sweepTrained(config.out, { keep_activations: true })
+    else await trainSaes(store, model, saes, config, { signal, say, report })
     return suite
   } finally {
     await store.close()
@@ -140,8 +140,12 @@ async function storeRun(
   }
 }
 
-/** Whether training has come to the end of an SAE: it is there, or its failure. */
-export async function hasEnded(out: string, { hook, d_sae, l0 }: SaeSpec): Promise<boolean> {
-  const folder = saeFolder(out, hook, d_sae, l0)
-  return (await pathExists(join(folder, 'cfg.json'))) || (await readFailure(folder)) !== undefined
+/** Whether training has come to the end of every SAE: it is there, or its failure. */
+export async function isTrained(out: string, saes: readonly SaeSpec[]): Promise<boolean> {
+  for (const { hook, d_sae, l0 } of saes) {
+    const folder = saeFolder(out, hook, d_sae, l0)
+    const isThere = await pathExists(join(folder, 'cfg.json'))
+    if (!isThere && (await readFailure(folder)) === undefined) return false
+  }
+  return true
 }

@@ -38,7 +38,7 @@ const KEPT = 2
 const NAME = /^step_(\d+)\.safetensors$/
 
 /** Folder of a suite's checkpoints. */
-const checkpointFolder = (out: string): string => join(out, 'checkpoint')
+export const checkpointFolder = (out: string): string => join(out, 'checkpoint')
 
 /**
  * Writes a checkpoint and removes all but the newest two.

@@ -1,4 +1,5 @@
 export { ARCHITECTURE_NAMES, type ArchitectureName } from './architectures/index.ts'
+export { checkpointFolder, removeCheckpoints } from './checkpoint.ts'
 export * from './config.ts'
 export { TrainingStopped } from './errors.ts'
 export { train } from './trainer.ts'
