@@ -16,6 +16,7 @@ import {
   toInt32,
 } from '../formats/index.ts'
 import type { Failures } from './failures.ts'
+import type { Followed } from './schedules.ts'
 import { type EngineState, SHARD_STATE, type ShardSnapshot, type ShardState } from './state.ts'
 
 /** Everything that decides the result of a run, as plain JSON. */
@@ -27,7 +28,7 @@ export type Checkpoint = {
   readonly config: RunConfig
   readonly state: EngineState
   /** Coefficient of the sparsity loss per SAE, where it follows L0. */
-  readonly lambdas: readonly number[]
+  readonly followed: readonly Followed[]
   /** SAEs that have stopped alone, by their place in the run. */
   readonly failures: Failures
   /** Sums of measurements since the last point, one per SAE. */
@@ -46,12 +47,12 @@ export const checkpointFolder = (out: string): string => join(out, 'checkpoint')
  * @throws FileError if the disk refuses; older checkpoints then stay.
  */
 export async function writeCheckpoint(out: string, checkpoint: Checkpoint): Promise<string> {
-  const { step, config, state, window, lambdas, failures } = checkpoint
+  const { step, config, state, window, followed, failures } = checkpoint
   const path = join(checkpointFolder(out), `step_${String(step).padStart(9, '0')}.safetensors`)
   await writeState(path, state, {
     step: String(step),
     config: JSON.stringify(config),
-    run: JSON.stringify({ window, lambdas, failures }),
+    run: JSON.stringify({ window, followed, failures }),
   })
   for (const old of (await checkpointPaths(out)).slice(0, -KEPT)) await removePath(old)
   return path

@@ -50,7 +50,7 @@ export const Recipe = z.strictObject({
   /**
    * Coefficient of the sparsity loss: `lambda / (2 l0*) (l0 - l0*)^2`, whose slope is lambda at twice the target, or
    * `lambda l0` where it is fixed (jumprelu); `lambda mean sum acts` (relu, gated), where it is the first value that is
-   * then moved until L0 meets the target. Default by architecture: 0.1, 0.01, 0.01.
+   * then moved until L0 meets the target. Default by architecture: 0.1, 0.02, 0.02.
    */
   lambda: z.number().min(0).optional(),
   /** Steps of linear warm-up of lambda from 0. Default 10 % of the run, at most 10,000. */

@@ -32,16 +32,21 @@ export function followsL0({ architecture, sparsity }: Sparsity): boolean {
   return sparsity === 'target' && ARCHITECTURES[architecture].pays_activation
 }
 
-/** Share by which lambda moves in a step when L0 is twice its target or more, or 0. */
-const FOLLOW_RATE = 0.02
+/** Lambda of one SAE that follows L0, and how far the last batch was off: `ln(l0 / l0*)`. */
+export type Followed = { readonly lambda: number; readonly off: number }
+
+/** How lambda answers: `ln lambda` moves by HOLD times how far L0 is off, and by MEET times the change of that. */
+const HOLD = 0.02
+const MEET = 2
 
 /**
- * Lambda for the next step where it follows L0: `lambda exp(rate clamp(l0 / l0* - 1, -1, 1))`, from what the batch had.
- * It never stops moving, so it ends where L0 meets its target.
+ * Lambda for the next step where it follows L0: a proportional-integral controller on `ln lambda`, from what the batch had. It
+ * never stops moving, so it ends where L0 meets its target; the proportional part (lambda goes with the square of L0) keeps it
+ * from swinging, since L0 answers only over some hundred steps.
  */
-export function followL0(lambda: number, l0: number, l0_target: number): number {
-  const off = l0 / l0_target - 1
-  return lambda * Math.exp(FOLLOW_RATE * Math.max(-1, Math.min(1, off)))
+export function followL0({ lambda, off }: Followed, l0: number, l0_target: number): Followed {
+  const now = Math.log(Math.max(l0, l0_target / 4) / l0_target)
+  return { lambda: lambda * Math.exp(HOLD * now + MEET * (now - off)), off: now }
 }
 
 type Sparsity = Pick<ResolvedRecipe, 'architecture' | 'sparsity'>

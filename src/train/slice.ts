@@ -15,6 +15,14 @@ import { ARCHITECTURES, type Architecture, type ArchitectureName } from './archi
 import type { ResolvedRecipe } from './config.ts'
 import { type Kernels, type KernelVariant, openKernels } from './kernels/load.ts'
 import { MemoryPlan, planShard, planShared, ShardView } from './kernels/shard.ts'
+import {
+  MOST_PROPOSED,
+  openProposal,
+  type Proposal,
+  type ProposalChunk,
+  proposalChunks,
+  proposalTokens,
+} from './proposal.ts'
 import { outputRange, padded, type ShardRange } from './ranges.ts'
 
 /** Pre-activations held at a time: with the packed weights beside them, about what a core's cache holds. */
@@ -69,12 +77,20 @@ type SkipPart = {
   readonly columns: Float32Array
 }
 
+type Sessions = {
+  readonly encoder: InferenceSession
+  readonly proposal?: Proposal
+  readonly outer?: InferenceSession
+}
+
 type ShardParts = {
   readonly view: ShardView
   readonly group: number
   readonly pre_at: number
   /** Tokens [first, first + m) of the batch with their ready-made inputs and outputs. */
   readonly chunks: readonly Chunk[]
+  /** The same for the 8-bit product; none where entries cannot be proposed by their thresholds. */
+  readonly proposals: readonly ProposalChunk[]
   readonly skip: SkipPart | undefined
 }
 
@@ -92,16 +108,13 @@ export class SaeSlice {
   gemm_ms = 0
   readonly #parts: readonly ShardParts[]
   readonly #kernels: Kernels
-  readonly #sessions: { readonly encoder: InferenceSession; readonly outer?: InferenceSession }
+  readonly #sessions: Sessions
   readonly #views: Record<'x' | 'target' | 'b_in' | 'b_out' | 'mean' | 'residual_aux', Float32Array>
   /** Residual of every group that is needed here. */
   readonly #residuals: ReadonlyMap<number, Float32Array>
   readonly #n_groups: number
 
-  private constructor(
-    options: SliceOptions,
-    sessions: { encoder: InferenceSession; outer?: InferenceSession },
-  ) {
+  private constructor(options: SliceOptions, sessions: Sessions) {
     const { batch_size: n, recipe, ranges, owned, transcoder, d_sae } = options
     const architecture = ARCHITECTURES[recipe.architecture]
     const [d, d_out] = [padded(options.d_in), padded(options.d_out)]
@@ -152,11 +165,14 @@ export class SaeSlice {
         const pre = new Tensor('float32', floats(pre_at, m * sizes.width), [m, sizes.width])
         return { first, m, feeds: { x: rows, W, b }, fetches: { pre } }
       })
+      const { proposal } = sessions
+      view.set('flip', proposal?.signed === false ? 128 : 0)
       const parts: ShardParts = {
         view,
         group: range.group,
         pre_at,
         chunks,
+        proposals: proposal ? proposalChunks(view, proposal.signed, layout.sums) : [],
         skip: skip && {
           first: skip.first,
           width: skip.width,
@@ -183,13 +199,17 @@ export class SaeSlice {
         interOpNumThreads: 1,
         executionMode: 'sequential',
       })
-    const encoder = await session(encoderGraph(padded(options.d_in)))
-    if (!options.recipe.skip) return new SaeSlice(options, { encoder })
-    return new SaeSlice(options, { encoder, outer: await session(outerGraph()) })
+    const sessions: Sessions = {
+      encoder: await session(encoderGraph(padded(options.d_in))),
+      ...(proposes(options) && { proposal: await openProposal() }),
+      ...(options.recipe.skip && { outer: await session(outerGraph()) }),
+    }
+    return new SaeSlice(options, sessions)
   }
 
   async close(): Promise<void> {
     await this.#sessions.encoder.release()
+    await this.#sessions.proposal?.session.release()
     await this.#sessions.outer?.release()
   }
 
@@ -201,12 +221,10 @@ export class SaeSlice {
     const { d_in, d_out, batch_size, transcoder } = this.options
     const { x, target, b_in, b_out } = this.#views
     copyRows(raw, d_in, x, padded(d_in))
-    if (!transcoder) {
-      b_in.set(b_dec)
-      this.#kernels.centre(x.byteOffset, c, b_in.byteOffset, batch_size, padded(d_in))
-      return
-    }
+    if (!transcoder) b_in.set(b_dec)
     this.#kernels.centre(x.byteOffset, c, b_in.byteOffset, batch_size, padded(d_in))
+    if (this.#sessions.proposal) this.#kernels.roundInputs(this.#parts[0]!.view.block)
+    if (!transcoder) return
     copyRows(raw_out, d_out, target, padded(d_out))
     b_out.set(b_dec)
     this.#kernels.centre(target.byteOffset, c, b_out.byteOffset, batch_size, padded(d_out))
@@ -240,6 +258,7 @@ export class SaeSlice {
     if (gated) for (let i = 0; i < sizes.width; i++) arrays.e_mag[i] = Math.exp(arrays.r_mag[i]!)
     view.set('has_aux', Number(options.aux))
     if (options.aux) listDead(view)
+    else if (await this.#propose(k)) return
     let [nnz, n_aux] = [0, 0]
     await this.preActs(k, (first, m) => {
       nnz =
@@ -255,6 +274,27 @@ export class SaeSlice {
       if (options.aux)
         n_aux = this.#kernels.scanDead(block, pre_at, first, m, n_aux, this.#aux_k[k]!)
     })
+  }
+
+  /**
+   * Gathers the entries of shard k by the 8-bit product.
+   * @returns false, having done nothing, where there is none or it would propose so many that the product in f32 costs less.
+   */
+  async #propose(k: number): Promise<boolean> {
+    const { view, proposals } = this.#parts[k]!
+    if (proposals.length === 0) return false
+    this.#kernels.roundLatents(view.block)
+    let nnz = 0
+    for (const { first, m, feeds, fetches } of proposals) {
+      const start = performance.now()
+      await this.#sessions.proposal!.session.run(feeds, fetches)
+      this.gemm_ms += performance.now() - start
+      const sums = fetches.sums.data as Int32Array
+      const proposed = this.#kernels.propose(view.block, sums.byteOffset, first, m, nnz)
+      if (proposed < 0 || proposed - nnz > MOST_PROPOSED * m * view.sizes.width) return false
+      nnz = this.#kernels.decide(view.block, first, m)
+    }
+    return true
   }
 
   /** Drops the entries of shard k that do not reach `least`. */
@@ -422,6 +462,10 @@ export class SaeSlice {
   }
 }
 
+/** Whether entries are told by thresholds known before the product. */
+const proposes = ({ recipe }: SliceOptions): boolean =>
+  ARCHITECTURES[recipe.architecture].selection !== 'token'
+
 /** Where everything of a slice lies in its memory. */
 export function planSlice(plan: MemoryPlan, options: SliceOptions) {
   const { batch_size: n, recipe, ranges, owned, transcoder } = options
@@ -438,10 +482,12 @@ export function planSlice(plan: MemoryPlan, options: SliceOptions) {
     ...common,
     aux_capacity: Number(aux),
     gated_width: Number(gated),
+    rounded_width: Number(proposes(options)),
   })
   const residuals = new Map(
     [...groups].map((group, i) => [group, i === 0 ? shared.residual : plan.take(n * d_out)]),
   )
+  const sumsOf = ({ width }: ShardRange) => proposalTokens(n, width) * width
   const fixed = {
     shared,
     residuals,
@@ -452,6 +498,7 @@ export function planSlice(plan: MemoryPlan, options: SliceOptions) {
     b_in: plan.take(d),
     b_out: plan.take(d_out),
     mean: plan.take(Math.max(d, d_out)),
+    sums: plan.take(proposes(options) ? Math.max(...owned.map((i) => sumsOf(ranges[i]!))) : 0),
   }
   const shards = owned.map((i) => {
     const range = ranges[i]!
@@ -462,6 +509,7 @@ export function planSlice(plan: MemoryPlan, options: SliceOptions) {
       capacity: Math.min(n * width, MAX_ENTRIES) + width,
       aux_capacity: aux ? Math.min(n * width, MAX_ENTRIES) + width : 0,
       gated_width: gated ? width : 0,
+      rounded_width: proposes(options) ? width : 0,
     }
     const chunk = Math.min(n, Math.max(16, Math.floor(PRE_BYTES / 4 / width / 16) * 16))
     const outputs = outputRange(options.d_out, ranges.length, i)

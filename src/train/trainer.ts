@@ -24,7 +24,7 @@ import { TrainingStopped } from './errors.ts'
 import { type Failures, findFailures, forgetFailure, recordFailure } from './failures.ts'
 import { Meter } from './meter.ts'
 import { planRun, runConfig, sitesOf } from './plan.ts'
-import { followL0, followsL0, lambdaAt, lrFactor } from './schedules.ts'
+import { type Followed, followL0, followsL0, lambdaAt, lrFactor } from './schedules.ts'
 import type { TrainOptions, TrainPoint, TrainResult } from './types.ts'
 
 /**
@@ -65,7 +65,7 @@ class Run {
   readonly #n_steps: number
   readonly #checkpoint: Checkpoint | undefined
   readonly #meter: Meter
-  readonly #lambdas: number[]
+  readonly #followed: Followed[]
   #failures: Failures
   #engine: Engine | undefined
   /** Which of the engine's two batches is next. */
@@ -87,7 +87,10 @@ class Run {
     this.first = checkpoint?.step ?? 0
     this.step = this.first
     this.#meter = new Meter(plan, n_steps, this.first, checkpoint?.window)
-    this.#lambdas = [...(checkpoint?.lambdas ?? plan.saes.map(({ recipe }) => recipe.lambda))]
+    this.#followed = [
+      ...(checkpoint?.followed ??
+        plan.saes.map(({ recipe }) => ({ lambda: recipe.lambda, off: 0 }))),
+    ]
     this.#failures = checkpoint?.failures ?? {}
   }
 
@@ -117,7 +120,7 @@ class Run {
     this.step++
     await this.#dropFailed(outputs)
     for (const [i, { l0 }] of outputs.entries())
-      this.#lambdas[i] = followL0(this.#lambdas[i]!, l0, this.#plan.saes[i]!.spec.l0)
+      this.#followed[i] = followL0(this.#followed[i]!, l0, this.#plan.saes[i]!.spec.l0)
     const progress = this.#meter.add(this.step, outputs, inputs, this.#failures)
     if (progress) {
       this.#last = progress.points
@@ -164,7 +167,7 @@ class Run {
     return {
       lr: recipe.lr * factor,
       lr_threshold: recipe.lr_threshold * factor,
-      lambda: followsL0(recipe) ? this.#lambdas[i]! : lambdaAt(this.step, recipe),
+      lambda: followsL0(recipe) ? this.#followed[i]!.lambda : lambdaAt(this.step, recipe),
     }
   }
 
@@ -186,7 +189,7 @@ class Run {
       step: this.step,
       config: this.#config,
       state: await this.#engine!.snapshot(),
-      lambdas: this.#lambdas,
+      followed: this.#followed,
       failures: this.#failures,
       window: this.#meter.window(),
     })

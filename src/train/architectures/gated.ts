@@ -18,7 +18,7 @@ export const gated: Architecture = {
   gated: true,
   aux: false,
   nested: false,
-  lambda: 0.01,
+  lambda: 0.02,
   save: ({ W_enc, b_enc, r_mag, b_mag }) => {
     const d_in = W_enc.length / b_enc.length
     return {

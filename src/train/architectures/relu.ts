@@ -16,7 +16,7 @@ export const relu: Architecture = {
   gated: false,
   aux: false,
   nested: false,
-  lambda: 0.01,
+  lambda: 0.02,
   save: ({ W_enc, b_enc }) => ({
     architecture: 'jumprelu',
     W_enc,

@@ -17,7 +17,7 @@ import {
 import * as update from './update.ts'
 
 const SCALARS: ShardScalars = {
-  ...{ is_gated: 0, learns_threshold: 1, input_bias: 1, has_aux: 0 },
+  ...{ is_gated: 0, learns_threshold: 1, input_bias: 1, has_aux: 0, flip: 0 },
   ...{ dead_steps: 3, n_listed: 0, n_active: 0, n_dead: 0, touched: 0, paid: 0 },
   ...{ g_u: 0, g_b_enc: 0, g_threshold: 0, g_r_mag: 0, g_b_mag: 0 },
   ...{ bandwidth: 0.25, sparsity_slope: 0.7, activation_price: 0, frequency_weight: 0 },
@@ -65,6 +65,7 @@ function setUp(
     ...{ d, d_out, width, n, capacity },
     aux_capacity: scalars.has_aux ? capacity : 0,
     gated_width: scalars.is_gated ? width : 0,
+    rounded_width: width,
   }
   const plan = new MemoryPlan()
   const shared = planShared(plan, sizes)

@@ -6,6 +6,10 @@ export type Kernels = {
   scan(shard: number, pre: number, first: number, m: number, nnz: number): number
   scanTop(shard: number, pre: number, first: number, m: number, nnz: number, k: number): number
   scanDead(shard: number, pre: number, first: number, m: number, nnz: number, k: number): number
+  roundInputs(shard: number): void
+  roundLatents(shard: number): void
+  propose(shard: number, sums: number, first: number, m: number, nnz: number): number
+  decide(shard: number, first: number, m: number): number
   filter(shard: number, least: number): void
   magnitudes(shard: number): void
   decode(shard: number, out: number): void

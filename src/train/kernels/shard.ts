@@ -11,8 +11,9 @@ const SHARD_FIELDS = [
   ...['x', 'residual', 'residual_aux', 'mean_x'],
   ...['row_start', 'index', 'value', 'gate', 'col_start', 'token', 'col_value', 'col_gate'],
   ...['aux_row_start', 'aux_index', 'aux_value', 'aux_col_start', 'aux_token', 'aux_col_value'],
+  ...['W_8', 'unit', 'cut', 'norm_8', 'error_8', 'x_8', 'x_unit', 'x_error', 'x_norm'],
   ...['g_enc', 'g_dec', 'g_b_dec'],
-  ...['is_gated', 'learns_threshold', 'input_bias', 'has_aux', 'dead_steps', 'n_listed'],
+  ...['is_gated', 'learns_threshold', 'input_bias', 'has_aux', 'flip', 'dead_steps', 'n_listed'],
   ...['n_active', 'n_dead', 'touched'],
   ...['paid', 'g_u', 'g_b_enc', 'g_threshold', 'g_r_mag', 'g_b_mag'],
   ...['bandwidth', 'sparsity_slope', 'activation_price', 'frequency_weight', 'frequency_knee'],
@@ -35,10 +36,12 @@ export type ShardSizes = {
   readonly aux_capacity: number
   /** Latents with a magnitude of their own: `width` where gated, else 0. */
   readonly gated_width: number
+  /** Latents whose entries are proposed by the 8-bit product: `width`, or 0 where the product is in f32. */
+  readonly rounded_width: number
 }
 
 const INT_SCALARS = [
-  ...(['is_gated', 'learns_threshold', 'input_bias', 'has_aux'] as const),
+  ...(['is_gated', 'learns_threshold', 'input_bias', 'has_aux', 'flip'] as const),
   ...(['dead_steps', 'n_listed', 'n_active', 'n_dead', 'touched'] as const),
 ] as const
 const FLOAT_SCALARS = [
@@ -68,6 +71,10 @@ const FLOAT_ARRAYS = {
   v_b_mag: (s: ShardSizes) => s.gated_width,
   e_mag: (s: ShardSizes) => s.gated_width,
   scratch: (s: ShardSizes) => s.width,
+  unit: (s: ShardSizes) => s.rounded_width,
+  cut: (s: ShardSizes) => s.rounded_width,
+  norm_8: (s: ShardSizes) => s.rounded_width,
+  error_8: (s: ShardSizes) => s.rounded_width,
   g_b_dec: (s: ShardSizes) => s.d,
   value: (s: ShardSizes) => s.capacity,
   col_value: (s: ShardSizes) => s.capacity,
@@ -77,6 +84,7 @@ const FLOAT_ARRAYS = {
   aux_col_value: (s: ShardSizes) => s.aux_capacity,
 }
 const INT_ARRAYS = {
+  W_8: (s: ShardSizes) => (s.rounded_width * s.d) / 4,
   silent: (s: ShardSizes) => s.width,
   dead: (s: ShardSizes) => s.width,
   row_start: (s: ShardSizes) => s.n + 1,
@@ -89,20 +97,28 @@ const INT_ARRAYS = {
   aux_token: (s: ShardSizes) => s.aux_capacity,
 }
 /** Arrays that all shards of an SAE on one thread have in common; residuals may differ from group to group. */
-const SHARED_ARRAYS = {
+const SHARED_FLOATS = {
   x: (s: ShardSizes) => s.n * s.d,
   residual: (s: ShardSizes) => s.n * s.d_out,
   residual_aux: (s: ShardSizes) => (s.gated_width + s.aux_capacity > 0 ? s.n * s.d_out : 0),
   mean_x: (s: ShardSizes) => s.d,
+  x_unit: (s: ShardSizes) => (s.rounded_width > 0 ? s.n : 0),
+  x_error: (s: ShardSizes) => (s.rounded_width > 0 ? s.n : 0),
+  x_norm: (s: ShardSizes) => (s.rounded_width > 0 ? s.n : 0),
   g_enc: (s: ShardSizes) => s.d,
   g_dec: (s: ShardSizes) => s.d_out,
 }
 
+const SHARED_BYTES = {
+  x_8: (s: ShardSizes) => (s.rounded_width > 0 ? (s.n * s.d) / 4 : 0),
+}
+const SHARED_ARRAYS = { ...SHARED_FLOATS, ...SHARED_BYTES }
+
 export type ShardArrays = Record<
-  keyof typeof FLOAT_ARRAYS | keyof typeof SHARED_ARRAYS,
+  keyof typeof FLOAT_ARRAYS | keyof typeof SHARED_FLOATS,
   Float32Array
 > &
-  Record<keyof typeof INT_ARRAYS, Int32Array>
+  Record<keyof typeof INT_ARRAYS | keyof typeof SHARED_BYTES, Int32Array>
 
 /** A shard as plain data: what the twins take. Names and shapes as in assembly/shard.ts. */
 export type PlainShard = ShardSizes & ShardScalars & ShardArrays
@@ -176,10 +192,10 @@ export class ShardView {
       if (value !== undefined) this.#ints[i] = value
     }
     const arrays: Record<string, Float32Array | Int32Array> = {}
-    for (const [name, count] of entries({ ...FLOAT_ARRAYS, ...SHARED_ARRAYS })) {
+    for (const [name, count] of entries({ ...FLOAT_ARRAYS, ...SHARED_FLOATS })) {
       arrays[name] = new Float32Array(memory.buffer, addresses[name]!, count(sizes))
     }
-    for (const [name, count] of entries(INT_ARRAYS)) {
+    for (const [name, count] of entries({ ...INT_ARRAYS, ...SHARED_BYTES })) {
       arrays[name] = new Int32Array(memory.buffer, addresses[name]!, count(sizes))
     }
     this.arrays = arrays as ShardArrays

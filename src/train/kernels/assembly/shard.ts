@@ -44,6 +44,15 @@ export class Shard {
   aux_col_start: usize; // i32 [width + 2]
   aux_token: usize; // i32 [aux_capacity]
   aux_col_value: usize; // [aux_capacity]
+  W_8: usize; // 8 bits [d, width]: W_enc in whole units of each latent's own, transposed
+  unit: usize; // [width] units a float
+  cut: usize; // [width] low - b_enc, in units
+  norm_8: usize; // [width] norm of the row, in units
+  error_8: usize; // [width] norm of what rounding took off the row, in units
+  x_8: usize; // u8 [n, d]: x in whole units of each token's own, 128 for zero
+  x_unit: usize; // [n] units a float
+  x_error: usize; // [n] norm of what rounding, and the sums that decide, may take off the row, in units
+  x_norm: usize; // [n] norm of the rounded row, in units
   g_enc: usize; // [d] gradient of the latent at hand
   g_dec: usize; // [d_out]
   g_b_dec: usize; // [d] gradient of b_dec that flows through the encoder
@@ -51,6 +60,7 @@ export class Shard {
   learns_threshold: i32;
   input_bias: i32; // whether b_dec was taken off the input
   has_aux: i32; // whether the dead latents' entries count in this step
+  flip: i32; // bits to turn over in every byte of W_8: 128 makes them unsigned
   dead_steps: i32; // a latent silent for so long is dead
   n_listed: i32; // length of `dead`
   n_active: i32; // out: entries above their threshold
