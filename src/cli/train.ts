@@ -37,6 +37,7 @@ type Options = {
   seed: number
   heldOut?: number
   dtype?: (typeof DTYPES)[number]
+  checkpointEvery?: number
   stream?: boolean
   keepActivations?: boolean
   memory?: number
@@ -107,6 +108,7 @@ export function addTrainCommand(program: Command, { signal }: Context): void {
       'of captured activations: F16, BF16 or F32 (default: F16)',
       oneOf(DTYPES),
     )
+    .option('--checkpoint-every <n>', 'steps between checkpoints (default: 500)', wholeNumber(1))
     .option('--stream', 'capture while training, with no activations on disk')
     .option('--keep-activations', 'keep the activation store after training')
     .option('--memory <size>', 'stay within so much memory, e.g. 4GiB', byteSize)
@@ -157,6 +159,7 @@ export function addTrainCommand(program: Command, { signal }: Context): void {
 /** What differs from the recipe's defaults; undefined where nothing does. */
 function recipeOf(options: Options): PipelineConfig['recipe'] | undefined {
   const { architecture, sparsity, lambda, frequencyWeight, lr, skip, to } = options
+  const { checkpointEvery } = options
   if (skip && to === undefined)
     throw new CliError('train: --skip goes with --to: only a transcoder has a skip.')
   const given = {
@@ -166,6 +169,7 @@ function recipeOf(options: Options): PipelineConfig['recipe'] | undefined {
     ...(frequencyWeight === undefined ? {} : { frequency_weight: frequencyWeight }),
     ...(lr === undefined ? {} : { lr }),
     ...(skip === undefined ? {} : { skip }),
+    ...(checkpointEvery === undefined ? {} : { checkpoint_every_steps: checkpointEvery }),
   }
   return Object.keys(given).length === 0 ? undefined : given
 }
