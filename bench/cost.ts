@@ -34,7 +34,7 @@ async function measure({ n_saes, architecture, ...shape }: Case): Promise<Cost> 
     lr_threshold: 1e-11,
     lambda: 0,
   }))
-  const [{ l0 }] = (await engine.step(0, inputs)) as [{ l0: number }]
+  const { l0 } = (await engine.step(0, inputs))[0]!
   const times_ms: number[] = []
   for (let spent = 0; spent < CASE_MS || times_ms.length < LEAST_STEPS; spent += times_ms.at(-1)!) {
     const started = performance.now()

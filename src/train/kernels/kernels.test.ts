@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { latentRandom } from '../initialise.ts'
 import * as dense from './dense.ts'
 import { type Kernels, kernelVariant, openKernels } from './load.ts'
+import * as propose from './propose.ts'
 import * as rows from './rows.ts'
 import * as select from './select.ts'
 import {
@@ -267,6 +268,67 @@ describe.each(['plain', 'relaxed'] as const)('the %s kernels', (variant) => {
         expectClose(view.arrays[name], plain[name], name)
     })
 
+    run.each([0, 128])('propose and decide as their twins, bytes turned by %i', (flip) => {
+      const { kernels, view, pre_at, memory, plain } = setUp(variant, sizes, { flip })
+      const { n, d, width } = plain
+      // Rows of very unequal size, and thresholds that few reach.
+      for (const s of [view.arrays, plain]) {
+        for (let at = 0; at < n * d; at++) s.x[at]! *= 1 + Math.floor(at / d) ** 3
+        for (let i = 0; i < width; i++) s.low[i] = (i % 7) * Math.sqrt(d / 16)
+        s.W_enc.fill(0, d, 2 * d)
+      }
+      kernels.roundInputs(view.block)
+      kernels.roundLatents(view.block)
+      propose.roundInputs(plain)
+      propose.roundLatents(plain)
+      for (const name of ['x_8', 'W_8'] as const) expect(view.arrays[name]).toEqual(plain[name])
+      for (const name of ['x_unit', 'x_norm', 'x_error', 'unit', 'cut'] as const)
+        expectClose(view.arrays[name], plain[name], name)
+      for (const name of ['norm_8', 'error_8'] as const)
+        expectClose(view.arrays[name], plain[name], name)
+
+      const [x_8, W_8] = [plain.x_8, plain.W_8].map((a) => new Uint8Array(a.buffer))
+      const sums = new Int32Array(memory.buffer, pre_at, n * width)
+      for (let at = 0; at < sums.length; at++) {
+        const [t, i] = [Math.floor(at / width), at % width]
+        sums[at] = 0
+        for (let k = 0; k < d; k++) {
+          const w = ((W_8![k * width + i]! ^ flip) << 24) >> 24
+          sums[at]! += (x_8![t * d + k]! - 128) * w
+        }
+      }
+      const half = Math.floor(n / 2)
+      let nnz = 0
+      for (const [first, m] of [
+        [0, half],
+        [half, n - half],
+      ] as const) {
+        const part = sums.subarray(first * width, (first + m) * width)
+        const proposed = kernels.propose(view.block, part.byteOffset, first, m, nnz)
+        expect(propose.propose(plain, part, { first, m, nnz })).toBe(proposed)
+        expect(view.arrays.index.subarray(0, proposed)).toEqual(plain.index.subarray(0, proposed))
+        expect(proposed).toBeLessThan(nnz + m * width)
+        nnz = kernels.decide(view.block, first, m)
+        expect(propose.decide(plain, first, m)).toBe(nnz)
+      }
+      expect(view.arrays.row_start).toEqual(plain.row_start)
+      expect(view.arrays.index.subarray(0, nnz)).toEqual(plain.index.subarray(0, nnz))
+      expectClose(view.arrays.value.subarray(0, nnz), plain.value.subarray(0, nnz), 'value')
+
+      // Nothing was missed: the dense scan finds the same.
+      const pre = new Float32Array(n * width)
+      for (let at = 0; at < pre.length; at++) {
+        const [t, i] = [Math.floor(at / width), at % width]
+        let z = plain.b_enc[i]!
+        for (let k = 0; k < d; k++) z += plain.x[t * d + k]! * plain.W_enc[i * d + k]!
+        pre[at] = z
+      }
+      const found = plain.index.slice(0, nnz)
+      expect(rows.scan(plain, pre, 0, n, 0)).toBe(nnz)
+      expect(plain.index.subarray(0, nnz)).toEqual(found)
+      expect(nnz).toBeGreaterThan(0)
+    })
+
     run('do the dense passes as their twins', () => {
       const { kernels, view, plain } = setUp(variant, sizes)
       const { d } = plain
@@ -296,5 +358,9 @@ describe.each(['plain', 'relaxed'] as const)('the %s kernels', (variant) => {
     expect(rows.scan(plain, pre, 0, 1, full)).toBe(-1)
     expect(kernels.scanTop(view.block, pre_at, 0, 1, full, 3)).toBe(-1)
     expect(select.scanTop(plain, pre, { first: 0, m: 1, nnz: full, k: 3 })).toBe(-1)
+    expect(kernels.propose(view.block, pre_at, 0, 1, full)).toBe(-1)
+    expect(propose.propose(plain, new Int32Array(plain.width), { first: 0, m: 1, nnz: full })).toBe(
+      -1,
+    )
   })
 })
