@@ -59,9 +59,12 @@ export const Recipe = z.strictObject({
   bandwidth: z.number().positive().optional(),
   /**
    * First thresholds (jumprelu) or biases (relu, gated) let this multiple of the target l0 through on the first batch
-   * (deviation: Gemma Scope starts at 0.001, an l0 of about d_sae / 2, which a long run can afford).
+   * (deviation: Gemma Scope starts at 0.001, an l0 of about d_sae / 2, which a long run can afford). Default 2; transcoders
+   * 12, because their decoder is a stranger to their encoder at first: active latents only add error, and few are all closed.
+   * From the MLP of block 4 of a 5M-parameter model, L0 32, 300 steps of 512, FVU is 0.365 at L0 24 from 2 (21 % dead) and
+   * 0.295 at L0 35 from 12 (none dead).
    */
-  init_l0: z.number().positive().default(2),
+  init_l0: z.number().positive().optional(),
   /** Decay of Adam's second moment. Its first moment has decay 0, so none is kept. */
   beta2: z.number().min(0).max(1).default(0.999),
   /** Adam's epsilon. */
@@ -114,10 +117,10 @@ export type ResolvedRecipe = {
  */
 export function resolveRecipe(
   input: RecipeInput,
-  run: { d_in: number; d_sae: number; n_steps: number; n_tokens: number },
+  run: { d_in: number; d_sae: number; n_steps: number; n_tokens: number; transcoder?: boolean },
 ): ResolvedRecipe {
   const recipe = Recipe.parse(input)
-  const { d_in, d_sae, n_steps, n_tokens } = run
+  const { d_in, d_sae, n_steps, n_tokens, transcoder = false } = run
   const architecture = ARCHITECTURES[recipe.architecture]
   if (recipe.frequency_weight > 0 && !architecture.learns_threshold)
     throw new RangeError(
@@ -136,6 +139,7 @@ export function resolveRecipe(
     lr_threshold: recipe.lr_threshold ?? peak(0.0005, 1500),
     lr_warmup_steps: recipe.lr_warmup_steps ?? Math.min(1000, Math.ceil(n_steps * 0.05)),
     lambda_warmup_steps: recipe.lambda_warmup_steps ?? Math.min(10_000, Math.ceil(n_steps * 0.1)),
+    init_l0: recipe.init_l0 ?? (transcoder ? 12 : 2),
     bandwidth: recipe.bandwidth ?? 0.001 * Math.sqrt(2304 / d_in),
     dead_window_tokens:
       recipe.dead_window_tokens ?? Math.min(1e7, Math.max(30_000, Math.round(n_tokens * 0.03))),

@@ -281,8 +281,6 @@ describe.each(ARCHITECTURE_NAMES)('training %s', (architecture) => {
         architecture,
         // A lambda that follows L0 goes no further than tenfold in so few steps: it starts near where it ends.
         ...(ARCHITECTURES[architecture].pays_activation ? { lambda: 0.1 } : {}),
-        // Directions of a transcoder are strangers to its inputs at first; few active ones would all be closed as useless.
-        init_l0: 12,
       },
     })
     const x = SOURCE.batch({ batch_size: 2048, seed: 99, index: 0 }).acts.get(READ)!

@@ -44,6 +44,7 @@ export function planRun(options: TrainOptions, n_steps: number): RunPlan {
       d_sae: spec.d_sae,
       n_steps,
       n_tokens,
+      transcoder: spec.hook_out !== undefined,
     })
     if (!(spec.l0 > 0 && spec.l0 < spec.d_sae)) {
       throw new RangeError(
