@@ -279,8 +279,6 @@ describe.each(ARCHITECTURE_NAMES)('training %s', (architecture) => {
       ],
       recipe: {
         architecture,
-        // A lambda that follows L0 goes no further than tenfold in so few steps: it starts near where it ends.
-        ...(ARCHITECTURES[architecture].pays_activation ? { lambda: 0.1 } : {}),
       },
     })
     const x = SOURCE.batch({ batch_size: 2048, seed: 99, index: 0 }).acts.get(READ)!
