@@ -8,11 +8,21 @@ const SRC = resolve(import.meta.dirname, '../src')
 /** Top to bottom: a stage may import those before it. The order of the tree in AGENTS.md. */
 const STAGES = [
   'formats', 'files', 'model', 'sae', 'steer', 'activations', 'synthetic', 'train', 'evaluate',
-  'latents', 'label', 'store', 'search', 'jobs', 'server', 'cli',
+  'plots', 'latents', 'label', 'store', 'search', 'jobs', 'server', 'cli',
 ] // biome-ignore format: one list, one glance
 
 /** Stages that run in a browser. Files named disk.ts are their door to the file system and are not part of that promise. */
-const PURE = ['formats', 'model', 'sae', 'steer', 'synthetic', 'evaluate', 'latents', 'label']
+const PURE = [
+  'formats',
+  'model',
+  'sae',
+  'steer',
+  'synthetic',
+  'evaluate',
+  'plots',
+  'latents',
+  'label',
+]
 const DOOR = /\/disk(\.test)?\.ts$/
 
 type Import = { from: string; to: string; line: string }

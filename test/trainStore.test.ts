@@ -2,7 +2,7 @@
 import { cp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { readSuiteFile } from '../src/jobs/index.ts'
+import { readSuiteFile, trainFromStore } from '../src/jobs/index.ts'
 import { loadSae } from '../src/sae/disk.ts'
 import { hooke } from './commandLine.ts'
 import { temporaryFolder, tinyConfig } from './tinySuite.ts'
@@ -45,6 +45,26 @@ it('gives the same bytes when done again, from a copy of the store too', async (
   await hooke('train', store, '--hooks', SITE, ...TRAINING, '--out', suites[0]!)
   await hooke('train', copy, '--hooks', SITE, ...TRAINING, '--out', suites[1]!)
   expect(await weights(suites[0]!)).toEqual(await weights(suites[1]!))
+})
+
+it('serves several trainings at once, each with the bytes it has alone', async () => {
+  const alone = join(folder.path, 'alone')
+  await hooke('train', store, '--hooks', SITE, ...TRAINING, '--out', alone)
+  const suites = ['left', 'right'].map((name) => join(folder.path, name))
+  const settings = {
+    store,
+    hooks: [SITE],
+    d_sae: [60],
+    l0: [7],
+    n_tokens: 1500,
+    eval_tokens: 0,
+    batch_size: 250,
+    seed: 3,
+    threads: 1,
+  }
+  const { signal } = new AbortController()
+  await Promise.all(suites.map((out) => trainFromStore({ ...settings, out }, { signal })))
+  for (const suite of suites) expect(await weights(suite)).toEqual(await weights(alone))
 })
 
 it('asks for text where one is needed, and measures, indexes and labels with it', async () => {

@@ -1,4 +1,4 @@
-import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
@@ -51,6 +51,31 @@ it('gives the same rows when done again', async () => {
   const before = await counts()
   await importSuite(db, suite)
   expect(await counts()).toEqual(before)
+})
+
+it('shows an SAE whose training failed with its reason, until it is trained', async () => {
+  const at = join(suite, 'blocks.4.hook_resid_post', 'width_64', 'l0_8')
+  const aside = join(folder.path, 'aside')
+  await cp(at, aside, { recursive: true })
+  await rm(at, { recursive: true })
+  const failed = { step: 5, reason: 'the loss is NaN', last_good_step: 4 }
+  await mkdir(at)
+  await writeFile(join(at, 'failed.json'), JSON.stringify(failed))
+  await importSuite(db, suite, { training: true })
+  const stateOf = async () => {
+    const { state, failed } = (await listSaes(db)).find(({ id }) => id === SAE)!
+    return { state, failed }
+  }
+  expect(await stateOf()).toEqual({ state: 'failed', failed })
+
+  await writeFile(join(at, 'failed.json'), '{"step": "five"}')
+  const [damage] = await importSuite(db, suite, { training: true })
+  expect(damage!.message).toMatch(/failed\.json.*step/)
+
+  await rm(at, { recursive: true })
+  await cp(aside, at, { recursive: true })
+  await importSuite(db, suite)
+  expect(await stateOf()).toEqual({ state: 'labelled', failed: undefined })
 })
 
 it('shows tokens as pieces, not as ids', async () => {

@@ -27,7 +27,8 @@ import {
   upsertSae,
   upsertSuite,
 } from '../store/index.ts'
-import type { SaeSpec } from '../train/index.ts'
+import type { SaeSpec, TrainFailure } from '../train/index.ts'
+import { readFailure } from './failure.ts'
 import { LABELS_FILE, readLabelsFile } from './labelsFile.ts'
 import { openPieces } from './pieces.ts'
 import { readSuiteFile } from './suiteFile.ts'
@@ -96,9 +97,13 @@ export async function importSuite(
       l0_target: l0,
     })
     let state: SaeState = options.training ? 'training' : 'waiting'
-    if (trained.has(id)) {
-      state = 'trained'
-      try {
+    let failed: TrainFailure | undefined
+    try {
+      if (!trained.has(id)) {
+        failed = await readFailure(path)
+        if (failed) state = 'failed'
+      } else {
+        state = 'trained'
         await importMetrics(db, id, path)
         const latents = await stateOf(join(path, LATENTS_FILE))
         if (latents !== undefined && latents !== imported[id]?.latents) {
@@ -117,12 +122,12 @@ export async function importSuite(
           }
           state = 'labelled'
         }
-      } catch (error) {
-        if (!(error instanceof FormatError || error instanceof FileError)) throw error
-        damaged.push(error)
       }
+    } catch (error) {
+      if (!(error instanceof FormatError || error instanceof FileError)) throw error
+      damaged.push(error)
     }
-    await setSaeState(db, id, state)
+    await setSaeState(db, id, state, failed)
   }
   return damaged
 }
@@ -135,8 +140,21 @@ async function importMetrics(db: Database, id: SaeId, folder: string): Promise<v
 }
 
 function shownOf(metrics: Metrics): Omit<SaeMetrics, 'fvu'> {
-  const { n_tokens, l0, ce_loss, delta_ce_loss, dead, dead_window_tokens } = metrics
-  return { n_tokens, l0, ce_loss, delta_ce_loss, dead, dead_window_tokens }
+  const { n_tokens, l0, ce_loss, delta_ce_loss, kl, ce_loss_recovered, l2_ratio } = metrics
+  const { relative_reconstruction_bias, uniformity, dead, dead_window_tokens } = metrics
+  return {
+    n_tokens,
+    l0,
+    ce_loss,
+    delta_ce_loss,
+    kl,
+    ce_loss_recovered,
+    l2_ratio,
+    relative_reconstruction_bias,
+    uniformity,
+    dead,
+    dead_window_tokens,
+  }
 }
 
 function histogramOf({ density_histogram: { edges, counts } }: Metrics): DensityHistogram {

@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { PgBoss } from 'pg-boss'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
@@ -73,6 +74,43 @@ it('stops a run at its checkpoint and goes on when asked again', async () => {
   await queue.stop(again)
 })
 
+it('pauses a run between two steps, goes on, and stops while paused with a checkpoint', async () => {
+  const id = await queue.enqueue('train', long())
+  await until(trains)
+  expect(await queue.pause(id)).toMatchObject({ state: 'paused' })
+  expect(await queue.pause(id)).toMatchObject({ state: 'paused' })
+  const before = await pointsOf(db, id)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  expect(await pointsOf(db, id)).toEqual(before)
+  expect(await queue.enqueue('train', long())).toBe(id)
+
+  events = []
+  expect(await queue.continue(id)).toMatchObject({ state: 'running' })
+  await until(trains)
+  await queue.pause(id)
+  expect(await queue.stop(id)).toMatchObject({ state: 'stopped' })
+  expect((await readdir(join(config.out, 'checkpoint'))).length).toBeGreaterThan(0)
+
+  const [last] = (await pointsOf(db, id)).slice(-1)
+  events = []
+  const again = await queue.continue(id)
+  expect(again).toMatchObject({ state: 'queued', suite: basename(config.out) })
+  await until(trains)
+  expect((await pointsOf(db, again!.id))[0]!.step).toBeGreaterThanOrEqual(last!.step)
+  await queue.stop(again!.id)
+})
+
+it('refuses to pause what is not under way and to continue what is done', async () => {
+  const { id } = await createRun(db, { kind: 'train' })
+  await expect(queue.pause(id)).rejects.toThrow('queued')
+  await updateRun(db, id, { state: 'done' })
+  await expect(queue.continue(id)).rejects.toThrow('done')
+  await updateRun(db, id, { state: 'failed' })
+  await expect(queue.continue(id)).rejects.toThrow('no longer kept')
+  expect(await queue.pause('none')).toBeUndefined()
+  expect(await queue.continue('none')).toBeUndefined()
+})
+
 it('stops a run that waits before it begins', async () => {
   const first = await queue.enqueue('train', long())
   await until(trains)
@@ -95,17 +133,29 @@ it('marks the run under way as stopped when it is closed', async () => {
   expect(await getRun(db, id)).toMatchObject({ state: 'stopped' })
 })
 
-it('takes up a run that a killed program left behind', async () => {
+/** What a kill leaves: a job handed out to nobody who lives, and a run in the state that it had. */
+async function killed(state: 'running' | 'paused'): Promise<string> {
   await queue.close()
-  // What a kill leaves: a job handed out to nobody who lives, and a run that says it is running.
-  const { id } = await createRun(db, { kind: 'demo', suite: 'left' })
+  const { id } = await createRun(db, { kind: 'demo', suite: basename(config.out) })
   const boss = new PgBoss({ ...db.boss, schedule: false, supervise: false })
   await boss.start()
   await boss.send('hooke-runs', { kind: 'demo', config }, { id })
   await boss.fetch('hooke-runs')
   await boss.stop({ graceful: false })
-  await updateRun(db, id, { state: 'running' })
-
+  await updateRun(db, id, { state })
   queue = await JobQueue.open(db)
+  return id
+}
+
+it('takes up a run that a killed program left behind', async () => {
+  const id = await killed('running')
   expect(await queue.settled(id)).toMatchObject({ state: 'done' })
+})
+
+it('leaves a run alone that was paused when its program was killed, until it is continued', async () => {
+  const id = await killed('paused')
+  expect(await getRun(db, id)).toMatchObject({ state: 'stopped' })
+  const again = await queue.continue(id)
+  expect(again!.id).not.toBe(id)
+  expect(await queue.settled(again!.id)).toMatchObject({ state: 'done' })
 })

@@ -41,6 +41,11 @@ export const Metrics = z.object({
   fvu: z.number(),
   ce_loss: z.number().optional(),
   delta_ce_loss: z.number().optional(),
+  kl: z.number().optional(),
+  ce_loss_recovered: z.number().optional(),
+  l2_ratio: z.number().optional(),
+  relative_reconstruction_bias: z.number().optional(),
+  uniformity: z.number().optional(),
   dead: z.number().optional(),
   dead_window_tokens: z.number().optional(),
 })

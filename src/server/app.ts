@@ -10,6 +10,7 @@ import { addMicroscopeRoutes } from './routes/microscope.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addSearchRoutes } from './routes/search.ts'
 import { addSteerRoutes } from './routes/steer.ts'
+import { addSuiteRoutes } from './routes/suites.ts'
 import { addWorkspaceRoutes } from './routes/workspace.ts'
 import { headers, requireToken, sameHost } from './security.ts'
 import { staticPage } from './staticPage.ts'
@@ -54,6 +55,7 @@ export function createApp(
   addSearchRoutes(app, context)
   addSteerRoutes(app, context)
   addRunRoutes(app, context)
+  addSuiteRoutes(app, context)
   app.doc('/api/openapi.json', {
     openapi: '3.0.3',
     info: { title: 'Hooke', version: context.version },

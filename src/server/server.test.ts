@@ -14,6 +14,7 @@ import {
   Run,
   RunPoint,
   SearchResult,
+  SuiteOrigin,
   TestResult,
   Workspace,
 } from './api.ts'
@@ -317,7 +318,8 @@ describe('runs', () => {
   it('answers 404 for runs that are not there', async () => {
     expect(await parsed(z.array(Run), await get('/api/runs'))).toEqual([])
     await problem(await get('/api/runs/none/points'), 404)
-    await problem(await get('/api/runs/none/stop', { method: 'POST' }), 404)
+    for (const change of ['stop', 'pause', 'continue'])
+      await problem(await get(`/api/runs/none/${change}`, { method: 'POST' }), 404)
     await problem(await get('/api/runs/a%00/stop', { method: 'POST' }), 400)
   })
 
@@ -355,14 +357,48 @@ describe('runs', () => {
       left_out: ['1 special token: shown, not read'],
     })
 
-    const run = await parsed(Run, await get(`/api/runs/${id}/stop`, { method: 'POST' }))
-    expect(run.state).toBe('stopped')
+    const change = async (to: string) =>
+      parsed(Run, await get(`/api/runs/${id}/${to}`, { method: 'POST' }))
+    expect((await change('pause')).state).toBe('paused')
+    expect((await change('continue')).state).toBe('running')
+    expect((await change('pause')).state).toBe('paused')
+    expect((await change('stop')).state).toBe('stopped')
+    await problem(await get(`/api/runs/${id}/pause`, { method: 'POST' }), 409)
     const points = await parsed(z.array(RunPoint), await get(`/api/runs/${id}/points`))
     expect(points.length).toBeGreaterThan(0)
+
+    const of_suite = await parsed(z.array(RunPoint), await get('/api/suites/streamed/points'))
+    const keys = (list: readonly RunPoint[]) => list.map(({ sae, step }) => `${sae} ${step}`).sort()
+    expect(keys(of_suite)).toEqual(keys(points))
 
     const replayed = serverSentEvents(await get('/api/events'))
     expect((await replayed.next()).value).toMatchObject({ type: 'run', run: { id } })
     await replayed.return(undefined)
+  })
+})
+
+describe('GET /api/suites/:suite', () => {
+  it('gives the settings that made it, and the curves that lie beside it', async () => {
+    const origin = await parsed(SuiteOrigin, await get('/api/suites/tiny'))
+    expect(origin.settings).toMatchObject({
+      d_sae: '64',
+      l0: '8',
+      n_tokens: 2048,
+      seed: 7,
+      model: 'thimble-5m',
+    })
+    expect(Date.parse(origin.created!)).toBeLessThan(Date.now())
+    const points = await parsed(z.array(RunPoint), await get('/api/suites/tiny/points'))
+    expect(new Set(points.map(({ sae }) => sae))).toEqual(
+      new Set([SAE, SAE.replace('blocks.4', 'blocks.1')]),
+    )
+    expect(points.at(-1)).toMatchObject({ step: 8, n_steps: 8, n_tokens: 2048 })
+  })
+
+  it('answers 404 for suites that are not there and 400 for what cannot be one', async () => {
+    for (const path of ['/api/suites/none', '/api/suites/none/points'])
+      await problem(await get(path), 404)
+    await problem(await get('/api/suites/..%2Ftiny'), 400)
   })
 })
 
@@ -504,6 +540,8 @@ describe('the rest', () => {
       '/api/labels/{id}',
       '/api/microscope',
       '/api/runs',
+      '/api/runs/{id}/continue',
+      '/api/runs/{id}/pause',
       '/api/runs/{id}/points',
       '/api/runs/{id}/stop',
       '/api/saes/{sae}/latents',
@@ -512,6 +550,8 @@ describe('the rest', () => {
       '/api/saes/{sae}/latents/{index}/test',
       '/api/search',
       '/api/steer',
+      '/api/suites/{suite}',
+      '/api/suites/{suite}/points',
       '/api/workspace',
     ])
   })

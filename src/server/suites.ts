@@ -68,6 +68,15 @@ export class SuiteShelf {
     }
   }
 
+  /** A suite by name, trained or not. @throws HttpProblem 404 if there is none by that name, or its folder is gone. */
+  async named(suite: string): Promise<{ suite: string; info: SuiteInfo }> {
+    const info = await this.#info(suite)
+    if (!info) throw notFound(`there is no suite ${JSON.stringify(suite)}`)
+    if (!existsSync(info.folder))
+      throw notFound(`the folder of suite ${suite} is gone from ${info.folder}`)
+    return { suite, info }
+  }
+
   /** @throws HttpProblem 404 if there is no such SAE. */
   async sae(id: string): Promise<SaeSummary> {
     const sae = await saeSummary(this.#db, id)
@@ -78,12 +87,13 @@ export class SuiteShelf {
   /** @throws HttpProblem 404 if there is no such SAE, 409 if it is not trained yet or its suite does not say its model. */
   async trained(id: string): Promise<SaeOnDisk> {
     const sae = await this.sae(id)
-    if (!isTrained(sae)) throw new HttpProblem(409, `${sae.hook} is not trained yet; wait for it`)
-    const info = await this.#info(sae.suite)
-    if (!info || !existsSync(info.folder))
-      throw notFound(
-        `the folder of suite ${sae.suite} is gone${info ? ` from ${info.folder}` : ''}`,
+    if (sae.failed)
+      throw new HttpProblem(
+        409,
+        `the training of ${sae.hook} failed at step ${sae.failed.step}: ${sae.failed.reason}`,
       )
+    if (!isTrained(sae)) throw new HttpProblem(409, `${sae.hook} is not trained yet; wait for it`)
+    const { info } = await this.named(sae.suite)
     return {
       ...sae,
       dir: folderOf(info, sae),
@@ -119,7 +129,8 @@ export class SuiteShelf {
   }
 }
 
-const isTrained = ({ state }: SaeSummary): boolean => state !== 'waiting' && state !== 'training'
+const isTrained = ({ state }: SaeSummary): boolean =>
+  state === 'trained' || state === 'indexed' || state === 'labelled'
 
 function folderOf(info: SuiteInfo, { id, suite, hook, d_sae, l0_target }: SaeSummary): string {
   const l0 = l0_target ?? Number(id.slice(id.lastIndexOf('~l0_') + 4))

@@ -14,6 +14,11 @@ export type SaeMetrics = {
   readonly fvu: number
   readonly ce_loss?: number | undefined
   readonly delta_ce_loss?: number | undefined
+  readonly kl?: number | undefined
+  readonly ce_loss_recovered?: number | undefined
+  readonly l2_ratio?: number | undefined
+  readonly relative_reconstruction_bias?: number | undefined
+  readonly uniformity?: number | undefined
   readonly dead?: number | undefined
   readonly dead_window_tokens?: number | undefined
 }

@@ -15,7 +15,7 @@ export class Meter {
   readonly #n_steps: number
   readonly #first: number
   #sums: Sums[]
-  readonly #started_ms = performance.now()
+  #started_ms = performance.now()
   #point_ms = performance.now()
   #point_step: number
 
@@ -31,6 +31,12 @@ export class Meter {
     this.#first = first
     this.#point_step = first
     this.#sums = plan.saes.map((_, i) => ({ ...EMPTY, ...window?.[i] }))
+  }
+
+  /** Leaves time that was waited and not worked out of speed and forecast. */
+  leaveOut(waited_ms: number): void {
+    this.#started_ms += waited_ms
+    this.#point_ms += waited_ms
   }
 
   /** Sums since the last point, for a checkpoint. */

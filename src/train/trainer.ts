@@ -113,7 +113,12 @@ class Run {
   async advance(batches: Batches): Promise<void> {
     const { signal, hold, onPoint } = this.#options
     const engine = this.#engine!
-    await hold?.()
+    const held = hold?.()
+    if (held) {
+      const since_ms = performance.now()
+      await held
+      this.#meter.leaveOut(performance.now() - since_ms)
+    }
     const inputs = this.#plan.saes.map((sae, i) => this.#input(sae, i))
     const other = 1 - this.#slot
     const running = engine.step(this.#slot, inputs)

@@ -10,6 +10,7 @@ import { Failure } from './parts/Notice.tsx'
 import {
   parseSearch,
   type RootState,
+  readCompare,
   readLatent,
   readMicroscope,
   readRoot,
@@ -65,6 +66,13 @@ const suiteRoute = createRoute({
   component: lazyRouteComponent(() => import('./views/Suite.tsx'), 'Suite'),
 })
 
+const compareRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/compare',
+  validateSearch: readCompare,
+  component: lazyRouteComponent(() => import('./views/Compare.tsx'), 'Compare'),
+})
+
 /** The explorer's router. */
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
@@ -73,6 +81,7 @@ export const router = createRouter({
     searchRoute,
     steerRoute,
     suiteRoute,
+    compareRoute,
   ]),
   parseSearch,
   stringifySearch,

@@ -10,6 +10,7 @@ import type {
   RunPoint,
   SearchKind,
   SearchResult,
+  SuiteOrigin,
   TestResult,
   Workspace,
 } from '../../../src/server/api.ts'
@@ -69,6 +70,18 @@ async function call<T>(...request: Parameters<typeof send>): Promise<T> {
   return (await response.json()) as T
 }
 
+/** What can be done about a run. */
+export type RunChange = 'pause' | 'continue' | 'stop'
+
+/** A picture that the server draws of a suite. */
+export type Plot = { readonly name: string; readonly title: string }
+
+/** The address of a picture. */
+export const plotAt = (suite: string, name: string) =>
+  `${suiteAt(suite)}/plots/${encodeURIComponent(name)}.svg`
+
+const suiteAt = (suite: string) => `/api/suites/${encodeURIComponent(suite)}`
+
 const at = (sae: string) => `/api/saes/${encodeURIComponent(sae)}/latents`
 
 /** What the latent list is sorted by. */
@@ -111,8 +124,18 @@ export const api = {
     return call<SearchResult>('GET', `/api/search?${params}`, undefined, signal)
   },
 
-  points: (run: string, signal?: AbortSignal) =>
-    call<RunPoint[]>('GET', `/api/runs/${encodeURIComponent(run)}/points`, undefined, signal),
+  points: (suite: string, signal?: AbortSignal) =>
+    call<RunPoint[]>('GET', `${suiteAt(suite)}/points`, undefined, signal),
 
-  stopRun: (run: string) => call<Run>('POST', `/api/runs/${encodeURIComponent(run)}/stop`),
+  origin: (suite: string, signal?: AbortSignal) =>
+    call<SuiteOrigin>('GET', suiteAt(suite), undefined, signal),
+
+  plots: (suite: string, signal?: AbortSignal) =>
+    call<Plot[]>('GET', `${suiteAt(suite)}/plots`, undefined, signal),
+
+  plot: async (suite: string, name: string, signal?: AbortSignal) =>
+    (await send('GET', plotAt(suite, name), undefined, signal)).text(),
+
+  changeRun: (run: string, to: RunChange) =>
+    call<Run>('POST', `/api/runs/${encodeURIComponent(run)}/${to}`),
 }

@@ -47,22 +47,21 @@ test('a run that goes on takes the place of itself, and a new one comes first', 
   ])
 })
 
-test('points are added once, though a reconnection sends some again', () => {
+const [x, y] = ['tiny~x~width_1~l0_1', 'tiny~y~width_1~l0_1']
+
+test('points are kept once by SAE and step, as they were measured last, with their suite', () => {
   const client = new QueryClient()
-  const key = [...keys.points, 'a']
-  client.setQueryData<RunPoint[]>(key, [point('x', 1), point('y', 1)])
-  applyEvent(client, { type: 'points', run: 'a', points: [point('y', 1), point('x', 2)] })
-  expect(client.getQueryData<RunPoint[]>(key)?.map((p) => `${p.sae}${p.step}`)).toEqual([
-    'x1',
-    'y1',
-    'x2',
-  ])
+  const key = [...keys.points, 'tiny']
+  client.setQueryData<RunPoint[]>(key, [point(x, 1), point(y, 1)])
+  const again = { ...point(y, 1), fvu: 0.25 }
+  applyEvent(client, { type: 'points', run: 'a', points: [again, point(x, 2)] })
+  expect(client.getQueryData<RunPoint[]>(key)).toEqual([point(x, 1), again, point(x, 2)])
 })
 
-test('points of a run nobody looks at are not kept: opening it fetches them all', () => {
+test('points of a suite nobody looks at are not kept: opening it fetches them all', () => {
   const client = new QueryClient()
-  applyEvent(client, { type: 'points', run: 'a', points: [point('x', 1)] })
-  expect(client.getQueryData([...keys.points, 'a'])).toBeUndefined()
+  applyEvent(client, { type: 'points', run: 'a', points: [point(x, 1)] })
+  expect(client.getQueryData([...keys.points, 'tiny'])).toBeUndefined()
 })
 
 test('a change makes what shows it stale', () => {

@@ -1,6 +1,7 @@
 /** The page's standing line to the server: applies events to the cache, reconnects, and says when the server is away. */
 import type { QueryClient } from '@tanstack/react-query'
 import type { Event, Run, RunPoint, Workspace } from '../../../src/server/api.ts'
+import { saeName } from '../format/names.ts'
 import { send } from './client.ts'
 import { keys } from './queries.ts'
 import { readEvents } from './sse.ts'
@@ -50,9 +51,10 @@ export function applyEvent(client: QueryClient, event: Event): void {
       )
       return
     case 'points':
-      client.setQueryData<RunPoint[]>([...keys.points, event.run], (old) =>
-        old ? withPoints(old, event.points) : old,
-      )
+      for (const [suite, points] of Map.groupBy(event.points, ({ sae }) => saeName(sae).suite))
+        client.setQueryData<RunPoint[]>([...keys.points, suite], (old) =>
+          old ? withPoints(old, points) : old,
+        )
       return
     case 'changed':
       for (const key of staleAfter[event.what]) void client.invalidateQueries({ queryKey: key })
@@ -63,7 +65,7 @@ export function applyEvent(client: QueryClient, event: Event): void {
 }
 
 const staleAfter = {
-  workspace: [keys.workspace, keys.microscope],
+  workspace: [keys.workspace, keys.microscope, keys.plots],
   labels: [keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
   latents: [keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
 } as const
@@ -73,10 +75,11 @@ function withRun(runs: readonly Run[], run: Run): Run[] {
   return known ? runs.map((r) => (r.id === run.id ? run : r)) : [run, ...runs]
 }
 
-/** Appends the points that are new, by SAE and step: a reconnection may send some twice. */
+/** Adds points. A step that was measured before, by this run or by one that this one goes on from, is what it is now. */
 function withPoints(old: readonly RunPoint[], fresh: readonly RunPoint[]): RunPoint[] {
-  const seen = new Set(old.map((p) => `${p.sae} ${p.step}`))
-  return [...old, ...fresh.filter((p) => !seen.has(`${p.sae} ${p.step}`))]
+  const key = ({ sae, step }: RunPoint) => `${sae} ${step}`
+  const again = new Set(fresh.map(key))
+  return [...old.filter((p) => !again.has(key(p))), ...fresh]
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

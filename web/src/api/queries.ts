@@ -2,7 +2,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { SearchKind, Workspace } from '../../../src/server/api.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
-import { api, type LatentOrder } from './client.ts'
+import { ApiError, api, type LatentOrder } from './client.ts'
 
 /** First words of the query keys, so that a change can invalidate all queries of a kind. */
 export const keys = {
@@ -12,6 +12,8 @@ export const keys = {
   latents: ['latents'],
   search: ['search'],
   points: ['points'],
+  origin: ['origin'],
+  plots: ['plots'],
   beginnings: ['beginnings'],
 } as const
 
@@ -119,11 +121,42 @@ export const searchQuery = (q: string, kind: SearchKind, sae: string | undefined
     enabled: q.trim() !== '',
   })
 
-/** The measurements of a run so far; later ones arrive as events. */
-export const pointsQuery = (run: string | undefined) =>
+/** What was measured of a suite's training so far, over all of its runs; later points arrive as events. */
+export const pointsQuery = (suite: string | undefined) =>
   queryOptions({
-    queryKey: [...keys.points, run],
-    queryFn: ({ signal }) => api.points(run ?? '', signal),
-    enabled: run !== undefined,
+    queryKey: [...keys.points, suite],
+    queryFn: ({ signal }) => api.points(suite ?? '', signal),
+    enabled: suite !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
+  })
+
+/** Which pictures there are of a suite; none where the server knows of none. */
+export const plotsQuery = (suite: string) =>
+  queryOptions({
+    queryKey: [...keys.plots, suite],
+    queryFn: async ({ signal }) => {
+      try {
+        return await api.plots(suite, signal)
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return []
+        throw error
+      }
+    },
+    staleTime: 60_000,
+  })
+
+/** One picture, as SVG. */
+export const plotQuery = (suite: string, name: string) =>
+  queryOptions({
+    queryKey: [...keys.plots, suite, name],
+    queryFn: ({ signal }) => api.plot(suite, name, signal),
+    staleTime: 60_000,
+  })
+
+/** What made a suite. */
+export const originQuery = (suite: string) =>
+  queryOptions({
+    queryKey: [...keys.origin, suite],
+    queryFn: ({ signal }) => api.origin(suite, signal),
+    staleTime: 60_000,
   })

@@ -28,6 +28,17 @@ export function siteName(hook: string): string {
   return site ? `layer ${match[1]} ${site}` : `layer ${match[1]}`
 }
 
+/** The block of a hook as text; empty outside the blocks. */
+export const siteLayer = (hook: string): string => /^blocks\.(\d+)\./.exec(hook)?.[1] ?? ''
+
+/** A hook without its block: `blocks.3.hook_mlp_out` is "mlp_out", `blocks.3.attn.hook_z` is "attn z". */
+export const siteKind = (hook: string): string =>
+  hook
+    .replace(/^blocks\.\d+\./, '')
+    .replace('attn.', 'attn ')
+    .replace('mlp.', 'mlp ')
+    .replace('hook_', '')
+
 /** A latent as "layer 3 · 1204". */
 export function latentName(hook: string, index: number): string {
   return `${siteName(hook)} · ${index}`

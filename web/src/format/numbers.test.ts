@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { count, none, percent, remaining, short } from './numbers.ts'
+import { brief, count, duration, none, percent, remaining, short, signed } from './numbers.ts'
 
 test('three significant digits, whatever the size', () => {
   expect([9.9996, 99.96, 999.7].map(short)).toEqual(['10.0', '100', '1,000'])
@@ -39,4 +39,15 @@ test('the time left is said in words a person would use', () => {
     'about 2 min left',
     'about 2.0 h left',
   ])
+})
+
+test('spans of time, and large counts in few signs', () => {
+  expect([0.4, 59.4, 185, 7800].map(duration)).toEqual(['0 s', '59 s', '3 min 05 s', '2 h 10 min'])
+  expect([850, 12_340, 1_500_000, 2e9].map(brief)).toEqual(['850', '12.3k', '1.5M', '2G'])
+})
+
+test('a difference has a sign, and none where it rounds to nothing', () => {
+  const three = (x: number) => x.toFixed(3)
+  expect([0.05, -0.05, 0.0001].map((x) => signed(x, three))).toEqual(['+0.050', '−0.050', '±0'])
+  expect(signed(-0.002, (x) => percent(x))).toBe('−0.20 %')
 })

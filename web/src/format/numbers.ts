@@ -42,6 +42,33 @@ export function remaining(ms: number | undefined): string {
   return `about ${(ms / 3_600_000).toFixed(1)} h left`
 }
 
+/** A span of time: 42 s, 3 min 05 s, 2 h 10 min. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${Math.round(seconds)} s`
+  const minutes = Math.floor(seconds / 60)
+  const two = (n: number) => String(Math.floor(n)).padStart(2, '0')
+  if (minutes < 60) return `${minutes} min ${two(seconds % 60)} s`
+  return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`
+}
+
+/** A large count in few signs: 850, 12k, 1.5M. */
+export function brief(x: number): string {
+  const units = [
+    [1e9, 'G'],
+    [1e6, 'M'],
+    [1e3, 'k'],
+  ] as const
+  const [size, sign] = units.find(([unit]) => Math.abs(x) >= unit) ?? [1, '']
+  return `${Number((x / size).toPrecision(3))}${sign}`
+}
+
+/** A difference, its sign always shown; what rounds to nothing is ±0. */
+export function signed(x: number, format: (size: number) => string): string {
+  const size = format(Math.abs(x))
+  if (Number.parseFloat(size) === 0) return '±0'
+  return `${x < 0 ? '−' : '+'}${size}`
+}
+
 /** A date as 22 Nov 2026, 10:40, in the reader's own time. */
 export function date(iso: string): string {
   const d = new Date(iso)

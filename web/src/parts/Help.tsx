@@ -10,7 +10,9 @@ const keys: readonly (readonly [keys: readonly string[], does: string])[] = [
   [['e'], 'write a label, on a latent’s page'],
   [['s'], 'steer with the latent'],
   [['/'], 'search'],
-  [['g', 'm'], 'go to the microscope; g s search, g t steer, g u suite'],
+  [['g', 'm'], 'go to the microscope; g s search, g t steer, g u suite, g c compare'],
+  [['p'], 'pause or continue the run, in the suite view'],
+  [['←', '→'], 'read the curves step by step, when one has the focus'],
   [['?'], 'this help'],
 ]
 

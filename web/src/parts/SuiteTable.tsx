@@ -1,8 +1,9 @@
 /** The dictionaries of a suite, one a row, with what was measured and on how many tokens. */
 import { Link } from '@tanstack/react-router'
 import type { SaeSummary } from '../../../src/server/api.ts'
+import { type MetricColumn, mainMetrics, measured, moreMetrics } from '../format/metrics.ts'
 import { siteName } from '../format/names.ts'
-import { count, fixed, none, percent } from '../format/numbers.ts'
+import { count, none, percent } from '../format/numbers.ts'
 import { Sparkline } from './Histogram.tsx'
 import { Term } from './Term.tsx'
 
@@ -11,11 +12,13 @@ export function SuiteTable(props: {
   saes: readonly SaeSummary[]
   open: string | undefined
   onLit: (sae: string | undefined) => void
+  /** Whether the metrics that are listed on demand are. */
+  all: boolean
+  onAll: (all: boolean) => void
 }) {
-  const windows = new Set(props.saes.map((s) => s.metrics?.dead_window_tokens))
-  const tokens = new Set(props.saes.map((s) => s.metrics?.n_tokens))
-  windows.delete(undefined)
-  tokens.delete(undefined)
+  const { saes } = props
+  const more = measured(moreMetrics, saes)
+  const columns = [...measured(mainMetrics, saes), ...(props.all ? more : [])]
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
@@ -29,20 +32,13 @@ export function SuiteTable(props: {
                 <Term of="d_sae">latents</Term>
               </th>
               <th scope="col" className="number">
-                <Term of="l0">L0</Term>
-              </th>
-              <th scope="col" className="number">
                 asked
               </th>
-              <th scope="col" className="number">
-                <Term of="fvu">FVU</Term>
-              </th>
-              <th scope="col" className="number">
-                <Term of="delta_ce_loss">delta loss</Term>
-              </th>
-              <th scope="col" className="number">
-                <Term of="dead">dead</Term>
-              </th>
+              {columns.map(({ of, name }) => (
+                <th key={of} scope="col" className="number">
+                  <Term of={of}>{name}</Term>
+                </th>
+              ))}
               <th scope="col">
                 <Term of="densities">density</Term>
               </th>
@@ -52,7 +48,7 @@ export function SuiteTable(props: {
             </tr>
           </thead>
           <tbody>
-            {props.saes.map((sae) => (
+            {saes.map((sae) => (
               <tr
                 key={sae.id}
                 aria-current={sae.id === props.open || undefined}
@@ -75,34 +71,73 @@ export function SuiteTable(props: {
                   <span className={`state ${sae.state}`}>{sae.state}</span>
                 </td>
                 <td className="number">{count(sae.d_sae)}</td>
-                <td className="number">{fixed(sae.metrics?.l0, 1)}</td>
                 <td className="number quiet">{sae.l0_target ?? none}</td>
-                <td className="number">{fixed(sae.metrics?.fvu, 3)}</td>
-                <td className="number">{fixed(sae.metrics?.delta_ce_loss, 3)}</td>
-                <td className="number">{percent(sae.metrics?.dead)}</td>
-                <td>
-                  {sae.density_histogram && (
-                    <Sparkline
-                      counts={sae.density_histogram.counts}
-                      name={`Density of ${siteName(sae.hook)}: ${densityWords(sae.density_histogram)}`}
-                    />
-                  )}
-                </td>
-                <td className="number">{count(sae.n_labelled)}</td>
+                {sae.failed ? (
+                  <td className="failed-why" colSpan={columns.length + 2}>
+                    {failureText(sae.failed)}
+                  </td>
+                ) : (
+                  <Measurements sae={sae} columns={columns} />
+                )}
               </tr>
             ))}
           </tbody>
         </table>
       </section>
-      <p className="quiet table-note">
-        {tokens.size > 0
-          ? `L0, FVU and delta loss in nats on ${[...tokens].map(count).join(' or ')} held-out tokens`
-          : 'Nothing is measured yet: a dash is a number that is not known'}
-        {windows.size > 0 && `; dead within ${[...windows].map(count).join(' or ')} tokens`}. Press
-        or focus a column’s name for its definition.
-      </p>
+      <div className="table-note">
+        <p className="quiet">{noteOf(saes)} Press or focus a column’s name for its definition.</p>
+        {more.length > 0 && (
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={props.all}
+              onChange={(e) => props.onAll(e.target.checked)}
+            />
+            all metrics
+          </label>
+        )}
+      </div>
     </>
   )
+}
+
+function Measurements(props: { sae: SaeSummary; columns: readonly MetricColumn[] }) {
+  const { sae, columns } = props
+  return (
+    <>
+      {columns.map(({ of, format }) => (
+        <td key={of} className="number">
+          {format(sae.metrics?.[of])}
+        </td>
+      ))}
+      <td>
+        {sae.density_histogram && (
+          <Sparkline
+            counts={sae.density_histogram.counts}
+            name={`Density of ${siteName(sae.hook)}: ${densityWords(sae.density_histogram)}`}
+          />
+        )}
+      </td>
+      <td className="number">{count(sae.n_labelled)}</td>
+    </>
+  )
+}
+
+/** Why an SAE's training was stopped, and what is left of it. */
+export function failureText({ step, reason, last_good_step }: NonNullable<SaeSummary['failed']>) {
+  const kept =
+    last_good_step === undefined
+      ? 'nothing of it was kept'
+      : `kept as it was at step ${count(last_good_step)}`
+  return `at step ${count(step)}: ${reason}; ${kept}`
+}
+
+function noteOf(saes: readonly SaeSummary[]): string {
+  const distinct = (of: 'n_tokens' | 'dead_window_tokens') =>
+    [...new Set(saes.flatMap((s) => s.metrics?.[of] ?? []))].map(count).join(' or ')
+  const [tokens, window] = [distinct('n_tokens'), distinct('dead_window_tokens')]
+  if (tokens === '') return 'Nothing is measured yet: a dash is a number that is not known.'
+  return `Measured on ${tokens} held-out tokens, losses in nats${window && `; dead within ${window} tokens`}.`
 }
 
 function densityWords(h: { edges: readonly number[]; counts: readonly number[] }): string {

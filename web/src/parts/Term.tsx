@@ -6,6 +6,23 @@ const definitions = {
   fvu: 'FVU, fraction of variance unexplained: Σ‖x − x̂‖² / Σ‖x − mean(x)‖² over held-out tokens. 0 is a perfect reconstruction, 1 is no better than the mean.',
   delta_ce_loss:
     'Delta loss: by how many nats per token the model’s next-token loss rises when the activations are replaced by their reconstruction at exactly this site. BOS is left alone.',
+  kl: 'KL divergence of the model’s predictions with the reconstruction in place from those without, mean over tokens in nats.',
+  ce_loss_recovered:
+    'Loss recovered: (loss with the site set to zero − loss with the reconstruction) / (loss with the site set to zero − the model’s own loss). 1 is a perfect reconstruction, 0 is no better than zero.',
+  l2_ratio: 'L2 ratio: mean over tokens of ‖x̂‖ / ‖x‖. Below 1 the reconstruction is too short.',
+  relative_reconstruction_bias:
+    'Relative reconstruction bias: E‖x̂‖² / E(x · x̂). 1 is unbiased, below 1 the reconstruction is shrunk.',
+  uniformity:
+    'r_L0: the share of a token’s active latents that effectively matters to the next token. 1 is all of them alike.',
+  mse: 'Reconstruction loss: ‖x − x̂‖², mean over the tokens since the last point, inputs scaled to a mean square norm of 1.',
+  sparsity_loss:
+    'What training pays for active latents: the term of its architecture with its coefficient λ. 0 where L0 is built in.',
+  aux_loss:
+    'The auxiliary term of the architecture: the gate’s own reconstruction (gated), or what dead latents make of the error (top-k).',
+  lambda: 'λ: the coefficient of the sparsity loss.',
+  dead_training:
+    'Dead: share of latents that have not fired within the recipe’s window of training tokens.',
+  tokens_per_s: 'Tokens a second of the whole suite, every SAE trained on each of them.',
   dead: 'Dead: share of latents that did not fire once in the window of tokens named below the table.',
   density:
     'Density: share of tokens on which the latent is active. Special tokens are not counted.',

@@ -6,6 +6,7 @@ import type { Run } from '../../../src/server/api.ts'
 import { workspaceQuery } from '../api/queries.ts'
 import { remaining } from '../format/numbers.ts'
 import { useLinkState } from '../state/link.ts'
+import { isUnderWay } from '../state/runs.ts'
 import { toggleTheme } from '../state/theme.ts'
 
 const views = [
@@ -20,7 +21,7 @@ export function TopBar(props: { onHelp: () => void }) {
   const { data: workspace } = useQuery(workspaceQuery)
   const link = useLinkState()
   const [, redraw] = useState(0)
-  const run = workspace?.runs.find((r) => r.state === 'running' || r.state === 'queued')
+  const run = workspace?.runs.find(isUnderWay)
   return (
     <header className="top">
       <div className="bar">
@@ -86,8 +87,8 @@ function RunIndicator(props: { run: Run }) {
   return (
     <Link to="/suite" className="bar-run" title={run.message}>
       <span className="bar-run-text">
-        {run.message}
-        <span className="quiet"> {remaining(run.remaining_ms)}</span>
+        {run.state === 'paused' ? `paused at ${run.message}` : run.message}
+        <span className="quiet"> {run.state !== 'paused' && remaining(run.remaining_ms)}</span>
       </span>
       <progress max={100} value={percent} aria-label={`${run.message}, ${percent} per cent`} />
     </Link>

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
 import {
   formatInterventions,
+  formatSuites,
   parseInterventions,
   parseSearch,
+  parseSuites,
+  readCompare,
   readMicroscope,
   readSearch,
   readSteer,
@@ -50,4 +53,23 @@ test('a focused cell is two numbers, and an unknown mode is the default', () => 
   expect(readMicroscope({ at: '3.12', cells: 'wide' })).toEqual({ at: '3.12' })
   expect(readMicroscope({ at: '3' })).toEqual({})
   expect(readSearch({ q: 'sea', kind: 'all' })).toEqual({ q: 'sea' })
+})
+
+test('suites go there and back, each once, six at most', () => {
+  const names = ['a,b', 'c d', 'é']
+  expect(parseSuites(parseSearch(stringifySearch({ suites: formatSuites(names) })).suites)).toEqual(
+    names,
+  )
+  expect(parseSuites('a~a~~b')).toEqual(['a', 'b'])
+  expect(parseSuites('a~b~c~d~e~f~g')).toHaveLength(6)
+  expect(parseSuites(undefined)).toEqual([])
+})
+
+test('a comparison draws what is measured, over what there is', () => {
+  expect(readCompare({ show: 'l0', along: 'time', site: 's' })).toEqual({
+    show: 'l0',
+    along: 'time',
+    site: 's',
+  })
+  expect(readCompare({ show: 'beauty', along: 'step' })).toEqual({})
 })

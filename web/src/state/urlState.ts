@@ -1,5 +1,6 @@
 /** The page's state as it stands in the URL: plain strings, short names, defaults left out. */
 import type { Intervention, SearchKind } from '../../../src/server/api.ts'
+import { type Quantity, quantityNames } from '../plot/quantityNames.ts'
 
 /** A query string as plain strings: `?q=12` is the text "12". */
 export function parseSearch(query: string): Record<string, string> {
@@ -94,12 +95,14 @@ export function readSearch(raw: Raw): SearchState {
   })
 }
 
-/** The suite: which suite, which SAE is opened, and how its latents are sorted. */
+/** The suite: which suite, which SAE is opened, how its latents are sorted, what of its training is drawn, which metrics are listed. */
 export type SuiteState = {
   suite?: string
   sae?: string
   sort?: 'density' | 'max_act'
   order?: 'desc'
+  show?: Quantity | 'all'
+  metrics?: 'all'
 }
 
 /** Reads the suite view's state. */
@@ -109,7 +112,38 @@ export const readSuite = (raw: Raw): SuiteState =>
     sae: text(raw, 'sae'),
     sort: oneOf(raw, 'sort', ['density', 'max_act'] as const),
     order: oneOf(raw, 'order', ['desc'] as const),
+    show: oneOf(raw, 'show', shownNames),
+    metrics: oneOf(raw, 'metrics', ['all'] as const),
   })
+
+const shownNames = ['all', ...quantityNames] as const
+
+/** The comparison: which suites, what is drawn, over what, and at which site. */
+export type CompareState = {
+  suites?: string
+  show?: Quantity | 'all'
+  along?: 'tokens' | 'time' | undefined
+  site?: string
+}
+
+/** Reads the comparison's state. */
+export const readCompare = (raw: Raw): CompareState =>
+  present<CompareState>({
+    suites: text(raw, 'suites'),
+    show: oneOf(raw, 'show', shownNames),
+    along: oneOf(raw, 'along', ['tokens', 'time'] as const),
+    site: text(raw, 'site'),
+  })
+
+/** Suites in the URL, joined by what no suite's name holds. */
+export const formatSuites = (names: readonly string[]): string => names.join('~')
+
+/** The reverse of formatSuites, each once, no more than `mostSuites`. */
+export const parseSuites = (text: string | undefined): string[] =>
+  [...new Set((text ?? '').split('~'))].filter((name) => name !== '').slice(0, mostSuites)
+
+/** As many as there are colours that one can tell apart. */
+export const mostSuites = 6
 
 /** Steering: everything a run needs, so that a run has a URL. */
 export type SteerState = {

@@ -23,6 +23,7 @@ export function Shell() {
     'g s': () => void navigate({ to: '/search' }),
     'g t': () => void navigate({ to: '/steer' }),
     'g u': () => void navigate({ to: '/suite' }),
+    'g c': () => void navigate({ to: '/compare' }),
   })
 
   return (

@@ -1,16 +1,16 @@
 /** The suite: every dictionary with its metrics, what is running, and the training as it goes. */
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import type { Run } from '../../../src/server/api.ts'
-import { api } from '../api/client.ts'
-import { applyEvent } from '../api/live.ts'
 import { pointsQuery, workspaceQuery } from '../api/queries.ts'
-import { remaining } from '../format/numbers.ts'
-import { Curves } from '../parts/Curves.tsx'
 import { LatentTable } from '../parts/LatentTable.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
+import { Plots } from '../parts/Plots.tsx'
+import { RunLine } from '../parts/RunLine.tsx'
 import { SuiteTable } from '../parts/SuiteTable.tsx'
+import { TrainingCurves } from '../parts/TrainingCurves.tsx'
+import { isUnderWay, shownRuns } from '../state/runs.ts'
+import { formatSuites } from '../state/urlState.ts'
 
 /** The suite view. */
 export function Suite() {
@@ -25,10 +25,10 @@ export function Suite() {
   const open = suite?.saes.find((s) => s.id === search.sae)
   const deepest = suite?.saes.at(-1)
   const listed = open ?? (deepest && deepest.n_labelled > 0 ? deepest : undefined)
-  const runs = workspace?.runs.filter((r) => r.suite === undefined || r.suite === suite?.name) ?? []
-  const trained = runs.find((r) => r.kind === 'train' || r.kind === 'demo')
-  const points = useQuery(pointsQuery(trained?.id))
-  const shown = runs.filter((r) => r.state !== 'done')
+  const points = useQuery(pointsQuery(suite?.name))
+  const shown = shownRuns(workspace?.runs ?? [], suite?.name)
+  const isTraining = shown.some(isUnderWay) && suite?.saes.some((s) => s.state === 'training')
+  const others = workspace?.suites.filter((s) => s !== suite) ?? []
   const model = workspace?.model
   return (
     <main className="page suite">
@@ -45,6 +45,17 @@ export function Suite() {
             ))}
           </select>
         )}
+        {suite && others.length > 0 && (
+          <Link
+            to="/compare"
+            search={{
+              suites: formatSuites([suite.name, ...others.map((s) => s.name)].slice(0, 2)),
+            }}
+            className="action"
+          >
+            compare
+          </Link>
+        )}
         {model && (
           <p className="quiet">
             {model.n_layers} layers, d_model {model.d_model}, vocabulary {model.d_vocab}, context{' '}
@@ -57,7 +68,19 @@ export function Suite() {
         <RunLine key={run.id} run={run} />
       ))}
       {suite && suite.saes.length > 0 ? (
-        <SuiteTable saes={suite.saes} open={listed?.id} onLit={setLit} />
+        <SuiteTable
+          saes={suite.saes}
+          open={listed?.id}
+          onLit={setLit}
+          all={search.metrics === 'all'}
+          onAll={(all) =>
+            void navigate({
+              search: ({ metrics: _m, ...old }) => ({ ...old, ...(all ? { metrics: 'all' } : {}) }),
+              replace: true,
+              resetScroll: false,
+            })
+          }
+        />
       ) : (
         workspace &&
         shown.length === 0 && (
@@ -67,29 +90,22 @@ export function Suite() {
           </Notice>
         )
       )}
-      {trained && (trained.state === 'running' || (points.data?.length ?? 0) > 0) && (
-        <section className="training" aria-label="Training">
-          <h2>Training</h2>
-          <div className="curve-pair">
-            <Curves
-              points={points.data ?? []}
-              of="fvu"
-              term="fvu"
-              name="FVU"
-              log
-              lit={lit ?? open?.id}
-            />
-            <Curves
-              points={points.data ?? []}
-              of="l0"
-              term="l0"
-              name="L0"
-              log
-              lit={lit ?? open?.id}
-            />
-          </div>
-        </section>
+      {suite && (isTraining || (points.data?.length ?? 0) > 0) && (
+        <TrainingCurves
+          saes={suite.saes}
+          points={points.data ?? []}
+          lit={lit ?? open?.id}
+          shown={search.show}
+          onShow={(show) =>
+            void navigate({
+              search: (old) => ({ ...old, show }),
+              replace: true,
+              resetScroll: false,
+            })
+          }
+        />
       )}
+      {suite?.saes.some((s) => s.metrics) && <Plots suite={suite.name} />}
       {listed && (
         <LatentTable
           sae={listed}
@@ -111,35 +127,5 @@ export function Suite() {
         />
       )}
     </main>
-  )
-}
-
-/** One run: what it does, how far, how long still, and how to stop it. */
-function RunLine(props: { run: Run }) {
-  const { run } = props
-  const client = useQueryClient()
-  const stop = useMutation({
-    mutationFn: () => api.stopRun(run.id),
-    onSuccess: (stopped) => applyEvent(client, { type: 'run', run: stopped }),
-  })
-  const going = run.state === 'running' || run.state === 'queued'
-  return (
-    <section className="run" aria-label="Run">
-      <div className="run-line">
-        <span className={`state ${run.state}`}>{run.state}</span>
-        <span className="run-message">{run.message}</span>
-        <span className="quiet">{going && remaining(run.remaining_ms)}</span>
-        {going && (
-          <button type="button" disabled={stop.isPending} onClick={() => stop.mutate()}>
-            Stop
-          </button>
-        )}
-      </div>
-      {going && (
-        <progress max={1} value={run.progress} aria-label={`${run.kind}: ${run.message}`} />
-      )}
-      {run.error && <Failure error={run.error} />}
-      {stop.error && <Failure error={stop.error} />}
-    </section>
   )
 }

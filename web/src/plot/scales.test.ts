@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { logTicks, spread, ticks } from './Curves.tsx'
+import { logTicks, scaleOf, spread, ticks } from './scales.ts'
 
 test('ticks stand at round numbers', () => {
   expect(ticks(0, 0.9, 5).map((t) => Number(t.toFixed(6)))).toEqual([0, 0.2, 0.4, 0.6, 0.8])
@@ -21,4 +21,20 @@ test('names at the ends of lines are moved apart, in order, and stay above the e
   expect(sorted).toEqual([10, 44, 49, 54])
   expect(Math.max(...spread([58, 59, 60], 5, 60))).toBe(60)
   expect((placed[1] ?? 0) < (placed[2] ?? 0) && (placed[2] ?? 0) < (placed[0] ?? 0)).toBe(true)
+})
+
+test('a linear axis begins at zero, and a value below lies on it', () => {
+  const { at, ticks } = scaleOf([3, 12, Number.NaN], 'linear')
+  expect([at(-1), at(0), at(3), at(12)]).toEqual([0, 0, 0.25, 1])
+  expect(ticks[0]).toBe(0)
+  expect(scaleOf([], 'linear').at(0)).toBe(0)
+})
+
+test('a logarithmic axis spans its values, four decades at most, zeros on its floor', () => {
+  const { at, ticks } = scaleOf([0, 0.01, 0.1, 1], 'log')
+  expect([0, 0.01, 0.1, 1].map(at).map((x) => Number(x.toFixed(6)))).toEqual([0, 0, 0.5, 1])
+  expect(ticks.map((t) => Number(t.toPrecision(3)))).toEqual([0.01, 0.1, 1])
+  expect(scaleOf([1e-9, 1], 'log').at(1e-4)).toBeCloseTo(0)
+  expect(scaleOf([7, 7], 'log')).toMatchObject({ ticks: [7] })
+  expect(scaleOf([0], 'log').ticks).toEqual([])
 })
