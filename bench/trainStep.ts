@@ -89,12 +89,12 @@ async function startTorch(
   { d_in, d_sae, l0, batch_size }: Shape,
   x: Float32Array,
 ): Promise<TorchStep | undefined> {
-  const { shards, biases } = await engine.snapshot()
+  const { biases, shard: read } = engine.state()
   const { ranges, recipe } = engine.plan.saes[0]!
   const rows = { W_enc: new Float32Array(d_sae * d_in), W_dec: new Float32Array(d_sae * d_in) }
   const numbers = { b_enc: new Float32Array(d_sae), threshold: new Float32Array(d_sae) }
-  for (const { shard, state } of shards) {
-    const { first, width } = ranges[shard]!
+  for (const [shard, { first, width }] of ranges.entries()) {
+    const state = await read(0, shard)
     for (const name of ['b_enc', 'threshold'] as const) numbers[name].set(state[name]!, first)
     for (const name of ['W_enc', 'W_dec'] as const) {
       for (let i = 0; i < width; i++) {

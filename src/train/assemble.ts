@@ -4,15 +4,15 @@ import { ARCHITECTURES } from './architectures/index.ts'
 import type { SaePlan } from './control.ts'
 import { foldScale } from './fold.ts'
 import { outputRange, padded } from './ranges.ts'
-import type { EngineState } from './state.ts'
+import type { EngineState, ShardState } from './state.ts'
 
 /** @param sae its place in the run. */
-export function assemble(
+export async function assemble(
   plan: SaePlan,
   sae: number,
   state: EngineState,
   metadata: Record<string, unknown>,
-): Sae {
+): Promise<Sae> {
   const { spec, d_in, d_out, ranges, recipe, scale } = plan
   const { d_sae, hook_out } = spec
   const [stride, stride_out] = [padded(d_in), padded(d_out)]
@@ -26,16 +26,15 @@ export function assemble(
   }
   const W_dec = new Float32Array(d_sae * d_out)
   const W_skip = new Float32Array(recipe.skip ? d_in * d_out : 0)
-  for (const snapshot of state.shards.filter((shard) => shard.sae === sae)) {
-    const { first, width } = ranges[snapshot.shard]!
-    const from = snapshot.state
+  for (const [shard, { first, width }] of ranges.entries()) {
+    const from: ShardState = await state.shard(sae, shard)
     for (const key of ['b_enc', 'threshold', 'r_mag', 'b_mag'] as const)
       if (from[key]) rows[key].set(from[key], first)
     for (let i = 0; i < width; i++) {
       rows.W_enc.set(from.W_enc!.subarray(i * stride).subarray(0, d_in), (first + i) * d_in)
       W_dec.set(from.W_dec!.subarray(i * stride_out).subarray(0, d_out), (first + i) * d_out)
     }
-    const outputs = outputRange(d_out, ranges.length, snapshot.shard)
+    const outputs = outputRange(d_out, ranges.length, shard)
     for (let o = 0; from.W_skip && o < outputs.width; o++)
       for (let k = 0; k < d_in; k++)
         W_skip[k * d_out + outputs.first + o] = from.W_skip[o * stride + k]!

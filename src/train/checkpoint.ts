@@ -8,25 +8,29 @@ import { listFolder, openFile, removePath, writeFileAtomic } from '../files/inde
 import {
   FormatError,
   fromFloat32,
-  fromInt32,
   parseSafetensors,
   streamSafetensors,
-  type Tensor,
+  type TensorStream,
   toFloat32,
   toInt32,
 } from '../formats/index.ts'
+import type { RunPlan, SaePlan } from './control.ts'
 import type { Failures } from './failures.ts'
 import type { Followed } from './schedules.ts'
-import { type EngineState, SHARD_STATE, type ShardSnapshot, type ShardState } from './state.ts'
+import {
+  type BiasState,
+  type EngineState,
+  type ScalarState,
+  type ShardArrayName,
+  type ShardState,
+  shardSizes,
+} from './state.ts'
 
 /** Everything that decides the result of a run, as plain JSON. */
 export type RunConfig = Readonly<Record<string, unknown>>
 
-export type Checkpoint = {
-  /** Steps taken. */
-  readonly step: number
-  readonly config: RunConfig
-  readonly state: EngineState
+/** What a run carries along beside the engine. */
+export type Carried = {
   /** Coefficient of the sparsity loss per SAE, where it follows L0. */
   readonly followed: readonly Followed[]
   /** SAEs that have stopped alone, by their place in the run. */
@@ -34,6 +38,15 @@ export type Checkpoint = {
   /** Sums of measurements since the last point, one per SAE. */
   readonly window: readonly Readonly<Record<string, number>>[]
 }
+
+export type Checkpoint = Carried & {
+  readonly path: string
+  /** Steps taken. */
+  readonly step: number
+}
+
+/** An open checkpoint, or what is left of one SAE: tensors are read when asked for. */
+export type StateFile = EngineState & { close(): Promise<void> }
 
 const KEPT = 2
 const NAME = /^step_(\d+)\.safetensors$/
@@ -46,14 +59,24 @@ export const checkpointFolder = (out: string): string => join(out, 'checkpoint')
  * @returns its path.
  * @throws FileError if the disk refuses; older checkpoints then stay.
  */
-export async function writeCheckpoint(out: string, checkpoint: Checkpoint): Promise<string> {
-  const { step, config, state, window, followed, failures } = checkpoint
+export async function writeCheckpoint(
+  out: string,
+  {
+    step,
+    config,
+    plan,
+    state,
+  }: { step: number; config: RunConfig; plan: RunPlan; state: EngineState },
+  carried: Carried,
+): Promise<string> {
   const path = join(checkpointFolder(out), `step_${String(step).padStart(9, '0')}.safetensors`)
-  await writeState(path, state, {
+  const metadata = {
     step: String(step),
     config: JSON.stringify(config),
-    run: JSON.stringify({ window, followed, failures }),
-  })
+    run: JSON.stringify(carried),
+    scalars: JSON.stringify(state.scalars),
+  }
+  await writeFileAtomic(path, streamSafetensors(streamsOf(plan.saes, state), metadata))
   for (const old of (await checkpointPaths(out)).slice(0, -KEPT)) await removePath(old)
   return path
 }
@@ -70,13 +93,9 @@ export async function readCheckpoint(
   if (path === undefined) return undefined
   const source = await openFile(path)
   try {
-    const file = await parseSafetensors(source)
-    const { step, config: made, run, scalars } = file.metadata
-    if (step === undefined || made === undefined || run === undefined || scalars === undefined)
-      throw new FormatError(
-        path,
-        'lacks step, config, run or scalars: it is no checkpoint; remove it',
-      )
+    const { step, config: made, run } = (await parseSafetensors(source)).metadata
+    if (step === undefined || made === undefined || run === undefined)
+      throw new FormatError(path, 'lacks step, config or run: it is no checkpoint; remove it')
     const differences = differingFields(JSON.parse(made), JSON.parse(JSON.stringify(config)))
     if (differences.length > 0) {
       throw new RangeError(
@@ -84,29 +103,61 @@ export async function readCheckpoint(
           `Ask for the same again, remove ${checkpointFolder(out)}, or choose another folder`,
       )
     }
-    const tensors = new Map<string, Tensor>()
-    for (const name of file.tensors.keys()) tensors.set(name, await file.read(name))
-    const state = { ...stateOf(tensors), scalars: JSON.parse(scalars) }
-    return { step: Number(step), config, state, ...JSON.parse(run) }
+    return { path, step: Number(step), ...(JSON.parse(run) as Carried) }
   } finally {
     await source.close()
   }
 }
 
-/** Writes an engine's state: its tensors, and its numbers as metadata beside those given. */
-export async function writeState(
+/** Opens the state that a checkpoint holds. */
+export async function openState(path: string, saes: readonly SaePlan[]): Promise<StateFile> {
+  const source = await openFile(path)
+  try {
+    const file = await parseSafetensors(source)
+    const { scalars } = file.metadata
+    if (scalars === undefined) throw new FormatError(path, 'lacks scalars: it is no checkpoint')
+    const biases: BiasState[] = []
+    for (const sae of saes.keys())
+      biases.push({
+        b_dec: toFloat32(await file.read(`sae.${sae}.b_dec`)),
+        v_b_dec: toFloat32(await file.read(`sae.${sae}.v_b_dec`)),
+      })
+    return {
+      biases,
+      scalars: JSON.parse(scalars) as ScalarState[],
+      async shard(sae, shard) {
+        const state: ShardState = {}
+        for (const [name] of shardSizes(saes[sae]!, shard)) {
+          const tensor = await file.read(tensorName(sae, shard, name))
+          state[name] = tensor.dtype === 'I32' ? toInt32(tensor) : toFloat32(tensor)
+        }
+        return state
+      },
+      close: () => source.close(),
+    }
+  } catch (error) {
+    await source.close()
+    throw error
+  }
+}
+
+/** Writes one SAE's part of a checkpoint to a file of its own, there the only one. */
+export async function extractState(
   path: string,
-  state: EngineState,
-  metadata: Readonly<Record<string, string>>,
+  { checkpoint, plan, sae }: { checkpoint: Checkpoint; plan: RunPlan; sae: number },
 ): Promise<void> {
-  const streams = tensorsOf(state).map(([name, { dtype, shape, bytes }]) => ({
-    name,
-    dtype,
-    shape,
-    chunks: () => [bytes],
-  }))
-  const numbers = { ...metadata, scalars: JSON.stringify(state.scalars) }
-  await writeFileAtomic(path, streamSafetensors(streams, numbers))
+  const state = await openState(checkpoint.path, plan.saes)
+  try {
+    const only: EngineState = {
+      biases: [state.biases[sae]!],
+      scalars: [state.scalars[sae]!],
+      shard: (_, shard) => state.shard(sae, shard),
+    }
+    const metadata = { step: String(checkpoint.step), scalars: JSON.stringify(only.scalars) }
+    await writeFileAtomic(path, streamSafetensors(streamsOf([plan.saes[sae]!], only), metadata))
+  } finally {
+    await state.close()
+  }
 }
 
 /** Removes the checkpoints of a suite that is done. */
@@ -123,50 +174,36 @@ async function checkpointPaths(out: string): Promise<string[]> {
     .map((file) => join(checkpointFolder(out), file))
 }
 
-function tensorsOf({ shards, biases }: EngineState): [string, Tensor][] {
-  const tensors: [string, Tensor][] = []
-  for (const { sae, shard, state } of shards) {
-    for (const name of SHARD_STATE) {
-      const values = state[name]
-      if (values === undefined) continue
-      const shape = [values.length]
-      const tensor =
-        values instanceof Float32Array ? fromFloat32(values, shape) : fromInt32(values, shape)
-      tensors.push([`sae.${sae}.shard.${shard}.${name}`, tensor])
-    }
-  }
-  for (const [sae, bias] of biases.entries()) {
-    for (const [name, values] of Object.entries(bias))
-      tensors.push([`sae.${sae}.${name}`, fromFloat32(values, [values.length])])
-  }
-  return tensors
-}
+const tensorName = (sae: number, shard: number, name: ShardArrayName): string =>
+  `sae.${sae}.shard.${shard}.${name}`
 
-function stateOf(tensors: ReadonlyMap<string, Tensor>): Omit<EngineState, 'scalars'> {
-  const shards = new Map<string, ShardSnapshot>()
-  const biases: { b_dec: Float32Array; v_b_dec: Float32Array }[] = []
-  for (const [key, tensor] of tensors) {
-    const [, sae, second, shard, name] = key.split('.')
-    const i = Number(sae)
-    if (second === 'shard') {
-      const place = `${sae}.${shard}`
-      const snapshot = shards.get(place) ?? {
-        sae: i,
-        shard: Number(shard),
-        state: {} as ShardState,
+/** The tensors of a state, each shard asked for once, when its first tensor is written, and let go after its last. */
+function streamsOf(saes: readonly SaePlan[], state: EngineState): TensorStream[] {
+  const streams: TensorStream[] = []
+  for (const [sae, plan] of saes.entries()) {
+    for (const shard of plan.ranges.keys()) {
+      let held: Promise<ShardState> | undefined
+      const sizes = shardSizes(plan, shard)
+      for (const [i, [name, length]] of sizes.entries()) {
+        streams.push({
+          name: tensorName(sae, shard, name),
+          dtype: name === 'silent' ? 'I32' : 'F32',
+          shape: [length],
+          async *chunks() {
+            held ??= state.shard(sae, shard)
+            const values = (await held)[name]!
+            if (i === sizes.length - 1) held = undefined
+            yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+          },
+        })
       }
-      shards.set(place, snapshot)
-      snapshot.state[name as keyof ShardState] =
-        tensor.dtype === 'I32' ? toInt32(tensor) : toFloat32(tensor)
-    } else {
-      biases[i] ??= { b_dec: new Float32Array(), v_b_dec: new Float32Array() }
-      biases[i][second as 'b_dec' | 'v_b_dec'] = toFloat32(tensor)
+    }
+    for (const [name, values] of Object.entries(state.biases[sae]!)) {
+      const { dtype, shape, bytes } = fromFloat32(values, [values.length])
+      streams.push({ name: `sae.${sae}.${name}`, dtype, shape, chunks: () => [bytes] })
     }
   }
-  return {
-    shards: [...shards.values()].sort((a, b) => a.sae - b.sae || a.shard - b.shard),
-    biases,
-  }
+  return streams
 }
 
 /** Paths at which two JSON values differ, with both values: "saes.0.d_sae was 64, now 128". */

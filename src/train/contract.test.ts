@@ -14,7 +14,7 @@ import { assemble } from './assemble.ts'
 import type { SaeSpec } from './config.ts'
 import type { RunPlan } from './control.ts'
 import { Engine, type StepOutput } from './engine.ts'
-import { lossOf, oracleOf } from './oracle/fromEngine.ts'
+import { copyOf, lossOf, oracleOf } from './oracle/fromEngine.ts'
 import {
   type OracleBatch,
   type OracleSae,
@@ -109,8 +109,8 @@ async function stepBoth(
 ) {
   const engine = await Engine.start(plan, batchOf(0))
   try {
-    const start = await engine.snapshot()
-    const oracles = plan.saes.map((_, i) => oracleOf(plan, i, start))
+    const start = await copyOf(plan, engine.state())
+    const oracles = await Promise.all(plan.saes.map((_, i) => oracleOf(plan, i, start)))
     const silent = plan.saes.map(({ spec }) => new Int32Array(spec.d_sae))
     for (let t = 1; t <= N_STEPS; t++) {
       const raw = batchOf(t - 1)
@@ -133,7 +133,7 @@ async function stepBoth(
         }
       }
     }
-    return { oracles, state: await engine.snapshot() }
+    return { oracles, state: await copyOf(plan, engine.state()) }
   } finally {
     await engine.close()
   }
@@ -156,7 +156,7 @@ describe.each(CASES)('$architecture as $kind', ({ architecture, kind }) => {
     })
     expect(n_dead).toBeGreaterThan(0)
     for (const [i, { parameters }] of oracles.entries()) {
-      const got = oracleOf(plan, i, state).parameters
+      const got = (await oracleOf(plan, i, state)).parameters
       for (const [name, expected] of Object.entries(parameters)) {
         const worst = worstOf(got[name as keyof typeof parameters], expected)
         expect(worst, `sae ${i} ${name}`).toBeLessThan(1e-4)
@@ -172,7 +172,7 @@ describe.each(CASES)('$architecture as $kind', ({ architecture, kind }) => {
       sum = 0.99 * sum + 0.01 * Math.min(...acts.filter((a) => a > 0))
       weight = 0.99 * weight + 0.01
     })
-    const saved = assemble(plan.saes[0]!, 0, state, { by: 'contract' })
+    const saved = await assemble(plan.saes[0]!, 0, state, { by: 'contract' })
     const folder = await newFolder()
     await saveSae(folder, saved)
     const loaded = await loadSae(folder)
@@ -180,7 +180,7 @@ describe.each(CASES)('$architecture as $kind', ({ architecture, kind }) => {
 
     const raw = batchOf(50)
     const norm = SOURCE.norm(READ)
-    const trained = finished(oracleOf(plan, 0, state), sum / weight)
+    const trained = finished(await oracleOf(plan, 0, state), sum / weight)
     const expected = oracleForward(trained, scaled(plan, 0, raw), lossOf(plan, 0, 0, []))
     expect(expected.l0).toBeGreaterThan(0.5)
     const runner = await openRunner(loaded, { threads: 1 })

@@ -61,6 +61,11 @@ export type RunPlan = {
   readonly saes: readonly SaePlan[]
 }
 
+/** A shard's number among all of the run. */
+export function shardNumber({ saes }: RunPlan, sae: number, shard: number): number {
+  return saes.slice(0, sae).reduce((n, { ranges }) => n + ranges.length, shard)
+}
+
 /** Memory that all threads see. */
 export type SharedState = {
   readonly signals: Int32Array<SharedArrayBuffer>

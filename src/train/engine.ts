@@ -10,6 +10,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { ARCHITECTURES } from './architectures/index.ts'
+import { openState } from './checkpoint.ts'
 import {
   allDone,
   allocateShared,
@@ -20,6 +21,7 @@ import {
   type RunPlan,
   type SharedState,
   sendCommand,
+  shardNumber,
   wakeCoordinator,
 } from './control.ts'
 import { thresholdFor } from './initialise.ts'
@@ -57,40 +59,40 @@ export type StepOutput = {
   readonly dead: number
 }
 
+/** Where a run is taken up. */
+type Restored = Pick<EngineState, 'biases' | 'scalars'> & {
+  readonly path: string
+  readonly step: number
+}
+
 export class Engine {
   readonly plan: RunPlan
   readonly #shared: SharedState
   readonly #workers: readonly Worker[]
   readonly #v_b_dec: readonly Float32Array[]
   readonly #scalars: ScalarState[]
-  readonly #snapshots: ShardSnapshot[] = []
+  /** Waits for the shard that was asked for. */
+  #arrived: (snapshot: ShardSnapshot) => void = () => {}
   #failure: Error | undefined
   /** Steps taken. */
   #t: number
 
-  private constructor(plan: RunPlan, restored?: { state: EngineState; step: number }) {
+  private constructor(plan: RunPlan, restored?: Restored) {
     this.plan = plan
     this.#shared = allocateShared(plan)
     this.#t = restored?.step ?? 0
     this.#v_b_dec = plan.saes.map(
-      ({ d_out }, i) => restored?.state.biases[i]?.v_b_dec ?? new Float32Array(padded(d_out)),
+      ({ d_out }, i) => restored?.biases[i]?.v_b_dec ?? new Float32Array(padded(d_out)),
     )
     this.#scalars = plan.saes.map(
-      (_, i) => restored?.state.scalars[i] ?? { least: 0, least_sum: 0, least_weight: 0 },
+      (_, i) => restored?.scalars[i] ?? { least: 0, least_sum: 0, least_weight: 0 },
     )
-    for (const [i, { b_dec }] of (restored?.state.biases ?? []).entries())
+    for (const [i, { b_dec }] of (restored?.biases ?? []).entries())
       this.#shared.saes[i]!.b_dec.set(b_dec)
     this.#workers = Array.from({ length: plan.n_threads }, (_, thread) => {
-      const input: WorkerInput = {
-        plan,
-        shared: this.#shared,
-        thread,
-        restored: restored?.state.shards.filter(
-          ({ sae, shard }) => plan.saes[sae]!.owners[shard] === thread,
-        ),
-      }
+      const input: WorkerInput = { plan, shared: this.#shared, thread, restored: restored?.path }
       const worker = new Worker(workerUrl(), { workerData: input })
-      worker.on('message', (message: WorkerMessage) => this.#snapshots.push(message.snapshot))
+      worker.on('message', (message: WorkerMessage) => this.#arrived(message.snapshot))
       worker.on('error', (error) => this.#fail(error))
       worker.on('exit', (code) => {
         if (code !== 0) this.#fail(new Error(`train: a worker thread ended with code ${code}`))
@@ -124,9 +126,14 @@ export class Engine {
     }
   }
 
-  /** Takes up a run where `state` left it, after `step` steps. */
-  static async resume(plan: RunPlan, state: EngineState, step: number): Promise<Engine> {
-    const engine = new Engine(plan, { state, step })
+  /** Takes up a run where a checkpoint left it, after `step` steps; every thread reads its own shards. */
+  static async resume(
+    plan: RunPlan,
+    { path, step }: { readonly path: string; readonly step: number },
+  ): Promise<Engine> {
+    const { biases, scalars, close } = await openState(path, plan.saes)
+    await close()
+    const engine = new Engine(plan, { path, step, biases, scalars })
     try {
       await engine.#command('ready', 0)
       return engine
@@ -195,20 +202,23 @@ export class Engine {
     return this.#shared.saes.reduce((sum, { outputs }) => sum + outputs[OUTPUTS.gemm_ms]!, 0)
   }
 
-  /** A copy of the state between two steps. */
-  async snapshot(): Promise<EngineState> {
-    this.#snapshots.length = 0
-    await this.#command('snapshot', 0)
-    const n_shards = this.plan.saes.reduce((sum, { ranges }) => sum + ranges.length, 0)
-    // Messages may arrive after the signal that they were sent.
-    while (this.#snapshots.length < n_shards && !this.#failure) await setTimeout(1)
-    if (this.#failure) throw this.#failure
-    const shards = this.#snapshots.splice(0).sort((a, b) => a.sae - b.sae || a.shard - b.shard)
-    const biases: BiasState[] = this.plan.saes.map((_, i) => ({
-      b_dec: Float32Array.from(this.#shared.saes[i]!.b_dec),
-      v_b_dec: this.#v_b_dec[i]!.slice(),
-    }))
-    return { shards, biases, scalars: [...this.#scalars] }
+  /** The state between two steps: numbers as copies, shards when they are asked for, one at a time. */
+  state(): EngineState {
+    return {
+      biases: this.plan.saes.map(
+        (_, i): BiasState => ({
+          b_dec: Float32Array.from(this.#shared.saes[i]!.b_dec),
+          v_b_dec: this.#v_b_dec[i]!.slice(),
+        }),
+      ),
+      scalars: [...this.#scalars],
+      shard: async (sae, shard) => {
+        const { promise, resolve } = Promise.withResolvers<ShardSnapshot>()
+        this.#arrived = resolve
+        await this.#command('snapshot', shardNumber(this.plan, sae, shard))
+        return (await promise).state
+      },
+    }
   }
 
   /**

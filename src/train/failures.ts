@@ -5,10 +5,9 @@
 import { join } from 'node:path'
 import { removePath, writeJson } from '../files/index.ts'
 import { saeFolder } from '../sae/index.ts'
-import { type RunConfig, readCheckpoint, writeState } from './checkpoint.ts'
+import { extractState, type RunConfig, readCheckpoint } from './checkpoint.ts'
 import type { RunPlan } from './control.ts'
 import type { StepOutput } from './engine.ts'
-import type { EngineState } from './state.ts'
 import type { TrainFailure } from './types.ts'
 
 /** Failures by place in the run; part of a checkpoint. */
@@ -42,13 +41,10 @@ export async function recordFailure(
   const { sae, step, reason } = failure
   const { hook, d_sae, l0 } = plan.saes[sae]!.spec
   const folder = saeFolder(out, hook, d_sae, l0)
-  const good = await readCheckpoint(out, config)
-  const noted: TrainFailure = { step, reason, ...(good ? { last_good_step: good.step } : {}) }
-  if (good) {
-    await writeState(join(folder, 'last_good.safetensors'), only(good.state, sae), {
-      step: String(good.step),
-    })
-  }
+  const checkpoint = await readCheckpoint(out, config)
+  const noted = { step, reason, ...(checkpoint ? { last_good_step: checkpoint.step } : {}) }
+  if (checkpoint)
+    await extractState(join(folder, 'last_good.safetensors'), { checkpoint, plan, sae })
   await writeJson(join(folder, 'failed.json'), noted)
   return noted
 }
@@ -57,13 +53,4 @@ export async function recordFailure(
 export async function forgetFailure(folder: string): Promise<void> {
   await removePath(join(folder, 'failed.json'))
   await removePath(join(folder, 'last_good.safetensors'))
-}
-
-/** One SAE's part of a state. */
-function only({ shards, biases, scalars }: EngineState, sae: number): EngineState {
-  return {
-    shards: shards.filter((shard) => shard.sae === sae).map((shard) => ({ ...shard, sae: 0 })),
-    biases: [biases[sae]!],
-    scalars: [scalars[sae]!],
-  }
 }

@@ -1,6 +1,7 @@
 /** A worker thread: owns some shards of every SAE and does what the coordinator's signals say. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { ARCHITECTURES } from './architectures/index.ts'
+import { openState } from './checkpoint.ts'
 import {
   barrier,
   COMMANDS,
@@ -12,20 +13,21 @@ import {
   reportDone,
   type SaePlan,
   type SharedState,
+  shardNumber,
 } from './control.ts'
 import { HISTOGRAM_BINS, histogramBin, initialiseRows } from './initialise.ts'
 import { padded } from './ranges.ts'
 import { prices } from './schedules.ts'
 import { binOfLargest, countLower, countUpper, floatOf, leastOfTop, shareTop } from './selection.ts'
 import { SaeSlice } from './slice.ts'
-import { SHARD_STATE, type ShardSnapshot, type ShardState } from './state.ts'
+import { SHARD_STATE, type ShardArrayName, type ShardSnapshot, type ShardState } from './state.ts'
 
 export type WorkerInput = {
   readonly plan: RunPlan
   readonly shared: SharedState
   readonly thread: number
-  /** State to take up; absent at the start of a run. */
-  readonly restored: readonly ShardSnapshot[] | undefined
+  /** Checkpoint to take up; absent at the start of a run. */
+  readonly restored: string | undefined
 }
 export type WorkerMessage = { readonly snapshot: ShardSnapshot }
 
@@ -48,8 +50,13 @@ type Work = {
 
 async function main({ plan: run, shared, thread, restored }: WorkerInput): Promise<void> {
   const owned: (Owned | undefined)[] = []
-  for (const [sae, plan] of run.saes.entries())
-    owned.push(await openOwned(run, shared, thread, { plan, sae, restored }))
+  const state = restored === undefined ? undefined : await openState(restored, run.saes)
+  for (const [sae, plan] of run.saes.entries()) {
+    const mine = await openOwned(run, thread, plan)
+    if (mine && state) await restore(mine, shared.saes[sae]!.counts, (i) => state.shard(sae, i))
+    owned.push(mine)
+  }
+  await state?.close()
 
   let seen = 0
   let turn = 0
@@ -67,7 +74,7 @@ async function main({ plan: run, shared, thread, restored }: WorkerInput): Promi
         turn = (turn + 1) % shared.partials.length
       } else if (mine && command === COMMANDS.initialise) await initialise(work, mine)
       else if (mine && command === COMMANDS.setThreshold) setThreshold(work, mine)
-      else if (mine && command === COMMANDS.snapshot) postSnapshots(sae, mine)
+      else if (mine && command === COMMANDS.snapshot) postSnapshot(work, mine)
     }
     reportDone(shared.signals)
   }
@@ -76,12 +83,9 @@ async function main({ plan: run, shared, thread, restored }: WorkerInput): Promi
 
 async function openOwned(
   run: RunPlan,
-  shared: SharedState,
   thread: number,
-  options: { plan: SaePlan; sae: number; restored: readonly ShardSnapshot[] | undefined },
+  { spec, ranges, owners, recipe, d_in, d_out }: SaePlan,
 ): Promise<Owned | undefined> {
-  const { plan, sae, restored } = options
-  const { spec, ranges, owners, recipe, d_in, d_out } = plan
   const numbers = owners.flatMap((owner, i) => (owner === thread ? [i] : []))
   if (numbers.length === 0) return undefined
   const slice = await SaeSlice.open({
@@ -89,20 +93,24 @@ async function openOwned(
     ...{ ranges, owned: numbers, recipe, variant: run.variant },
     transcoder: spec.hook_out !== undefined,
   })
-  for (const { sae: of, shard, state } of restored ?? []) {
-    const k = of === sae ? numbers.indexOf(shard) : -1
-    if (k < 0) continue
+  return { numbers, slice }
+}
+
+/** Fills a thread's shards of one SAE from a checkpoint. */
+async function restore(
+  { numbers, slice }: Owned,
+  counts: Int32Array,
+  read: (shard: number) => Promise<ShardState>,
+): Promise<void> {
+  for (const [k, shard] of numbers.entries()) {
     const arrays = stateArrays(slice, k)
-    for (const [name, values] of Object.entries(state))
-      arrays[name as keyof ShardState]!.set(values)
-    const { silent } = slice.shards[k]!.arrays
+    for (const [name, values] of Object.entries(await read(shard)))
+      arrays[name as ShardArrayName].set(values)
     const dead_steps = slice.shards[k]!.get('dead_steps')
-    shared.saes[sae]!.counts[shard * 2 + COUNTS.n_dead] = silent.filter(
-      (steps) => steps >= dead_steps,
-    ).length
+    const n_dead = slice.shards[k]!.arrays.silent.filter((steps) => steps >= dead_steps).length
+    counts[shard * 2 + COUNTS.n_dead] = n_dead
   }
   slice.refresh()
-  return { numbers, slice }
 }
 
 /** One step of one SAE; every thread takes part in the barriers, shards or none. */
@@ -268,13 +276,15 @@ function setThreshold({ shared, plan, sae }: Work, { slice }: Owned): void {
   slice.refresh()
 }
 
-function postSnapshots(sae: number, { slice, numbers }: Owned): void {
+/** Sends a copy of the shard that the slot names, if it is this thread's. */
+function postSnapshot({ run, sae, slot }: Work, { slice, numbers }: Owned): void {
   for (const [k, shard] of numbers.entries()) {
+    if (shardNumber(run, sae, shard) !== slot) continue
     const arrays = stateArrays(slice, k)
     const state: ShardState = Object.fromEntries(
-      SHARD_STATE.filter((name) => arrays[name]!.length > 0).map((name) => [
+      SHARD_STATE.filter((name) => arrays[name].length > 0).map((name) => [
         name,
-        arrays[name]!.slice(),
+        arrays[name].slice(),
       ]),
     )
     const message: WorkerMessage = { snapshot: { sae, shard, state } }

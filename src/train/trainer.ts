@@ -12,7 +12,9 @@ import { saveSae } from '../sae/disk.ts'
 import { saeFolder } from '../sae/index.ts'
 import { assemble } from './assemble.ts'
 import {
+  type Carried,
   type Checkpoint,
+  openState,
   type RunConfig,
   readCheckpoint,
   removeCheckpoints,
@@ -63,7 +65,8 @@ class Run {
   readonly #plan: RunPlan
   readonly #config: RunConfig
   readonly #n_steps: number
-  readonly #checkpoint: Checkpoint | undefined
+  /** The newest. */
+  #checkpoint: Checkpoint | undefined
   readonly #meter: Meter
   readonly #followed: Followed[]
   #failures: Failures
@@ -94,15 +97,16 @@ class Run {
     this.#failures = checkpoint?.failures ?? {}
   }
 
-  /** Starts the engine, with the first batch where there is a step to take. */
+  /** Starts the engine with the first batch; where no step is left, none is needed. */
   async begin(batches: Batches): Promise<void> {
-    const batch = this.step < this.#n_steps ? await batches.next() : undefined
+    if (this.step === this.#n_steps) return
+    const batch = await batches.next()
     const checkpoint = this.#checkpoint
     this.#engine = checkpoint
-      ? await Engine.resume(this.#plan, checkpoint.state, checkpoint.step)
-      : await Engine.start(this.#plan, batch!)
+      ? await Engine.resume(this.#plan, checkpoint)
+      : await Engine.start(this.#plan, batch)
     for (const sae of Object.keys(this.#failures)) this.#engine.drop(Number(sae))
-    if (batch) this.#engine.put(this.#slot, batch)
+    this.#engine.put(this.#slot, batch)
   }
 
   /** One step, and the fetching of the next batch meanwhile. */
@@ -131,33 +135,38 @@ class Run {
       this.#last = progress.points
       onPoint?.(progress)
     }
-    // The last step is followed by one too: saving may fail, and must not cost the run.
+    // The last step is followed by one too: SAEs are made from it, and saving them may fail without costing the run.
     const stop = signal?.aborted === true && !isLast
     const { checkpoint_every_steps } = this.#plan.saes[0]!.recipe
     if (!stop && !isLast && this.step % checkpoint_every_steps !== 0) return
-    const path = await this.#writeCheckpoint()
-    if (stop) throw new TrainingStopped(path, this.step, this.#n_steps)
+    this.#checkpoint = await this.#writeCheckpoint()
+    if (stop) throw new TrainingStopped(this.#checkpoint.path, this.step, this.#n_steps)
   }
 
-  /** Saves what was trained and removes the checkpoints. */
+  /** Saves what was trained, from the last checkpoint, and removes the checkpoints. */
   async save(): Promise<TrainResult['saes']> {
+    await this.close()
     const { out, source } = this.#options
-    const state = await this.#engine!.snapshot()
+    const state = await openState(this.#checkpoint!.path, this.#plan.saes)
     const saes: TrainResult['saes'][number][] = []
-    for (const [i, plan] of this.#plan.saes.entries()) {
-      const { spec } = plan
-      const folder = saeFolder(out, spec.hook, spec.d_sae, spec.l0)
-      const last = this.#last.find(
-        ({ hook, d_sae, l0_target }) =>
-          hook === spec.hook && d_sae === spec.d_sae && l0_target === spec.l0,
-      )
-      const failed = this.#failures[i]
-      if (!failed) {
-        const metadata = manifest(this.#options, this.#config, plan, source.norm(spec.hook))
-        await saveSae(folder, assemble(plan, i, state, metadata))
-        await forgetFailure(folder)
+    try {
+      for (const [i, plan] of this.#plan.saes.entries()) {
+        const { spec } = plan
+        const folder = saeFolder(out, spec.hook, spec.d_sae, spec.l0)
+        const last = this.#last.find(
+          ({ hook, d_sae, l0_target }) =>
+            hook === spec.hook && d_sae === spec.d_sae && l0_target === spec.l0,
+        )
+        const failed = this.#failures[i]
+        if (!failed) {
+          const metadata = manifest(this.#options, this.#config, plan, source.norm(spec.hook))
+          await saveSae(folder, await assemble(plan, i, state, metadata))
+          await forgetFailure(folder)
+        }
+        saes.push({ spec, folder, last, ...(failed ? { failed } : {}) })
       }
-      saes.push({ spec, folder, last, ...(failed ? { failed } : {}) })
+    } finally {
+      await state.close()
     }
     await removeCheckpoints(out)
     return saes
@@ -165,6 +174,7 @@ class Run {
 
   async close(): Promise<void> {
     await this.#engine?.close()
+    this.#engine = undefined
   }
 
   #input({ recipe }: SaePlan, i: number): StepInput {
@@ -189,15 +199,16 @@ class Run {
     throw new RangeError(`train: ${failures[0]!.reason} (step ${this.step})`)
   }
 
-  async #writeCheckpoint(): Promise<string> {
-    return writeCheckpoint(this.#options.out, {
-      step: this.step,
-      config: this.#config,
-      state: await this.#engine!.snapshot(),
+  async #writeCheckpoint(): Promise<Checkpoint> {
+    const { step } = this
+    const [config, plan, state] = [this.#config, this.#plan, this.#engine!.state()]
+    const carried: Carried = {
       followed: this.#followed,
       failures: this.#failures,
       window: this.#meter.window(),
-    })
+    }
+    const path = await writeCheckpoint(this.#options.out, { step, config, plan, state }, carried)
+    return { path, step, ...carried }
   }
 }
 

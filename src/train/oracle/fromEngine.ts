@@ -1,7 +1,7 @@
 /** The engine's state as the oracle's parameters. */
 import type { RunPlan } from '../control.ts'
 import { outputRange, padded } from '../ranges.ts'
-import type { EngineState } from '../state.ts'
+import type { EngineState, ShardState } from '../state.ts'
 import { auxShares } from './auxK.ts'
 import { type OracleLoss, type OracleParameters, type OracleSae, zerosLike } from './types.ts'
 
@@ -13,7 +13,11 @@ const MOMENTS: Readonly<Record<string, string>> = {
 }
 
 /** SAE `sae` of a run, gathered from its shards. */
-export function oracleOf(plan: RunPlan, sae: number, { shards, biases }: EngineState): OracleSae {
+export async function oracleOf(
+  plan: RunPlan,
+  sae: number,
+  { biases, shard: read }: EngineState,
+): Promise<OracleSae> {
   const { spec, d_in, d_out, ranges, recipe } = plan.saes[sae]!
   const { d_sae } = spec
   const { architecture, skip } = recipe
@@ -32,8 +36,8 @@ export function oracleOf(plan: RunPlan, sae: number, { shards, biases }: EngineS
   const v = zerosLike(parameters)
   parameters.b_dec.set(biases[sae]!.b_dec.subarray(0, d_out))
   v.b_dec.set(biases[sae]!.v_b_dec.subarray(0, d_out))
-  for (const { shard, state } of shards.filter((s) => s.sae === sae)) {
-    const { first, width } = ranges[shard]!
+  for (const [shard, { first, width }] of ranges.entries()) {
+    const state = await read(sae, shard)
     const outputs = outputRange(d_out, ranges.length, shard)
     for (const to of [parameters, v]) {
       const from = (name: keyof OracleParameters) =>
@@ -56,6 +60,16 @@ export function oracleOf(plan: RunPlan, sae: number, { shards, biases }: EngineS
     }
   }
   return { architecture, d_in, d_out, d_sae, transcoder, parameters, v }
+}
+
+/** A state that outlives its engine. */
+export async function copyOf({ saes }: RunPlan, state: EngineState): Promise<EngineState> {
+  const shards: ShardState[][] = []
+  for (const [sae, { ranges }] of saes.entries()) {
+    shards.push([])
+    for (const shard of ranges.keys()) shards[sae]!.push(await state.shard(sae, shard))
+  }
+  return { ...state, shard: async (sae, shard) => shards[sae]![shard]! }
 }
 
 /** Every term of the loss as the run has it, at a lambda. */
