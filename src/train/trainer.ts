@@ -160,7 +160,10 @@ class Run {
         const failed = this.#failures[i]
         if (!failed) {
           const metadata = manifest(this.#options, this.#config, plan, source.norm(spec.hook))
-          await saveSae(folder, await assemble(plan, i, state, metadata))
+          const sae = await assemble(plan, i, state, metadata)
+          await saveSae(folder, sae)
+          // Given back at once: nothing tells the garbage collector to hurry, and the next one is as large.
+          for (const { buffer } of [sae.W_enc, sae.W_dec]) (buffer as ArrayBuffer).transfer(0)
           await forgetFailure(folder)
         }
         saes.push({ spec, folder, last, ...(failed ? { failed } : {}) })
