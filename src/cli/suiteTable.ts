@@ -3,33 +3,38 @@ import { type Cell, renderTable } from './terminal.ts'
 import { suiteEntries } from './workspace.ts'
 
 /**
- * One row per SAE: target and measured L0, FVU, delta loss, dead share, latents with a label; and on how many tokens. A
- * number that was not measured shows as a dash.
+ * One row per SAE: width, L0 and the L0 asked for, fidelity, dead share, latents with a label; and on how many tokens. A
+ * number that was not measured shows as a dash. At most 100 characters wide.
  */
 export async function suiteTable(suite: string): Promise<string> {
   const { readMetrics } = await import('../sae/disk.ts')
+  const { widthName } = await import('../sae/index.ts')
   const { readLabelsFile } = await import('../jobs/index.ts')
   const rows: Cell[][] = []
   const windows = new Set<number>()
+  const importance = new Set<number>()
   let off = 0
-  for (const entry of await suiteEntries(suite)) {
-    const metrics = await readMetrics(entry.path)
-    const labels = await readLabelsFile(entry.path)
+  for (const { hook, d_sae, l0, path } of await suiteEntries(suite)) {
+    const metrics = await readMetrics(path)
+    const labels = await readLabelsFile(path)
     if (metrics) windows.add(metrics.n_tokens)
-    if (metrics && Math.abs(metrics.l0 / entry.l0 - 1) > 0.2) off++
+    if (metrics?.uniformity_tokens) importance.add(metrics.uniformity_tokens)
+    if (metrics && Math.abs(metrics.l0 / l0 - 1) > 0.2) off++
     rows.push([
-      entry.hook,
-      entry.d_sae,
-      entry.l0,
+      hook,
+      widthName(d_sae),
+      l0,
       metrics?.l0.toFixed(1),
       metrics?.fvu?.toFixed(4),
       metrics?.delta_ce_loss?.toFixed(4),
-      metrics?.dead === undefined ? undefined : `${(100 * metrics.dead).toFixed(1)} %`,
-      labels === undefined ? undefined : `${labels.labels.length} of ${entry.d_sae}`,
+      metrics?.kl?.toFixed(4),
+      metrics?.uniformity?.toFixed(2),
+      metrics && percent(metrics.dead),
+      labels && `${Math.floor((100 * labels.labels.length) / d_sae)} %`,
     ])
   }
   const table = renderTable(
-    ['site', 'latents', 'L0 asked', 'L0', 'FVU', 'delta loss', 'dead', 'labelled'],
+    ['site', 'width', 'L0 asked', 'L0', 'FVU', 'delta loss', 'KL', 'r_L0', 'dead', 'labelled'],
     rows,
   )
   if (windows.size === 0) return `${table}\nNot evaluated yet: hooke eval ${suite}`
@@ -37,6 +42,13 @@ export async function suiteTable(suite: string): Promise<string> {
     off === 0
       ? ''
       : `\n${off} of ${rows.length} SAEs are more than 20 % from the L0 asked: train on more tokens.`
-  const n_tokens = [...windows].map((n) => n.toLocaleString('en')).join(', ')
-  return `${table}\nMeasured on ${n_tokens} held-out tokens (delta loss in nats; dead: never active on these tokens).${missed}`
+  const counts = (numbers: ReadonlySet<number>) =>
+    [...numbers].map((n) => n.toLocaleString('en')).join(', ')
+  const uniformity =
+    importance.size === 0
+      ? ''
+      : `\nr_L0: share of a token's active latents that effectively matters, on ${counts(importance)} tokens.`
+  return `${table}\nMeasured on ${counts(windows)} held-out tokens (delta loss and KL in nats; dead: never active on these tokens).${uniformity}${missed}`
 }
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`

@@ -25,6 +25,8 @@ export type PipelineConfig = {
   readonly n_tokens: number
   /** Held-out tokens to evaluate on. */
   readonly eval_tokens: number
+  /** Held-out tokens on which the importance of active latents is measured, 0 for none; evaluation's own number where absent. */
+  readonly importance_tokens?: number
   /** Most tokens to index; all of the text where absent. */
   readonly index_tokens?: number
   /** Share of documents held out of training, 0 to 1. */

@@ -259,6 +259,10 @@ async function evaluateStage(run: Run, specs: readonly SaeSpec[]): Promise<void>
   await withRunners(run, specs, async (runners) => {
     const metrics = await evaluateSuite(model, [...runners.keys()], corpus, {
       n_tokens: config.eval_tokens,
+      ...(config.importance_tokens === undefined
+        ? {}
+        : { importance_tokens: config.importance_tokens }),
+      threads: config.threads,
       signal,
       onProgress: ({ n_done, n_total }) =>
         say('evaluate', `evaluating: ${Math.floor((100 * n_done) / n_total)} %`, n_done / n_total),
@@ -323,12 +327,14 @@ const has =
   async (folder) =>
     existsSync(join(folder, file))
 
-/** Measured on the text and number of tokens that are asked for. */
+/** Measured on the text and numbers of tokens that are asked for, by a version that measures what this one does. */
 const evaluatedOn =
   ({ config, tokenizer, texts }: Run): IsDone =>
   async (folder) => {
     const metrics = await readMetrics(folder)
-    if (metrics === undefined) return false
+    if (metrics?.by_position === undefined) return false
+    const { importance_tokens = metrics.uniformity_tokens ?? 0 } = config
+    if (importance_tokens !== (metrics.uniformity_tokens ?? 0)) return false
     const corpus = await texts.evaluation()
     return (
       metrics.corpus_hash === corpus.hash &&

@@ -83,7 +83,7 @@ export function densityPlot(all: readonly PlottedSae[]): SuitePlot {
     marks: [
       ...hills.flat(),
       words('left', ({ label }) => label),
-      words('right', ({ sae }) => `${percent(sae.metrics.dead)} dead`),
+      words('right', ({ sae }) => `${(100 * sae.metrics.dead).toFixed(1)} % dead`),
     ],
   })
   panel.append(

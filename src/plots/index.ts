@@ -7,16 +7,24 @@ import { densityPlot } from './density.ts'
 import { frontierPlot } from './frontier.ts'
 import { layersPlot } from './layers.ts'
 import { positionPlot } from './position.ts'
-import type { PlottedSae, SuitePlot } from './types.ts'
+import { PLOT_NAMES, type PlotName, type PlottedSae, type SuitePlot } from './types.ts'
 
 export { PLOT_NAMES, type PlotName, type PlottedSae, type SuitePlot } from './types.ts'
 
-/**
- * All plots of some measured SAEs, of one suite or several. A plot is missing where its numbers are: `layers` where fewer
- * than two have an SAE, `position` where none was measured by position; all are where there is no SAE.
- */
-export function suitePlots(saes: readonly PlottedSae[]): SuitePlot[] {
-  if (saes.length === 0) return []
-  const plots = [frontierPlot(saes), layersPlot(saes), densityPlot(saes), positionPlot(saes)]
-  return plots.filter((plot) => plot !== undefined)
+const PLOTS: Readonly<Record<PlotName, (saes: readonly PlottedSae[]) => SuitePlot | undefined>> = {
+  frontier: frontierPlot,
+  layers: layersPlot,
+  density: densityPlot,
+  position: positionPlot,
 }
+
+/**
+ * One plot of some measured SAEs, of one suite or several; undefined where its numbers are missing: `layers` where fewer than two
+ * have an SAE, `position` where none was measured by position, all where there is no SAE.
+ */
+export const suitePlot = (name: PlotName, saes: readonly PlottedSae[]): SuitePlot | undefined =>
+  saes.length === 0 ? undefined : PLOTS[name](saes)
+
+/** All plots that there are of some measured SAEs. */
+export const suitePlots = (saes: readonly PlottedSae[]): SuitePlot[] =>
+  PLOT_NAMES.flatMap((name) => suitePlot(name, saes) ?? [])

@@ -18,6 +18,8 @@
  *   POST   /api/runs/:id/stop                       Run
  *   GET    /api/suites/:suite                       SuiteOrigin
  *   GET    /api/suites/:suite/points                RunPoint[] of all its runs
+ *   GET    /api/suites/:suite/plots                 SuitePlot[], those that there are numbers for
+ *   GET    /api/suites/:suite/plots/:name.svg       the picture, image/svg+xml
  *   GET    /api/openapi.json
  *
  * Errors are Problem with a 4xx or 5xx status. A number that could not be computed is absent, never zero.
@@ -57,6 +59,9 @@ export const TrainFailure = z.object({
   /** Steps taken at the checkpoint that is kept of it. */
   last_good_step: z.number().optional(),
 })
+
+/** A picture of a suite: `frontier`, `layers`, `density` or `position`. */
+export const SuitePlot = z.object({ name: z.string(), title: z.string() })
 
 export const SaeSummary = z.object({
   id: SaeId,

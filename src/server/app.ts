@@ -7,6 +7,7 @@ import { addEventRoutes } from './routes/events.ts'
 import { addLabelRoutes } from './routes/labels.ts'
 import { addLatentRoutes } from './routes/latents.ts'
 import { addMicroscopeRoutes } from './routes/microscope.ts'
+import { addPlotRoutes } from './routes/plots.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addSearchRoutes } from './routes/search.ts'
 import { addSteerRoutes } from './routes/steer.ts'
@@ -56,6 +57,7 @@ export function createApp(
   addSteerRoutes(app, context)
   addRunRoutes(app, context)
   addSuiteRoutes(app, context)
+  addPlotRoutes(app, context)
   app.doc('/api/openapi.json', {
     openapi: '3.0.3',
     info: { title: 'Hooke', version: context.version },

@@ -13,7 +13,7 @@ const COOKIE = 'hooke_token'
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 
-/** Scripts only from the server itself; inline styles because Plot draws a `<style>` into its figures. */
+/** Scripts and styles only from the server itself. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -27,10 +27,11 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Headers of every answer: content policy, no sniffing, no framing, no referrer, no caching of API answers. */
+/** Headers of every answer: content policy (unless the route has its own), no sniffing, no framing, no referrer, no caching of API answers. */
 export const headers: MiddlewareHandler = async (c, next) => {
   await next()
-  c.header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
+  if (!c.res.headers.has('Content-Security-Policy'))
+    c.header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
   c.header('X-Content-Type-Options', 'nosniff')
   c.header('Referrer-Policy', 'no-referrer')
   c.header('Cross-Origin-Opener-Policy', 'same-origin')

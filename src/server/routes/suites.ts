@@ -6,7 +6,7 @@ import { RunPoint, SuiteOrigin } from '../api.ts'
 import type { ServerContext } from '../context.ts'
 import { answers } from './answers.ts'
 
-const SuiteName = z.object({ suite: z.string().regex(/^[^~/\p{Cc}]{1,200}$/u) })
+export const SuiteName = z.object({ suite: z.string().regex(/^[^~/\p{Cc}]{1,200}$/u) })
 
 const originRoute = createRoute({
   method: 'get',
