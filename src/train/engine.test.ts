@@ -23,20 +23,15 @@ it('passes on what fails in a worker thread', async () => {
   const engine = await Engine.start(plan, [acts.get(HOOK)!])
   const out = await mkdtemp(join(tmpdir(), 'hooke-engine-'))
   try {
-    // A checkpoint of narrower shards.
     const config = { by: 'test' }
-    const narrow = {
-      ...engine.state(),
-      shard: async () => ({ ...(await engine.state().shard(0, 0)), b_enc: new Float32Array(1000) }),
-    }
-    const ranges = plan.saes[0]!.ranges.map((range) => ({ ...range, width: 1000 }))
-    const wide = { ...plan, saes: [{ ...plan.saes[0]!, ranges }] }
     const carried = { followed: [], failures: {}, window: [] }
-    const wrong = { step: 0, config, plan: wide, state: narrow }
-    await expect(writeCheckpoint(out, wrong, carried)).rejects.toThrow('Tensor "sae.0.shard.0')
     await writeCheckpoint(out, { step: 0, config, plan, state: engine.state() }, carried)
     const checkpoint = (await readCheckpoint(out, config))!
-    await expect(Engine.resume(wide, checkpoint)).rejects.toThrow('offset is out of bounds')
+    // One shard more than the checkpoint holds: the thread that owns it finds out.
+    const [sae] = plan.saes
+    const ranges = [...sae!.ranges, { first: 61, width: 5, group: 0 }]
+    const more = { ...plan, saes: [{ ...sae!, ranges, owners: [...sae!.owners, 1] }] }
+    await expect(Engine.resume(more, checkpoint)).rejects.toThrow('sae.0.shard.2.W_enc')
   } finally {
     await engine.close()
     await rm(out, { recursive: true })

@@ -2,5 +2,6 @@ export { ARCHITECTURE_NAMES, type ArchitectureName } from './architectures/index
 export { checkpointFolder, removeCheckpoints } from './checkpoint.ts'
 export * from './config.ts'
 export { TrainingStopped } from './errors.ts'
+export { type TrainingMemory, trainingMemory } from './memory.ts'
 export { train } from './trainer.ts'
 export * from './types.ts'

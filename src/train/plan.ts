@@ -14,8 +14,14 @@ export function sitesOf(saes: TrainOptions['saes']): TrainOptions['saes'][number
   return [...new Set(saes.flatMap(({ hook, hook_out }) => [hook, hook_out ?? hook]))]
 }
 
+/** What a plan needs to know. */
+export type PlannedOptions = Pick<
+  TrainOptions,
+  'saes' | 'batch_size' | 'n_tokens' | 'threads' | 'recipe' | 'seed'
+> & { readonly source: Pick<TrainOptions['source'], 'hooks' | 'width' | 'norm'> }
+
 /** @throws RangeError naming what cannot be trained; z.ZodError for a recipe that is none. */
-export function planRun(options: TrainOptions, n_steps: number): RunPlan {
+export function planRun(options: PlannedOptions, n_steps: number): RunPlan {
   const { source, saes, batch_size, n_tokens } = options
   if (saes.length === 0) throw new RangeError('train: no SAE is asked for')
   if (n_steps < 1) {

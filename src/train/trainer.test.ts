@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadSae } from '../sae/disk.ts'
 import { encode } from '../sae/index.ts'
+import { syntheticSource } from '../synthetic/index.ts'
 import { TrainingStopped } from './errors.ts'
-import { plantedSource } from './planted.ts'
 import { train } from './trainer.ts'
 import type { TrainOptions, TrainPoint } from './types.ts'
 
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 function smallRun(out: string): TrainOptions {
   return {
-    source: plantedSource({ hooks: HOOKS, d_in: 21, n_features: 40, l0: 3, seed: 2 }),
+    source: syntheticSource({ hooks: HOOKS, d_in: 21, n_features: 40, l0: 3, seed: 2 }),
     saes: [
       { hook: HOOKS[0], d_sae: 67, l0: 4 },
       { hook: HOOKS[1], d_sae: 67, l0: 4 },
@@ -193,7 +193,7 @@ describe('train', () => {
   it('finds the planted dictionary at the sparsity asked for', async () => {
     const hook = HOOKS[0]
     const [d_in, n_features, l0] = [48, 96, 5]
-    const source = plantedSource({ hooks: [hook], d_in, n_features, l0, seed: 4 })
+    const source = syntheticSource({ hooks: [hook], d_in, n_features, l0, seed: 4 })
     const out = await newFolder()
     const result = await train({
       ...{ source, out, seed: 1, batch_size: 512, n_tokens: 512 * 600 },
