@@ -2,7 +2,8 @@
  * Pictures of the page as it is, for docs/screenshots: every view at desktop and phone width, on content chosen by
  * what the workspace holds.
  *
- *   node scripts/screenshots.ts WORKSPACE   serves it, and takes all views of a finished suite
+ *   node scripts/screenshots.ts WORKSPACE   serves it, and takes all views of a finished suite; the comparison of its suites
+ *                                           where it holds two
  *   node scripts/screenshots.ts URL         of a server whose suite is in training: suite-live.png
  */
 import { mkdir } from 'node:fs/promises'
@@ -16,10 +17,18 @@ const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, heig
 /** Tried on every latent that the steering view offers. */
 const STRENGTHS = [0.75, 1, 1.5, 2]
 
-async function shoot(page: Page, name: string): Promise<void> {
+async function shoot(page: Page, name: string, at?: string): Promise<void> {
   await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' })
   await page.evaluate('document.fonts.ready')
   await page.mouse.move(0, 0)
+  if (at !== undefined) {
+    // Below the bar, which stays where it is.
+    await page
+      .locator(at)
+      .evaluate((element: { scrollIntoView(): void }) => element.scrollIntoView())
+    await page.evaluate('scrollBy(0, -60)')
+    await page.waitForTimeout(300)
+  }
   await page.screenshot({ path: join(OUT, `${name}.png`), scale: 'css' })
   console.log(`docs/screenshots/${name}.png`)
 }
@@ -110,6 +119,16 @@ async function shootViews(page: Page, steering: string, size: string): Promise<v
   await page.goto('/suite')
   await page.locator('.latent-list .hit').first().waitFor()
   await shoot(page, `suite-${size}`)
+  await shoot(page, `suite-training-${size}`, 'section.training')
+  await page.locator('.plot-place svg').first().waitFor()
+  await shoot(page, `suite-plots-${size}`, 'section.plots')
+
+  await page.goto('/compare')
+  await page.getByRole('heading', { level: 1 }).waitFor()
+  if ((await page.getByRole('checkbox').count()) < 2) return
+  await page.locator('.chart polyline').first().waitFor()
+  await page.locator('.settings-table').waitFor()
+  await shoot(page, `compare-${size}`)
 }
 
 const place = process.argv[2]
@@ -127,7 +146,7 @@ try {
   const desktop = await (await open(SIZES.desktop)).newPage()
   if (live) {
     await desktop.goto('/suite')
-    await desktop.locator('.curves polyline').first().waitFor()
+    await desktop.locator('.chart polyline').first().waitFor()
     await shoot(desktop, 'suite-live')
   } else {
     const steering = await bestSteering(desktop)

@@ -29,6 +29,8 @@ beforeAll(async () => {
     build: { outDir: page },
   })
   await runPipeline(await tinyConfig(folder.path))
+  const stages = ['capture', 'train', 'evaluate'] as const
+  await runPipeline({ ...(await tinyConfig(folder.path, 'tiny2')), l0: [5], seed: 8 }, { stages })
   server = await startServer({
     workspace: folder.path,
     port: 0,
@@ -177,6 +179,100 @@ describe('by mouse', () => {
     expect(errors).toEqual([])
     await page.close()
   })
+
+  it('draws how a suite trained, one quantity or all, and reads every value at a step', async () => {
+    const { page, errors } = await open('/suite?suite=tiny')
+    const charts = page.locator('.chart')
+    await charts.first().waitFor()
+    const n_all = await charts.count()
+    expect(n_all).toBeGreaterThanOrEqual(5)
+    await charts.first().locator('.chart-area').hover()
+    const readout = page.locator('.readout')
+    await readout.getByText(/^\d steps/).waitFor()
+    const heads = await readout.locator('thead th').allInnerTexts()
+    expect(heads.slice(0, 4)).toEqual(['layer', 'FVU', 'L0', 'dead'])
+    expect(await readout.locator('tbody th').allInnerTexts()).toEqual(['1', '4'])
+    await page.getByRole('radio', { name: 'L0' }).check({ force: true })
+    await page.waitForURL(/show=l0/)
+    expect(await charts.count()).toBe(1)
+    await page.getByRole('radio', { name: 'all' }).check({ force: true })
+    await charts.nth(n_all - 1).waitFor()
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('compares two trainings: curves, metrics with their differences, settings that differ', async () => {
+    const { page, errors } = await open('/compare')
+    await page.getByRole('heading', { name: 'Compare trainings' }).waitFor()
+    for (const name of ['tiny', 'tiny2'])
+      expect(await page.getByRole('checkbox', { name, exact: true }).isChecked()).toBe(true)
+    const charts = page.locator('.chart')
+    await charts.first().waitFor()
+    expect(await charts.locator('figcaption').allInnerTexts()).toEqual(['layer 1', 'layer 4'])
+    expect(await charts.first().locator('polyline').count()).toBe(2)
+    await page.getByRole('combobox', { name: 'Over' }).selectOption('tokens')
+    await page.waitForURL(/along=tokens/)
+    await charts
+      .first()
+      .getByText(/tokens$/)
+      .waitFor()
+    await page.getByRole('combobox', { name: 'Site' }).selectOption({ label: 'layer 4' })
+    await page.waitForURL(/site=/)
+
+    const settings = page.getByRole('region', { name: 'Settings' }).locator('tbody tr')
+    expect(await settings.allInnerTexts()).toEqual([
+      expect.stringMatching(/^l0\s+\d+\s+\d+$/),
+      expect.stringMatching(/^seed\s+\d+\s+\d+$/),
+    ])
+    const row = page.locator('.compare-table tbody tr', { hasText: 'layer 4' })
+    const numbers = (text: string) =>
+      (text.replaceAll('−', '-').match(/[+-]?\d+(\.\d+)?/g) ?? []).map(Number)
+    const [first, second, by] = numbers(
+      (await row.locator('td').allInnerTexts()).slice(0, 2).join(' '),
+    )
+    expect(second! - first!).toBeCloseTo(by!, 0)
+
+    const address = page.url()
+    await page.getByRole('checkbox', { name: 'tiny2' }).uncheck()
+    await page.waitForURL((url) => !url.search.includes('tiny2'))
+    expect(await page.locator('.compare-table thead .suite-column').count()).toBeLessThan(6)
+    await page.goto(address)
+    await charts.first().waitFor()
+    expect(await page.getByRole('combobox', { name: 'Over' }).inputValue()).toBe('tokens')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('pauses a run, lets it go on and stops it, and its curves grow meanwhile', async () => {
+    const config = await tinyConfig(folder.path, 'unfinished')
+    const id = await server.jobs.enqueue('train', { ...config, n_tokens: 4_000_000 })
+    const { page, errors } = await open('/suite?suite=unfinished')
+    const run = page.getByRole('region', { name: 'Run' })
+    const drawn = () =>
+      page.locator('.chart polyline').first().getAttribute('points', { timeout: 60_000 })
+    const before = await drawn()
+    await run.getByRole('button', { name: 'Pause' }).click()
+    await run.getByText('paused', { exact: true }).waitFor()
+    await page
+      .getByRole('banner')
+      .getByText(/^paused at/)
+      .waitFor()
+    const held = await drawn()
+    await page.waitForTimeout(500)
+    expect(await drawn()).toBe(held)
+    await run.getByRole('button', { name: 'Continue' }).click()
+    await run.getByText('running', { exact: true }).waitFor()
+    await expect.poll(drawn, { timeout: 30_000 }).not.toBe(held)
+    expect(held!.length).toBeGreaterThanOrEqual(before!.length)
+    await page.keyboard.press('p')
+    await run.getByText('paused', { exact: true }).waitFor()
+    await run.getByRole('button', { name: 'Stop' }).click()
+    await run.getByText('stopped', { exact: true }).waitFor()
+    expect((await server.jobs.settled(id)).state).toBe('stopped')
+    await run.getByRole('button', { name: 'Continue' }).waitFor()
+    expect(errors).toEqual([])
+    await page.close()
+  }, 120_000)
 })
 
 describe('by keyboard alone', () => {
@@ -196,6 +292,21 @@ describe('by keyboard alone', () => {
     await page.waitForURL((url) => !url.search.includes('latent='))
     await page.keyboard.press('o')
     await page.getByRole('heading', { name: 'Strongest examples' }).waitFor()
+    await page.close()
+  })
+
+  it('reads the curves step by step, in words too', async () => {
+    const { page } = await open('/suite?suite=tiny')
+    const fvu = page.getByRole('slider', { name: /^FVU/ })
+    await fvu.focus()
+    expect(await fvu.getAttribute('aria-valuetext')).toMatch(/^8 steps: 1 0\.\d+, 4 0\.\d+$/)
+    await page.keyboard.press('Home')
+    expect(await fvu.getAttribute('aria-valuenow')).toBe('1')
+    await page.keyboard.press('ArrowRight')
+    expect(await fvu.getAttribute('aria-valuenow')).toBe('2')
+    await page.locator('.readout').getByText('2 steps').waitFor()
+    await page.keyboard.press('Escape')
+    await page.locator('.readout').waitFor({ state: 'detached' })
     await page.close()
   })
 
@@ -279,6 +390,7 @@ describe('at phone width', () => {
     '/search?q=the',
     `/steer?with=${encodeURIComponent(`${SAE}/3:add:1`)}`,
     '/suite',
+    '/compare',
   ])('nothing is wider than the page at %s', async (path) => {
     const { page, errors } = await open(path, { viewport: PHONE })
     await page.getByRole('main').waitFor()

@@ -10,7 +10,7 @@ const elements: ReadonlySet<string> = new Set(
 const attributes: ReadonlySet<string> = new Set(
   `viewBox width height preserveAspectRatio x y x1 y1 x2 y2 dx dy cx cy r rx ry d points transform opacity
   fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-linecap stroke-linejoin vector-effect
-  font-family font-size font-weight font-style text-anchor dominant-baseline letter-spacing role aria-label`.split(
+  font-family font-size font-weight font-style text-anchor dominant-baseline font-variant letter-spacing role aria-label aria-hidden`.split(
     /\s+/,
   ),
 )
@@ -20,7 +20,9 @@ const fetches = /url\s*\(/i
 
 /** The picture, rid of every element and attribute that is not listed above; undefined where the text is no SVG. */
 export function safeSvg(text: string): SVGSVGElement | undefined {
-  const parsed = new DOMParser().parseFromString(text, 'image/svg+xml')
+  // Its style sheet is for where the picture stands alone; parsing one that the page may not have is reported as an offence.
+  const unstyled = text.replaceAll(/<style\b[^>]*>[^<]*<\/style>/g, '')
+  const parsed = new DOMParser().parseFromString(unstyled, 'image/svg+xml')
   const root = parsed.documentElement
   if (root.localName !== 'svg' || parsed.querySelector('parsererror')) return undefined
   const copy = safeCopy(root)

@@ -30,18 +30,19 @@ function Plot(props: { suite: string; name: string; title: string }) {
     if (!svg) return
     svg.setAttribute('role', 'img')
     svg.setAttribute('aria-label', title)
+    // Named above; as an element it would follow the pointer as a tooltip.
+    svg.querySelector(':scope > title')?.remove()
     place.current?.replaceChildren(svg)
   }, [text, title])
   return (
     <figure className="plot">
+      <div ref={place} className="plot-place" />
+      {error && <p className="quiet">{error.message}</p>}
       <figcaption>
-        {title}{' '}
         <a href={plotAt(suite, name)} download={`${suite}-${name}.svg`}>
-          SVG
+          Save as SVG<span className="hidden">: {title}</span>
         </a>
       </figcaption>
-      <div ref={place} className="plot-place" aria-busy={!text && !error} />
-      {error && <p className="quiet">{error.message}</p>}
     </figure>
   )
 }
