@@ -15,7 +15,6 @@ import {
   RunPoint,
   SearchResult,
   SuiteOrigin,
-  SuitePlot,
   TestResult,
   Workspace,
 } from './api.ts'
@@ -400,31 +399,6 @@ describe('GET /api/suites/:suite', () => {
     for (const path of ['/api/suites/none', '/api/suites/none/points'])
       await problem(await get(path), 404)
     await problem(await get('/api/suites/..%2Ftiny'), 400)
-  })
-})
-
-describe('GET /api/suites/:suite/plots', () => {
-  it('lists the pictures of what was measured, and draws each', async () => {
-    const plots = await parsed(z.array(SuitePlot), await get('/api/suites/tiny/plots'))
-    expect(plots.map(({ name }) => name)).toEqual(['frontier', 'layers', 'density', 'position'])
-    for (const { name, title } of plots) {
-      const answer = await get(`/api/suites/tiny/plots/${name}.svg`)
-      expect(answer.headers.get('content-type')).toBe('image/svg+xml')
-      expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
-      expect(answer.headers.get('content-security-policy')).not.toContain('script')
-      const svg = await answer.text()
-      expect(svg).toMatch(/^<svg .*<\/svg>\n$/s)
-      expect(svg).toContain(`>${title}</title>`)
-    }
-  })
-
-  it('answers with a problem for pictures and suites that there are none of', async () => {
-    await problem(await get('/api/suites/none/plots'), 404)
-    await problem(await get('/api/suites/none/plots/density.svg'), 404)
-    expect(await problem(await get('/api/suites/tiny/plots/other.svg'), 400)).toContain(
-      'frontier.svg',
-    )
-    await problem(await get('/api/suites/tiny/plots/..%2F..%2Fsuite.svg'), 400)
   })
 })
 

@@ -3,8 +3,8 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import { readMeasured } from '../../plots/disk.ts'
 import { PLOT_NAMES, suitePlot, suitePlots } from '../../plots/index.ts'
 import { SuitePlot } from '../api.ts'
-import type { ServerContext } from '../context.ts'
 import { notFound } from '../problems.ts'
+import type { SuiteShelf } from '../suites.ts'
 import { answers } from './answers.ts'
 import { SuiteName } from './suites.ts'
 
@@ -31,7 +31,10 @@ const plotRoute = createRoute({
   },
 })
 
-export function addPlotRoutes(app: OpenAPIHono, { suites }: ServerContext): void {
+export function addPlotRoutes(
+  app: OpenAPIHono,
+  { suites }: { suites: Pick<SuiteShelf, 'named'> },
+): void {
   const measured = async (suite: string) => readMeasured((await suites.named(suite)).info.folder)
 
   app.openapi(listRoute, async (c) => {
