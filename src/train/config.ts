@@ -35,7 +35,8 @@ export const Recipe = z.strictObject({
   /**
    * Peak learning rate of Adam for weights and biases. Default `0.006 sqrt(256 / d_in) sqrt(500 / n_steps)`, the last factor
    * at most 1, the whole at least 7e-5, Gemma Scope's value, which presumes a million steps. Found on residual streams of a
-   * 5M-parameter model: in 500 steps 0.002 leaves a third more error than 0.006, and 0.012 kills the dictionary.
+   * 5M-parameter model: in 500 steps 0.002 leaves a third more error than 0.006, and 0.012 kills the dictionary. relu and
+   * gated: above an l0 of 32 times `sqrt(32 / l0)`; nothing holds their activations, and at 128 a run at 0.006 broke off.
    */
   lr: z.number().positive().optional(),
   /**
@@ -117,10 +118,17 @@ export type ResolvedRecipe = {
  */
 export function resolveRecipe(
   input: RecipeInput,
-  run: { d_in: number; d_sae: number; n_steps: number; n_tokens: number; transcoder?: boolean },
+  run: {
+    d_in: number
+    d_sae: number
+    l0: number
+    n_steps: number
+    n_tokens: number
+    transcoder?: boolean
+  },
 ): ResolvedRecipe {
   const recipe = Recipe.parse(input)
-  const { d_in, d_sae, n_steps, n_tokens, transcoder = false } = run
+  const { d_in, d_sae, l0, n_steps, n_tokens, transcoder = false } = run
   const architecture = ARCHITECTURES[recipe.architecture]
   if (recipe.frequency_weight > 0 && !architecture.learns_threshold)
     throw new RangeError(
@@ -135,7 +143,9 @@ export function resolveRecipe(
   return {
     ...recipe,
     lambda: recipe.lambda ?? architecture.lambda,
-    lr: recipe.lr ?? peak(0.006, 500),
+    lr:
+      recipe.lr ??
+      peak(0.006, 500) * (architecture.pays_activation ? Math.min(1, Math.sqrt(32 / l0)) : 1),
     lr_threshold: recipe.lr_threshold ?? peak(0.0005, 1500),
     lr_warmup_steps: recipe.lr_warmup_steps ?? Math.min(1000, Math.ceil(n_steps * 0.05)),
     lambda_warmup_steps: recipe.lambda_warmup_steps ?? Math.min(10_000, Math.ceil(n_steps * 0.1)),

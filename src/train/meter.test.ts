@@ -12,7 +12,7 @@ afterEach(() => {
 
 const recipe = resolveRecipe(
   { point_every_steps: 2 },
-  { d_in: 5, d_sae: 7, n_steps: 10, n_tokens: 300 },
+  { l0: 4, d_in: 5, d_sae: 7, n_steps: 10, n_tokens: 300 },
 )
 const plan = {
   batch_size: 30,

@@ -48,6 +48,7 @@ export function planRun(options: PlannedOptions, n_steps: number): RunPlan {
     const recipe = resolveRecipe(options.recipe ?? {}, {
       d_in,
       d_sae: spec.d_sae,
+      l0: spec.l0,
       n_steps,
       n_tokens,
       transcoder: spec.hook_out !== undefined,

@@ -47,7 +47,7 @@ describe('the 8-bit product', () => {
     const [d_in, d_sae, n] = [70, 300, 700]
     const recipe = resolveRecipe(
       { shards: 2, bandwidth: 1e-6 },
-      { d_in, d_sae, n_steps: 10, n_tokens: 10 * n },
+      { d_in, d_sae, l0: 5, n_steps: 10, n_tokens: 10 * n },
     )
     const slice = await SaeSlice.open({
       ...{ d_in, d_out: d_in, batch_size: n, d_sae, l0: 5, owned: [1], recipe },

@@ -21,12 +21,21 @@ describe('the learning rate', () => {
 
   it("falls to Gemma Scope's where the run is as long", () => {
     const run = (n_steps: number) =>
-      resolveRecipe({}, { d_in: 2304, d_sae: 16384, n_steps, n_tokens: n_steps * 4096 })
+      resolveRecipe({}, { d_in: 2304, d_sae: 16384, l0: 70, n_steps, n_tokens: n_steps * 4096 })
     expect(run(1e6).lr).toBe(7e-5)
     expect(run(1e6).bandwidth).toBe(0.001)
     expect(run(500).lr).toBeCloseTo(0.002, 12)
     expect(run(2000).lr).toBeCloseTo(0.001, 12)
     expect(run(2000).shards).toBe(8)
+  })
+
+  it('is lower where many activations are paid for and nothing holds them', () => {
+    const lr = (architecture: 'jumprelu' | 'relu' | 'gated', l0: number) =>
+      resolveRecipe({ architecture }, { d_in: 256, d_sae: 2048, l0, n_steps: 500, n_tokens: 5e5 })
+        .lr
+    expect(lr('jumprelu', 128)).toBe(0.006)
+    expect([lr('relu', 32), lr('gated', 8)]).toEqual([0.006, 0.006])
+    expect([lr('relu', 128), lr('gated', 128)]).toEqual([0.003, 0.003])
   })
 })
 
