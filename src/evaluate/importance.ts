@@ -17,8 +17,11 @@
 import type { HookName, KvCache, Model } from '../model/index.ts'
 import { outputSite, type SaeRunner } from '../sae/index.ts'
 
-/** Rows of one pass: two for each of 32 latents, of any SAE and site. */
-const ROWS = 64
+/** Most rows of one pass: two for each of 32 latents, of any SAE and site. */
+const MAX_ROWS = 64
+
+/** The most memory that their keys and values may take. */
+const CACHE_BYTES = 2 ** 28
 
 /** The step along a direction, as a share of the activation's norm. */
 const STEP = 1 / 64
@@ -43,7 +46,9 @@ export async function importance(
   const hooks = [...new Set(runners.flatMap(({ sae }) => [sae.hook_name, outputSite(sae).hook]))]
   const here = await model.forward(batchOf([token], 1), { cache: first, hooks, ...abort })
   first.length = before.length
-  const cache = repeat(model, first, ROWS)
+  const row_bytes = [...first.k, ...first.v].reduce((sum, buffer) => sum + buffer.byteLength, 0)
+  const n_rows = Math.max(2, Math.min(MAX_ROWS, 2 * Math.floor(CACHE_BYTES / row_bytes / 2)))
+  const cache = repeat(model, first, n_rows)
 
   const found = new Map<SaeRunner, Float64Array>()
   const moves: Move[] = []
@@ -60,9 +65,9 @@ export async function importance(
       moves.push({ hook, x, direction, h, found: (slope) => (y[i] = acts.value[i]! * slope) })
     })
   }
-  for (let from = 0; from < moves.length; from += ROWS / 2) {
-    const some = moves.slice(from, from + ROWS / 2)
-    const { logits } = await model.forward(batchOf([token], ROWS), {
+  for (let from = 0; from < moves.length; from += n_rows / 2) {
+    const some = moves.slice(from, from + n_rows / 2)
+    const { logits } = await model.forward(batchOf([token], n_rows), {
       cache,
       edits: [...Map.groupBy(some.entries(), ([, { hook }]) => hook)].map(([hook, own]) => ({
         hook,

@@ -5,7 +5,7 @@ import type { Series } from './series.ts'
 import { document, element, type SvgElement } from './svg.ts'
 
 /** A point of a series; a line is broken where `y` is undefined. */
-export type Point = { readonly x: number; readonly y: number | undefined }
+type Point = { readonly x: number; readonly y: number | undefined }
 export type Line = Pick<Series, 'color' | 'dash'> & { readonly points: readonly Point[] }
 
 export type Axis = {

@@ -26,7 +26,7 @@ export type SeriesSet = {
 }
 
 /** What a line may differ in, in the order in which names say it. */
-export const DIMENSIONS = {
+const DIMENSIONS = {
   suite: ({ suite = '' }: PlottedSae) => printable(suite),
   architecture: ({ architecture }: PlottedSae) => printable(architecture),
   layer: ({ hook }: PlottedSae) => {
