@@ -2,10 +2,11 @@
 import { availableParallelism } from 'node:os'
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { onnxGraph } from '../src/formats/index.ts'
-import type { RecipeInput } from '../src/train/config.ts'
 import { Engine } from '../src/train/engine.ts'
+import type { RecipeInput, TrainOptions } from '../src/train/index.ts'
 import { latentRandom } from '../src/train/initialise.ts'
 import { planRun } from '../src/train/plan.ts'
+import { runInto } from '../src/train/runInto.ts'
 
 /** Tokens x inputs and latents of a training step. */
 export type Shape = {
@@ -23,36 +24,33 @@ export function randomRows(n: number, d_in: number): Float32Array {
   return Float32Array.from({ length: n * d_in }, () => (random() - 0.5) * scale)
 }
 
-/** An engine of SAEs at their initial weights, all on one site whose activations are `x`. */
-export async function startEngine(
+const N_STEPS = 1000
+
+/** A run of `n_saes` SAEs on one site; their targets differ by one each, since no two may be alike. */
+export function runOptions(
   { d_in, d_sae, l0, batch_size }: Shape,
-  x: Float32Array,
   input: RecipeInput = {},
   n_saes = 1,
-): Promise<Engine> {
+): TrainOptions {
   const hook = 'blocks.0.hook_resid_post'
-  const source = {
-    ...({
-      hooks: [hook],
+  return {
+    source: {
+      ...({ hooks: [hook], n_tokens: batch_size, hash: '' } as const),
       width: () => d_in,
       norm: () => 1,
-      n_tokens: batch_size,
-      hash: '',
-    } as const),
-    batches: () => {
-      throw new Error('startEngine: its batches are put by hand')
+      batches: () => {
+        throw new Error('runOptions: its batches are put by hand')
+      },
     },
+    ...{ batch_size, seed: 1, out: '', n_tokens: N_STEPS * batch_size },
+    saes: Array.from({ length: n_saes }, (_, i) => ({ hook, d_sae, l0: l0 + i }) as const),
+    recipe: { init_l0: 1, ...input },
   }
-  const n_steps = 1000
-  const plan = planRun(
-    {
-      ...{ source, batch_size, seed: 1, out: '', n_tokens: n_steps * batch_size },
-      saes: Array.from({ length: n_saes }, () => ({ hook, d_sae, l0 }) as const),
-      recipe: { init_l0: 1, ...input },
-    },
-    n_steps,
-  )
-  return Engine.start(plan, [x])
+}
+
+/** An engine at initial weights, whose site has the activations `x`. */
+export function startEngine(options: TrainOptions, x: Float32Array): Promise<Engine> {
+  return Engine.start(planRun(options, N_STEPS), [x])
 }
 
 /** ONNX Runtime's Gemm of the encoder's shape with all cores: [batch_size, d_in] x [d_sae, d_in]^T + [d_sae]. */
@@ -95,7 +93,7 @@ export class BareProduct {
   }
 
   async run(): Promise<void> {
-    await this.#session.run(this.#feeds, this.#fetches)
+    await runInto(this.#session, this.#feeds, this.#fetches)
   }
 
   close(): Promise<void> {

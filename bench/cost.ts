@@ -5,13 +5,13 @@
  *     npm run bench -- cost
  *
  * Every case is a process of its own, so that its peak of resident memory is its own. Random inputs, weights as initialised,
- * batch 4096. Prints tables in Markdown.
+ * batch 4096. Prints tables in Markdown. `training` is the peak less what was resident before the engine was there.
  */
 import { execFileSync } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { ARCHITECTURE_NAMES, type ArchitectureName } from '../src/train/index.ts'
-import { median, randomRows, type Shape, startEngine } from './contestants.ts'
+import { ARCHITECTURE_NAMES, type ArchitectureName, trainingMemory } from '../src/train/index.ts'
+import { median, randomRows, runOptions, type Shape, startEngine } from './contestants.ts'
 
 const BATCH = 4096
 /** A case is timed until so much time is gone, with at least three steps. */
@@ -22,11 +22,18 @@ const SMALL = { d_in: 256, d_sae: 4096, l0: 70 }
 const LARGE = { d_in: 2304, d_sae: 16384, l0: 70 }
 
 type Case = Shape & { readonly n_saes: number; readonly architecture: ArchitectureName }
-type Cost = { readonly step_ms: number; readonly l0: number; readonly peak_bytes: number }
+type Cost = {
+  readonly step_ms: number
+  readonly l0: number
+  /** Most resident memory, and how much was resident before the engine was there. */
+  readonly peak_bytes: number
+  readonly before_bytes: number
+}
 
 async function measure({ n_saes, architecture, ...shape }: Case): Promise<Cost> {
   const x = randomRows(shape.batch_size, shape.d_in)
-  const engine = await startEngine(shape, x, { architecture }, n_saes)
+  const before_bytes = process.memoryUsage.rss()
+  const engine = await startEngine(runOptions(shape, { architecture }, n_saes), x)
   engine.put(0, [x])
   // Learning rates so small that L0 stays where it is.
   const inputs = Array.from({ length: n_saes }, () => ({
@@ -42,7 +49,8 @@ async function measure({ n_saes, architecture, ...shape }: Case): Promise<Cost> 
     times_ms.push(performance.now() - started)
   }
   await engine.close()
-  return { step_ms: median(times_ms), l0, peak_bytes: process.resourceUsage().maxRSS * 1024 }
+  const peak_bytes = process.resourceUsage().maxRSS * 1024
+  return { step_ms: median(times_ms), l0, peak_bytes, before_bytes }
 }
 
 function inOwnProcess(given: Case): Cost {
@@ -54,12 +62,13 @@ function inOwnProcess(given: Case): Cost {
 const number = (value: number, digits = 0) =>
   value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
+const COLUMNS = [
+  ...['d_in x d_sae', 'SAEs', 'architecture', 'L0', 'step, ms', 'tokens a second'],
+  ...['training, MiB', 'planned, MiB', 'difference', 'whole process, MiB'],
+]
+
 function printTable(title: string, cases: readonly Partial<Case>[]): void {
-  console.log(`\n${title}\n`)
-  console.log(
-    '| d_in x d_sae | SAEs | architecture | L0 | step, ms | tokens a second | peak memory, MiB |',
-  )
-  console.log('|---|---|---|---|---|---|---|')
+  console.log(`\n${title}\n\n| ${COLUMNS.join(' | ')} |\n|${'---|'.repeat(COLUMNS.length)}`)
   for (const part of cases) {
     const given: Case = {
       ...SMALL,
@@ -68,14 +77,20 @@ function printTable(title: string, cases: readonly Partial<Case>[]): void {
       architecture: 'jumprelu',
       ...part,
     }
-    const { step_ms, l0, peak_bytes } = inOwnProcess(given)
+    const { n_saes, architecture } = given
+    const { step_ms, l0, peak_bytes, before_bytes } = inOwnProcess(given)
+    const planned_bytes = trainingMemory(runOptions(given, { architecture }, n_saes)).total_bytes
+    const training_bytes = peak_bytes - before_bytes
     const cells = [
       `${number(given.d_in)} x ${number(given.d_sae)}`,
-      number(given.n_saes),
-      given.architecture,
+      number(n_saes),
+      architecture,
       number(l0, 1),
       number(step_ms),
       number((BATCH * 1000) / step_ms),
+      number(training_bytes / 2 ** 20),
+      number(planned_bytes / 2 ** 20),
+      `${number(100 * (training_bytes / planned_bytes - 1))} %`,
       number(peak_bytes / 2 ** 20),
     ]
     console.log(`| ${cells.join(' | ')} |`)

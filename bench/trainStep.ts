@@ -13,7 +13,14 @@ import { loadavg } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
 import type { Engine, StepInput } from '../src/train/engine.ts'
 import { padded } from '../src/train/ranges.ts'
-import { BareProduct, median, randomRows, type Shape, startEngine } from './contestants.ts'
+import {
+  BareProduct,
+  median,
+  randomRows,
+  runOptions,
+  type Shape,
+  startEngine,
+} from './contestants.ts'
 import { INSTALL, TorchStep } from './torch.ts'
 
 /** A turn lasts at least this long, so that short steps are averaged. */
@@ -26,7 +33,7 @@ const TIMED: StepInput = { lr: 1e-9, lr_threshold: 1e-11, lambda: LAMBDA }
 async function compare(shape: Shape, n_pairs: number): Promise<void> {
   const { d_in, d_sae, batch_size } = shape
   const x = randomRows(batch_size, d_in)
-  const engine = await startEngine(shape, x)
+  const engine = await startEngine(runOptions(shape), x)
   const { n_threads, saes } = engine.plan
   engine.put(0, [x])
   const torch = await startTorch(engine, shape, x)
@@ -70,11 +77,11 @@ async function compare(shape: Shape, n_pairs: number): Promise<void> {
     'L0, first step': { is: l0.toFixed(1) },
     'our step, ms': { is: step.toFixed(1) },
     'tokens a second': { is: Math.round((batch_size * 1000) / step) },
-    'encoder product in it, ms': { is: product.toFixed(1) },
+    'encoder product in it (8 bits), ms': { is: product.toFixed(1) },
     'its share': { is: `${((100 * product) / step).toFixed(0)} %` },
-    'its GFLOP/s': { is: gflops(product) },
+    'its Gop/s': { is: gflops(product) },
     'bare Gemm, ms': { is: bare_product.toFixed(1) },
-    'its GFLOP/s ': { is: gflops(bare_product) },
+    'its GFLOP/s': { is: gflops(bare_product) },
     'step / bare Gemm': { is: range(ours_ms.map((ms, i) => ms / bare_ms[i]!)) },
     ...(torch_ms.length > 0 && {
       "PyTorch's step, ms": { is: median(torch_ms).toFixed(0) },

@@ -2,12 +2,15 @@
  * The part of one SAE that one thread owns: some of its shards, in one WebAssembly memory, with the ONNX Runtime sessions
  * for their products. Knows nothing of threads; `engine.ts` and `shardWorker.ts` do.
  *
- * A step: `load` the batch; `select` each shard's entries (product, scan) and, where their number decides, `keep` those that
- * the whole SAE keeps; `decode` each shard; sum the partial reconstructions of all shards outside, `setResiduals`; `update`
- * each shard.
+ * A step: `load` the batch; `select` each shard's entries and, where their number decides, `keep` those that the whole SAE
+ * keeps; `decode` each shard; sum the partial reconstructions of all shards outside, `setResiduals`; `update` each shard.
+ *
+ * Entries told by thresholds are proposed by an 8-bit product and decided in f32 (`proposal.ts`); the k largest of a token,
+ * dead latents, and what would be too many to propose come from the product in f32.
  *
  * Memory, per latent: four rows of floats (two weights, two second moments; gradients live in one row that all latents
- * share). Per batch: arrays [batch_size, d], and room for every entry, of which only what is used becomes real.
+ * share) and one of bytes. Per batch: arrays [batch_size, d], and room for every entry, of which only what is used becomes
+ * real.
  */
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { onnxGraph } from '../formats/index.ts'
@@ -24,6 +27,7 @@ import {
   proposalTokens,
 } from './proposal.ts'
 import { outputRange, padded, type ShardRange } from './ranges.ts'
+import { runInto } from './runInto.ts'
 
 /** Pre-activations held at a time: with the packed weights beside them, about what a core's cache holds. */
 const PRE_BYTES = 2 ** 20
@@ -237,7 +241,7 @@ export class SaeSlice {
   ): Promise<void> {
     for (const { first, m, feeds, fetches } of this.#parts[k]!.chunks) {
       const start = performance.now()
-      await this.#sessions.encoder.run(feeds, fetches)
+      await runInto(this.#sessions.encoder, feeds, fetches)
       this.gemm_ms += performance.now() - start
       use(first, m, fetches.pre.data as Float32Array)
     }
@@ -287,7 +291,7 @@ export class SaeSlice {
     let nnz = 0
     for (const { first, m, feeds, fetches } of proposals) {
       const start = performance.now()
-      await this.#sessions.proposal!.session.run(feeds, fetches)
+      await runInto(this.#sessions.proposal!.session, feeds, fetches)
       this.gemm_ms += performance.now() - start
       const sums = fetches.sums.data as Int32Array
       const proposed = this.#kernels.propose(view.block, sums.byteOffset, first, m, nnz)
@@ -323,7 +327,8 @@ export class SaeSlice {
     if (!skip) return
     const { batch_size: n, d_in, d_out } = this.options
     const [d, stride] = [padded(d_in), padded(d_out)]
-    await this.#sessions.encoder.run(
+    await runInto(
+      this.#sessions.encoder,
       {
         x: new Tensor('float32', this.#views.x, [n, d]),
         W: new Tensor('float32', skip.W, [skip.width, d]),
@@ -439,7 +444,8 @@ export class SaeSlice {
     for (let row = 0; row < n; row++)
       for (let o = 0; o < skip.width; o++)
         skip.columns[row * skip.width + o] = (2 / n) * residual[row * stride + skip.first + o]!
-    await this.#sessions.outer!.run(
+    await runInto(
+      this.#sessions.outer!,
       {
         a: new Tensor('float32', skip.columns, [n, skip.width]),
         x: new Tensor('float32', this.#views.x, [n, d]),
