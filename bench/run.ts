@@ -9,6 +9,7 @@ const BENCHES = {
   'one-pass': ['onePass.ts', 'many SAEs in one pass against one after the other'],
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
   search: ['search.ts', 'search over many labels: [labels]'],
+  quality: ['quality.ts', 'FVU at equal L0 beside a plain Gemma Scope: [d_sae batch_size n_steps]'],
   frontier: ['frontier.ts', 'sparsity against fidelity of every architecture: --out DIR'],
 } as const
 

@@ -4,7 +4,7 @@
  * Loss: `mean ||y - recon||^2` and either `lambda / (2 l0*) (l0 - l0*)^2`, quadratic about the target as in Gemma Scope 2
  * (eq. 5) with the batch's mean l0, or `lambda l0` as in Gemma Scope. Thresholds learn by a rectangle kernel; the step passes
  * no gradient to pre_acts. Deviations: thresholds are held as they are, not as logarithms, which a short run could not move;
- * dead latents have a small pre-activation loss; the frequency penalty's form is rebuilt from prose.
+ * dead latents have a small pre-activation loss, which moves no threshold; the frequency penalty's form is rebuilt from prose.
  * Sources: arXiv:2407.14435 (eq. 4, 9 to 12), arXiv:2408.05147 §3.
  */
 import type { Architecture } from './types.ts'
