@@ -7,9 +7,9 @@
  * (1) Capture a store from the documents that are not held out. (2) For each architecture train one suite,
  * `DIR/ARCHITECTURE`, with the defaults, at every L0. (3) Measure each SAE on the held-out documents. (4) Write
  * `DIR/frontier.json` and print the table. The same command goes on after a stop: what is trained and measured stays.
- * Without --store the store lies in `DIR/activations` until all is trained.
+ * Without --store the store lies in `DIR/activations`.
  */
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
   planCapture,
@@ -22,7 +22,7 @@ import {
 } from '../src/activations/index.ts'
 import { openProgress, renderTable } from '../src/cli/terminal.ts'
 import { evaluateSuite } from '../src/evaluate/index.ts'
-import { removePath, resolveModel, writeJson } from '../src/files/index.ts'
+import { resolveModel, writeJson } from '../src/files/index.ts'
 import { trainFromStore } from '../src/jobs/index.ts'
 import { expandHooks, type Model, openModel } from '../src/model/index.ts'
 import { listSuite, loadSae, readMetrics, writeMetrics } from '../src/sae/disk.ts'
@@ -33,7 +33,7 @@ export type FrontierSettings = {
   readonly out: string
   /** Text; a share of its documents is held out. */
   readonly data: readonly string[]
-  /** Where the store is kept; without it the store is removed in the end. */
+  /** Where the store lies; `<out>/activations` where absent. */
   readonly store?: string
   readonly hooks: readonly string[]
   readonly architectures: readonly ArchitectureName[]
@@ -72,12 +72,12 @@ export async function measureFrontier(
   settings: FrontierSettings,
   { signal, say = () => {} }: { signal: AbortSignal; say?: Say },
 ): Promise<FrontierRow[]> {
-  const { out, data, architectures, seed } = settings
-  const model = await openModel(MODEL, { threads: settings.threads })
+  const { out, data, store = join(out, 'activations'), threads, ...rest } = settings
+  const { architectures, seed } = settings
+  const model = await openModel(MODEL, { threads })
   try {
     const corpus = await readCorpus(data, model.tokenizer!, { n_ctx: model.config.n_ctx, signal })
     const { train, held_out } = splitCorpus(corpus, { held_out: HELD_OUT, seed })
-    const store = settings.store ?? join(out, 'activations')
     await captureOnce(store, model, train, settings, { signal, say })
     const rows: FrontierRow[] = []
     for (const architecture of architectures) {
@@ -95,10 +95,10 @@ export async function measureFrontier(
     }
     await writeJson(join(out, 'frontier.json'), {
       model: { name: model.name, hash: model.hash },
-      settings: { ...settings, out: undefined, store: undefined, threads: undefined },
+      corpus: { files: data.map((path) => basename(path)), hash: corpus.hash },
+      settings: rest,
       rows,
     })
-    if (settings.store === undefined) await removePath(store)
     return rows
   } finally {
     await model.close()

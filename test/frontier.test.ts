@@ -19,7 +19,7 @@ it('measures every architecture, and goes on where it stopped', async () => {
         l0: [7],
         d_sae: 60,
       },
-      ...{ n_tokens: 2000, eval_tokens: 150, batch_size: 250, seed: 1, threads: 1 },
+      ...{ n_tokens: 1000, eval_tokens: 60, batch_size: 250, seed: 1, threads: 1 },
     }
     const { signal } = new AbortController()
     const rows = await measureFrontier(settings, { signal })
