@@ -5,7 +5,8 @@
  *     npm run bench -- cost
  *
  * Every case is a process of its own, so that its peak of resident memory is its own. Random inputs, weights as initialised,
- * batch 4096. Prints tables in Markdown. `training` is the peak less what was resident before the engine was there.
+ * batch 4096. Prints tables in Markdown. Peak memory is that of the whole process; what is planned is what was there before,
+ * what threads and code take in a run of next to nothing, and `trainingMemory`.
  */
 import { execFileSync } from 'node:child_process'
 import { loadavg } from 'node:os'
@@ -25,7 +26,7 @@ type Case = Shape & { readonly n_saes: number; readonly architecture: Architectu
 type Cost = {
   readonly step_ms: number
   readonly l0: number
-  /** Most resident memory, and how much was resident before the engine was there. */
+  /** Most resident memory, and how much of it was there before the engine. */
   readonly peak_bytes: number
   readonly before_bytes: number
 }
@@ -59,15 +60,25 @@ function inOwnProcess(given: Case): Cost {
   return JSON.parse(answer) as Cost
 }
 
+/** What threads and code take: a run of next to nothing. */
+const TINY = {
+  d_in: 16,
+  d_sae: 64,
+  l0: 8,
+  batch_size: 64,
+  n_saes: 1,
+  architecture: 'jumprelu',
+} as const
+
 const number = (value: number, digits = 0) =>
   value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
 const COLUMNS = [
   ...['d_in x d_sae', 'SAEs', 'architecture', 'L0', 'step, ms', 'tokens a second'],
-  ...['training, MiB', 'planned, MiB', 'difference', 'whole process, MiB'],
+  ...['peak memory, MiB', 'planned, MiB', 'of that training', 'difference'],
 ]
 
-function printTable(title: string, cases: readonly Partial<Case>[]): void {
+function printTable(title: string, program_bytes: number, cases: readonly Partial<Case>[]): void {
   console.log(`\n${title}\n\n| ${COLUMNS.join(' | ')} |\n|${'---|'.repeat(COLUMNS.length)}`)
   for (const part of cases) {
     const given: Case = {
@@ -79,8 +90,8 @@ function printTable(title: string, cases: readonly Partial<Case>[]): void {
     }
     const { n_saes, architecture } = given
     const { step_ms, l0, peak_bytes, before_bytes } = inOwnProcess(given)
-    const planned_bytes = trainingMemory(runOptions(given, { architecture }, n_saes)).total_bytes
-    const training_bytes = peak_bytes - before_bytes
+    const training_bytes = trainingMemory(runOptions(given, { architecture }, n_saes)).total_bytes
+    const planned_bytes = before_bytes + program_bytes + training_bytes
     const cells = [
       `${number(given.d_in)} x ${number(given.d_sae)}`,
       number(n_saes),
@@ -88,10 +99,10 @@ function printTable(title: string, cases: readonly Partial<Case>[]): void {
       number(l0, 1),
       number(step_ms),
       number((BATCH * 1000) / step_ms),
-      number(training_bytes / 2 ** 20),
-      number(planned_bytes / 2 ** 20),
-      `${number(100 * (training_bytes / planned_bytes - 1))} %`,
       number(peak_bytes / 2 ** 20),
+      number(planned_bytes / 2 ** 20),
+      number(training_bytes / 2 ** 20),
+      `${number(100 * (peak_bytes / planned_bytes - 1))} %`,
     ]
     console.log(`| ${cells.join(' | ')} |`)
   }
@@ -105,22 +116,27 @@ if (given !== undefined) {
     console.warn(
       `load average ${loadavg()[0]!.toFixed(1)}: others are at work here; take times with care`,
     )
+  const tiny = inOwnProcess(TINY)
+  const program_bytes = tiny.peak_bytes - tiny.before_bytes
+  console.log(`threads and code: ${number(program_bytes / 2 ** 20)} MiB`)
   const widths = [4096, 8192, 16384, 32768, 65536]
-  printTable('Width of the dictionary', [
+  printTable('Width of the dictionary', program_bytes, [
     ...widths.map((d_sae) => ({ ...SMALL, d_sae })),
     ...widths.map((d_sae) => ({ ...LARGE, d_sae })),
   ])
   const targets = [20, 40, 80, 160, 320]
-  printTable('Active latents', [
+  printTable('Active latents', program_bytes, [
     ...targets.map((l0) => ({ ...SMALL, l0 })),
     ...targets.map((l0) => ({ ...LARGE, l0 })),
   ])
   printTable(
     'SAEs in one run',
+    program_bytes,
     [1, 2, 4, 8].map((n_saes) => ({ n_saes })),
   )
   printTable(
     'Architecture',
+    program_bytes,
     ARCHITECTURE_NAMES.map((architecture) => ({ architecture })),
   )
 }
