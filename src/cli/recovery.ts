@@ -134,14 +134,14 @@ export async function* measureRecovery(
 async function scoreOf(
   { folder, failed }: TrainResult['saes'][number],
   source: SyntheticSource,
-  { score_tokens }: RecoverySettings,
+  { score_tokens, threads }: RecoverySettings,
 ): Promise<Pick<RecoveryRow, 'failed' | 'score'>> {
   if (failed) return { failed: failed.reason }
   const sae = await loadSae(folder)
   const asked = { batch_size: score_tokens, seed: SCORE_SEED, index: 0 }
   const { acts, features } = source.batch(asked)
   const x = acts.get(HOOK)!
-  const runner = await openRunner(sae)
+  const runner = await openRunner(sae, { threads })
   try {
     const found = await runner.encode(x)
     const sums = fvuSums(x.slice(0, sae.d_in))
