@@ -201,6 +201,22 @@ describe('by mouse', () => {
     await page.close()
   })
 
+  it('shows the plots of a suite in its own colours, each to be saved', async () => {
+    const { page, errors } = await open('/suite?suite=tiny')
+    const plots = page.locator('.plot')
+    await plots.first().locator('svg[role="img"]').waitFor()
+    expect(await plots.count()).toBeGreaterThanOrEqual(2)
+    expect(await page.locator('.plot-place').locator('style, script').count()).toBe(0)
+    const saved = page.waitForEvent('download')
+    await plots
+      .first()
+      .getByRole('link', { name: /^Save as SVG/ })
+      .click()
+    expect((await saved).suggestedFilename()).toMatch(/^tiny-[a-z]+\.svg$/)
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
   it('compares two trainings: curves, metrics with their differences, settings that differ', async () => {
     const { page, errors } = await open('/compare')
     await page.getByRole('heading', { name: 'Compare trainings' }).waitFor()
@@ -372,6 +388,30 @@ describe('whatever is in the data', () => {
     await page.getByRole('grid').waitFor()
     expect(await page.evaluate("'harmed' in window")).toBe(false)
     expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('takes nothing but shapes and text from a picture', async () => {
+    const page = await browser.newPage()
+    await page.route('**/plots/*.svg', (route) =>
+      route.fulfill({
+        contentType: 'image/svg+xml',
+        body: `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9" onload="window.harmed=1">
+          <script>window.harmed=1</script><foreignObject><body xmlns="http://www.w3.org/1999/xhtml"/></foreignObject>
+          <a href="javascript:window.harmed=1"><path d="M0,0h9"/></a><image href="https://elsewhere.example/x.png"/>
+          <rect width="9" height="9" fill="url(https://elsewhere.example/#a)" style="fill:red"/><text>sea</text></svg>`,
+      }),
+    )
+    await page.goto(new URL('/suite?suite=tiny', server.url).href)
+    const picture = page.locator('.plot-place svg').first()
+    await picture.getByText('sea').waitFor()
+    const inside = `[...document.querySelector('.plot-place svg').children].map((e) => e.outerHTML)`
+    expect(await page.evaluate(inside)).toEqual([
+      '<rect width="9" height="9"></rect>',
+      '<text>sea</text>',
+    ])
+    expect(await picture.getAttribute('onload')).toBe(null)
+    expect(await page.evaluate("'harmed' in window")).toBe(false)
     await page.close()
   })
 

@@ -126,12 +126,17 @@ it('says in the run what went wrong', async () => {
   expect(run.error).toContain('blocks.99.*')
 })
 
-it('marks the run under way as stopped when it is closed', async () => {
-  const id = await queue.enqueue('train', long())
-  await until(trains)
-  await queue.close()
-  expect(await getRun(db, id)).toMatchObject({ state: 'stopped' })
-})
+it.each(['running', 'paused'])(
+  'writes the checkpoint of a %s run when it is closed',
+  async (state) => {
+    const id = await queue.enqueue('train', long())
+    await until(trains)
+    if (state === 'paused') await queue.pause(id)
+    await queue.close()
+    expect(await getRun(db, id)).toMatchObject({ state: 'stopped' })
+    expect((await readdir(join(config.out, 'checkpoint'))).length).toBeGreaterThan(0)
+  },
+)
 
 /** What a kill leaves: a job handed out to nobody who lives, and a run in the state that it had. */
 async function killed(state: 'running' | 'paused'): Promise<string> {

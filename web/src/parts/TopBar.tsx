@@ -6,7 +6,7 @@ import type { Run } from '../../../src/server/api.ts'
 import { workspaceQuery } from '../api/queries.ts'
 import { remaining } from '../format/numbers.ts'
 import { useLinkState } from '../state/link.ts'
-import { isUnderWay } from '../state/runs.ts'
+import { isUnderWay, runMessage } from '../state/runs.ts'
 import { toggleTheme } from '../state/theme.ts'
 
 const views = [
@@ -87,7 +87,7 @@ function RunIndicator(props: { run: Run }) {
   return (
     <Link to="/suite" className="bar-run" title={run.message}>
       <span className="bar-run-text">
-        {run.state === 'paused' ? `paused at ${run.message}` : run.message}
+        {runMessage(run)}
         <span className="quiet"> {run.state !== 'paused' && remaining(run.remaining_ms)}</span>
       </span>
       <progress max={100} value={percent} aria-label={`${run.message}, ${percent} per cent`} />

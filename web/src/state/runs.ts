@@ -10,3 +10,7 @@ export function shownRuns(runs: readonly Run[], suite: string | undefined): Run[
   const own = runs.filter((run) => run.suite === undefined || run.suite === suite)
   return own.filter((run, i) => isUnderWay(run) || (i === 0 && run.state !== 'done'))
 }
+
+/** What a run does, in words, or at what it was paused. */
+export const runMessage = ({ state, message }: Run): string =>
+  state === 'paused' ? `paused at ${message}` : message

@@ -12,6 +12,7 @@ import { Legend } from '../parts/Legend.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
 import { useAddressed } from '../state/addressed.ts'
 import { useKeys } from '../state/keys.ts'
+import { runMessage } from '../state/runs.ts'
 import { readSheet, type SheetRow, startCell } from '../state/sheet.ts'
 import { formatInterventions, longestInUrl, type MicroscopeState } from '../state/urlState.ts'
 
@@ -104,7 +105,7 @@ export function Microscope() {
     },
   })
 
-  const run = workspace.data?.runs.find((r) => r.state === 'running')
+  const run = workspace.data?.runs.find((r) => r.state === 'running' || r.state === 'paused')
   // In its first moments a workspace holds no suite, and so no model.
   const early = workspace.data !== undefined && suite === undefined
   return (
@@ -261,7 +262,7 @@ function Coming(props: { run: Run | undefined }) {
   return (
     <section className="coming" aria-label="What is to come">
       {run ? (
-        <p>{run.message}</p>
+        <p>{runMessage(run)}</p>
       ) : (
         <p>
           The workspace holds no suite yet. <code>hooke demo</code> makes one from the bundled
@@ -304,7 +305,7 @@ function LeftOut(props: {
             `To come: ${coming.map((row) => row.name).join(', ')}. `}
           {run && (
             <>
-              <span className="now">{run.message}</span>
+              <span className="now">{runMessage(run)}</span>
               {run.remaining_ms !== undefined && `, ${remaining(run.remaining_ms)}`}.{' '}
               {coming.length > 0
                 ? 'Rows fill as layers are trained. '

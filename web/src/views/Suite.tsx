@@ -18,31 +18,35 @@ export function Suite() {
   const navigate = useNavigate({ from: '/suite' })
   const { data: workspace, error, refetch } = useQuery(workspaceQuery)
   const [lit, setLit] = useState<string>()
+  // One that is named is shown or missed; another in its place would be taken for it.
   const suite =
-    workspace?.suites.find((s) => s.name === search.suite) ??
-    workspace?.suites.find((s) => s.saes.some((a) => a.id === search.sae)) ??
-    workspace?.suites[0]
+    search.suite === undefined
+      ? (workspace?.suites.find((s) => s.saes.some((a) => a.id === search.sae)) ??
+        workspace?.suites[0])
+      : workspace?.suites.find((s) => s.name === search.suite)
+  const name = suite?.name ?? search.suite
   const open = suite?.saes.find((s) => s.id === search.sae)
   const deepest = suite?.saes.at(-1)
   const listed = open ?? (deepest && deepest.n_labelled > 0 ? deepest : undefined)
   const points = useQuery(pointsQuery(suite?.name))
-  const shown = shownRuns(workspace?.runs ?? [], suite?.name)
+  const shown = shownRuns(workspace?.runs ?? [], name)
   const isTraining = shown.some(isUnderWay) && suite?.saes.some((s) => s.state === 'training')
   const others = workspace?.suites.filter((s) => s !== suite) ?? []
   const model = workspace?.model
   return (
     <main className="page suite">
       <header className="section-head">
-        <h1>{suite?.name ?? 'Suite'}</h1>
+        <h1>{name ?? 'Suite'}</h1>
         {(workspace?.suites.length ?? 0) > 1 && (
           <select
             aria-label="Suite"
-            value={suite?.name}
+            value={name}
             onChange={(e) => void navigate({ search: { suite: e.target.value } })}
           >
             {workspace?.suites.map((s) => (
               <option key={s.name}>{s.name}</option>
             ))}
+            {name !== undefined && !suite && <option>{name}</option>}
           </select>
         )}
         {suite && others.length > 0 && (
@@ -85,8 +89,9 @@ export function Suite() {
         workspace &&
         shown.length === 0 && (
           <Notice>
-            There is no dictionary in this workspace yet. <code>hooke demo</code> makes a suite from
-            the bundled model, <code>hooke train</code> from yours.
+            There is no dictionary in {search.suite ? 'this suite' : 'this workspace'} yet.{' '}
+            <code>hooke demo</code> makes a suite from the bundled model, <code>hooke train</code>{' '}
+            from yours.
           </Notice>
         )
       )}
