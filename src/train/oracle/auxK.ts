@@ -20,7 +20,7 @@ export function auxShares(
 }
 
 /** relu(pre) of the chosen dead latents [n, d_sae], 0 elsewhere. */
-export function auxActs(
+function auxActs(
   { d_sae }: OracleSae,
   { n, pre }: Pick<OracleValues, 'n' | 'pre'>,
   { dead, aux }: OracleLoss,

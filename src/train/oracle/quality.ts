@@ -13,7 +13,7 @@ import { train } from '../trainer.ts'
 import { reconstruct, shortRun, trainGemmaScope } from './gemmaScope.ts'
 
 /** Held-out L0 and fraction of variance unexplained. */
-export type Fidelity = { readonly l0: number; readonly fvu: number }
+type Fidelity = { readonly l0: number; readonly fvu: number }
 
 export type QualityRow = {
   readonly lambda: number
