@@ -551,6 +551,8 @@ describe('the rest', () => {
       '/api/search',
       '/api/steer',
       '/api/suites/{suite}',
+      '/api/suites/{suite}/plots',
+      '/api/suites/{suite}/plots/{file}',
       '/api/suites/{suite}/points',
       '/api/workspace',
     ])

@@ -3,7 +3,7 @@ import type { Metrics } from '../../../src/server/api.ts'
 import { fixed, percent } from './numbers.ts'
 
 /** A metric that has a column. */
-export type Metric = keyof Pick<
+type Metric = keyof Pick<
   Metrics,
   | 'l0'
   | 'fvu'

@@ -124,7 +124,7 @@ function Measurements(props: { sae: SaeSummary; columns: readonly MetricColumn[]
 }
 
 /** Why an SAE's training was stopped, and what is left of it. */
-export function failureText({ step, reason, last_good_step }: NonNullable<SaeSummary['failed']>) {
+function failureText({ step, reason, last_good_step }: NonNullable<SaeSummary['failed']>) {
   const kept =
     last_good_step === undefined
       ? 'nothing of it was kept'

@@ -10,7 +10,7 @@ export type Training = {
 }
 
 /** A line of a panel: an SAE, a suite, or all SAEs together. */
-export type Line = {
+type Line = {
   readonly key: string
   /** At its end and in the readout. */
   readonly name: string
