@@ -84,7 +84,7 @@ describe('--memory', () => {
   it('is refused beforehand where it cannot be kept, with what is needed and what to lower', async () => {
     const refused = await train('refused', '--memory', '100MiB')
     expect(refused.code).toBe(1)
-    expect(refused.message).toMatch(/needs 0\.\d\d GiB at least \(training .* allows 0\.10 GiB/)
+    expect(refused.message).toMatch(/needs \d\.\d\d GiB at least \(training .* allows 0\.10 GiB/)
     expect(refused.message).toMatch(/Ask for /)
     expect(await readdir(folder.path)).toEqual(['tiny.txt'])
     expect((await train('refused', '--memory', '4 lots')).code).toBe(2)

@@ -3,15 +3,11 @@
 import { STREAM_BUCKETS } from '../activations/index.ts'
 import type { FloatDtype } from '../formats/index.ts'
 import { DTYPE_BYTES } from '../formats/index.ts'
-import type { ModelConfig } from '../model/index.ts'
-import { trainingMemory } from './trainingMemory.ts'
+import type { HookName, ModelConfig } from '../model/index.ts'
+import { type RecipeInput, type SaeSpec, trainingMemory } from '../train/index.ts'
 
-/** One SAE as far as its size counts. */
-export type SaeSize = {
-  readonly d_in: number
-  readonly d_out: number
-  readonly d_sae: number
-}
+/** One SAE with the widths of its sites. */
+export type SaeSize = SaeSpec & { readonly d_in: number; readonly d_out: number }
 
 /** What is known of a run before it begins. */
 export type RunFacts = {
@@ -27,15 +23,14 @@ export type RunFacts = {
   readonly n_tokens: number
   readonly batch_size: number
   readonly threads: number
-  readonly skip: boolean
-  readonly shards?: number
+  readonly recipe?: RecipeInput
   /** Absent where the model is not run. */
   readonly model?: ModelConfig
 }
 
 /** Bytes at once. */
 export type MemoryPlan = {
-  /** The program itself: Node, ONNX Runtime, the threads' heaps. */
+  /** The program itself: Node, ONNX Runtime, the code of all stages. */
   readonly program_bytes: number
   /** Weights of the model; 0 where it is not run. */
   readonly model_bytes: number
@@ -43,9 +38,9 @@ export type MemoryPlan = {
   readonly capture_bytes: number
   /** Activations held for training: all of them, or the buckets. */
   readonly activation_bytes: number
-  /** Weights, optimiser, arrays of a batch, and the copy that a checkpoint is written from. */
+  /** Weights, optimiser, arrays of a batch, the heaps of its threads, and an SAE while it is saved. */
   readonly training_bytes: number
-  /** Finished SAEs in memory while they are measured; 0 where they are not. */
+  /** Finished SAEs and the passes they are measured with; 0 where they are not. */
   readonly measuring_bytes: number
   /** The most of these that are needed at a time. */
   readonly peak_bytes: number
@@ -63,6 +58,8 @@ export type Sizes = {
 
 /** Padded tokens of a forward pass while capturing. */
 export const BATCH_TOKENS = 4096
+/** Padded tokens of a forward pass while evaluating. */
+const EVALUATION_TOKENS = 2048
 /** Memory for activations where no budget is given. */
 export const ACTIVATION_BYTES = 3 * 2 ** 30
 const SHARD_TOKENS = 32_768
@@ -74,9 +71,13 @@ const MOST_BUCKET_TOKENS = 1_000_000
 /** Buckets an epoch, where memory would allow larger ones: capture of one overlaps training of another. */
 const BUCKETS_PER_EPOCH = 8
 
-/** Measured: Node with ONNX Runtime and the code of all stages; and one more thread with its heap. */
-const PROGRAM_BYTES = 140 * 2 ** 20
-const THREAD_BYTES = 25 * 2 ** 20
+/** Measured: Node with ONNX Runtime and the code of all stages; a thread with its heap; the sessions of a small model. */
+const PROGRAM_BYTES = 200 * 2 ** 20
+const THREAD_BYTES = 40 * 2 ** 20
+const SESSIONS_BYTES = 30 * 2 ** 20
+
+/** A budget leaves this much room for what a plan does not foresee; measured runs differ from it by up to 8 %. */
+const MARGIN = 1.1
 
 /** Bytes of one token's activations at all captured sites, as they are held. */
 export const tokenBytes = ({ sites, dtype }: Pick<RunFacts, 'sites' | 'dtype'>): number =>
@@ -93,25 +94,46 @@ export function settleMemory(
   budget: { readonly memory_bytes?: number; readonly activation_bytes?: number },
 ): { readonly sizes: Sizes; readonly memory: MemoryPlan } {
   const parts = {
-    program_bytes:
-      PROGRAM_BYTES + THREAD_BYTES * (facts.threads + (facts.mode === 'stream' ? 1 : 0)),
+    program_bytes: PROGRAM_BYTES,
     model_bytes: facts.model === undefined ? 0 : modelBytes(facts.model),
-    forward_bytes: facts.model === undefined ? 0 : forwardBytes(facts.model, facts.sites),
-    training_bytes: trainingMemory(facts),
+    forward_bytes: facts.model === undefined ? 0 : capturePassBytes(facts.model, facts.sites),
+    training_bytes: trainingBytes(facts),
   }
   const besides =
     parts.program_bytes +
     parts.training_bytes +
     (facts.mode === 'stream' ? parts.model_bytes + parts.forward_bytes : 0)
   const least = leastActivations(facts)
-  const room = (budget.memory_bytes ?? Number.POSITIVE_INFINITY) - besides
+  const allowed = (budget.memory_bytes ?? Number.POSITIVE_INFINITY) / MARGIN
+  const room = allowed - besides
   const activation_bytes =
     budget.activation_bytes ?? Math.min(ACTIVATION_BYTES, Math.max(room, least))
   const sizes = sizesOf(facts, activation_bytes)
   const memory = add(facts, parts, sizes)
-  if (budget.memory_bytes !== undefined && memory.peak_bytes > budget.memory_bytes)
+  if (budget.memory_bytes !== undefined && memory.peak_bytes > allowed)
     throw refusal(facts, memory, budget.memory_bytes, budget.activation_bytes !== undefined)
   return { sizes, memory }
+}
+
+/** Bytes of weights and optimiser, which a checkpoint holds too. */
+export const stateBytes = (facts: RunFacts): number => planned(facts).state_bytes
+
+/** The engine's own memory, its threads, the two sets of batches that its source fills in turn, and the largest SAE while it is saved. */
+function trainingBytes(facts: RunFacts): number {
+  const { saes, sites, threads, batch_size, mode } = facts
+  const saved = Math.max(...saes.map(({ d_in, d_out, d_sae }) => 3 * 4 * d_sae * (d_in + d_out)))
+  const n_threads = threads + (mode === 'stream' ? 1 : 0)
+  const batches = 2 * 4 * batch_size * sumWidths(sites)
+  return planned(facts).total_bytes + n_threads * THREAD_BYTES + batches + saved
+}
+
+function planned({ saes, sites, batch_size, n_tokens, threads, recipe }: RunFacts) {
+  const source = {
+    hooks: Object.keys(sites) as HookName[],
+    width: (hook: HookName) => sites[hook]!,
+  }
+  const settings = { saes, source, batch_size, n_tokens, threads }
+  return trainingMemory(recipe === undefined ? settings : { ...settings, recipe })
 }
 
 /** Sizes follow from the memory for activations alone, so that a run that goes on cuts as it did before. */
@@ -160,18 +182,19 @@ function add(
       ? n_buckets * Math.min(bucket_tokens, text_tokens) * per_token
       : Math.min(activation_bytes, text_tokens * per_token)
   const measuring_bytes =
-    mode === 'store'
+    facts.model === undefined
       ? 0
-      : facts.saes.reduce((sum, { d_in, d_out, d_sae }) => sum + 4 * d_sae * (d_in + d_out), 0)
+      : facts.saes.reduce((sum, { d_in, d_out, d_sae }) => sum + 4 * d_sae * (d_in + d_out), 0) +
+        forwardBytes(facts.model, EVALUATION_TOKENS, facts.model.n_layers)
   const capture_bytes =
     mode === 'store'
       ? 0
       : forward_bytes + (mode === 'capture' ? shardBytes(facts, shard_tokens) : 0)
-  const training =
-    mode === 'stream' ? model_bytes + capture_bytes + held + training_bytes : held + training_bytes
-  const peak_bytes =
-    program_bytes +
-    Math.max(training, model_bytes + capture_bytes, model_bytes + forward_bytes + measuring_bytes)
+  const isStream = mode === 'stream'
+  const training = held + training_bytes + (isStream ? model_bytes + capture_bytes : 0)
+  // What a stream held is shared memory, which is given back some time later.
+  const measuring = model_bytes + measuring_bytes + (isStream ? held : 0)
+  const peak_bytes = program_bytes + Math.max(training, model_bytes + capture_bytes, measuring)
   return {
     program_bytes,
     model_bytes,
@@ -205,7 +228,7 @@ function refusal(
   const together =
     facts.mode === 'stream' ? ' Without --stream the model and training take turns.' : ''
   return new RangeError(
-    `memory: this run needs ${gibibytes(memory.peak_bytes)} GiB at least${begun} (${named.join(', ')}), and --memory allows ${gibibytes(memory_bytes)} GiB. Ask for ${largest![2]}; or allow more.${together}`,
+    `memory: this run needs ${gibibytes(memory.peak_bytes * MARGIN)} GiB at least${begun} (${named.join(', ')}), and --memory allows ${gibibytes(memory_bytes)} GiB. Ask for ${largest![2]}; or allow more.${together}`,
   )
 }
 
@@ -214,31 +237,44 @@ export function captureMemory(
   config: ModelConfig,
   capture: Pick<RunFacts, 'sites' | 'dtype' | 'text_tokens'>,
 ): number {
-  const forward = modelBytes(config) + forwardBytes(config, capture.sites)
+  const forward = modelBytes(config) + capturePassBytes(config, capture.sites)
   return PROGRAM_BYTES + forward + shardBytes(capture, SHARD_TOKENS)
 }
 
-/** A shard waits as float32 and is then written from two copies in its own element type. */
+/** A shard waits as float32, is put together once more, and is written from two copies in its own element type. */
 const shardBytes = (
   facts: Pick<RunFacts, 'sites' | 'dtype' | 'text_tokens'>,
   shard_tokens: number,
 ): number =>
   Math.min(shard_tokens + BATCH_TOKENS, facts.text_tokens) *
-  (4 * sumWidths(facts.sites) + 2 * tokenBytes(facts))
+  (8 * sumWidths(facts.sites) + 2 * tokenBytes(facts))
 
 /** Weights in ONNX Runtime: float32, and the embedding once more as it is stored. */
 function modelBytes(config: ModelConfig): number {
   const { n_layers, d_model, d_mlp, d_head, n_heads, n_kv_heads, d_vocab } = config
   const block = d_model * d_head * (2 * n_heads + 2 * n_kv_heads) + 3 * d_model * d_mlp
-  return 4 * n_layers * block + (4 + 2) * d_vocab * d_model
+  return SESSIONS_BYTES + 4 * n_layers * block + (4 + 2) * d_vocab * d_model
 }
 
-/** Arrays of one forward pass of `BATCH_TOKENS`: the asked sites twice (batch and counted rows), a block's own, its attention. */
-function forwardBytes(config: ModelConfig, sites: RunFacts['sites']): number {
+/**
+ * Arrays of forward passes of `tokens`: ONNX Runtime keeps those of every session, so each layer has its own.
+ * Per token and layer: about eight rows of the residual stream and five of the MLP, queries, keys, values, attention scores.
+ */
+function forwardBytes(config: ModelConfig, tokens: number, layers: number): number {
   const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_ctx } = config
-  const block = 8 * d_model + 3 * d_mlp + d_head * (2 * n_heads + 2 * n_kv_heads)
-  const scores = n_heads * Math.min(n_ctx, BATCH_TOKENS)
-  return 4 * BATCH_TOKENS * (2 * sumWidths(sites) + block + scores)
+  const attention = d_head * (2 * n_heads + 2 * n_kv_heads) + n_heads * Math.min(n_ctx, tokens)
+  return 4 * tokens * layers * (8 * d_model + 5 * d_mlp + attention)
+}
+
+/** A capture's passes, stopped after the last site; the sites twice: of the batch, and of its counted tokens. */
+function capturePassBytes(config: ModelConfig, sites: RunFacts['sites']): number {
+  const layers = Object.keys(sites).map((site) => {
+    const block = /^blocks\.(\d+)\./.exec(site)?.[1]
+    if (block !== undefined) return Number(block) + 1
+    return site === 'hook_embed' ? 0 : config.n_layers
+  })
+  const passes = forwardBytes(config, BATCH_TOKENS, Math.max(0, ...layers))
+  return passes + 8 * BATCH_TOKENS * sumWidths(sites)
 }
 
 const sumWidths = (sites: RunFacts['sites']): number =>

@@ -18,11 +18,11 @@ import {
   type RunFacts,
   type Sizes,
   settleMemory,
+  stateBytes,
   tokenBytes,
 } from './memory.ts'
 import { askedSaes, checkSizes, checkTrainingText, sitesOf, type Texts } from './plan.ts'
 import type { SuiteFile } from './suiteFile.ts'
-import { trainingState } from './trainingMemory.ts'
 
 export type RunPlan = {
   /** `capture`: into a store, then train. `stream`: together, nothing on disk. `store`: from a store that is there. */
@@ -88,19 +88,14 @@ function factsOf(
   checkSizes(config)
   const { dtype, n_tokens, batch_size, threads, recipe } = config
   return {
-    saes: saes.map(({ d_in, d_sae, hook, hook_out }) => ({
-      d_in,
-      d_out: width(hook_out ?? hook),
-      d_sae,
-    })),
+    saes: saes.map((sae) => ({ ...sae, d_out: width(sae.hook_out ?? sae.hook) })),
     sites: Object.fromEntries(sitesOf(saes).map((hook) => [hook, width(hook)])),
     dtype,
     text_tokens,
     n_tokens,
     batch_size,
     threads,
-    skip: recipe?.skip ?? false,
-    ...(recipe?.shards === undefined ? {} : { shards: recipe.shards }),
+    ...(recipe === undefined ? {} : { recipe }),
   }
 }
 
@@ -196,7 +191,7 @@ export async function planRun(
     n_steps,
     disk: {
       activation_bytes: mode === 'capture' ? storeBytes(facts) : 0,
-      checkpoint_bytes: 2 * trainingState(facts),
+      checkpoint_bytes: 2 * stateBytes(facts),
       sae_bytes: DTYPE_BYTES.F32 * weights,
     },
     ...(mode === 'stream'
