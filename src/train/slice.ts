@@ -364,8 +364,11 @@ export class SaeSlice {
       this.partial.set(summand)
       for (const [g, residual] of this.#residuals) {
         const weight = G - Math.max(g, ranges[s]!.group)
-        if (s === 0) residual.fill(0)
-        add(residual, weight, this.partial)
+        if (s === 0 && weight === 1) residual.set(this.partial)
+        else {
+          if (s === 0) residual.fill(0)
+          add(residual, weight, this.partial)
+        }
       }
     }
     for (const [g, residual] of this.#residuals) add(residual, g - G, target)
