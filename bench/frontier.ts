@@ -200,7 +200,7 @@ async function main(): Promise<void> {
     )
   const settings: FrontierSettings = {
     out: resolve(values.out),
-    data: [join(resolveModel(MODEL), 'anthology.txt')],
+    data: ['anthology.txt', 'samples.txt.gz'].map((file) => join(resolveModel(MODEL), file)),
     ...(values.store === undefined ? {} : { store: resolve(values.store) }),
     hooks: values.hooks.split(/,(?![^{]*\})/),
     architectures: ARCHITECTURE_NAMES.filter((name) => names.includes(name)),
