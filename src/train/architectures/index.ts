@@ -7,7 +7,7 @@ import { relu } from './relu.ts'
 import { topk } from './topk.ts'
 import type { Architecture } from './types.ts'
 
-export type { Architecture, SavedEncoder, TrainedRows } from './types.ts'
+export type { Architecture } from './types.ts'
 
 export const ARCHITECTURE_NAMES = [
   'jumprelu',

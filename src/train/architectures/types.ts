@@ -1,7 +1,7 @@
 /** What tells one architecture from another. Everything else (products, sparse kernels, optimiser, shards) they share. */
 
 /** A trained dictionary in training units, rows as the kernels hold them. */
-export type TrainedRows = {
+type TrainedRows = {
   /** [d_sae, d_in]: transposed, a row for a latent. */
   readonly W_enc: Float32Array
   readonly b_enc: Float32Array
@@ -14,7 +14,7 @@ export type TrainedRows = {
 }
 
 /** The encoder as it is saved: `acts = pre_acts * (pre_acts > threshold)`, or the k largest. */
-export type SavedEncoder = Pick<TrainedRows, 'W_enc' | 'b_enc' | 'threshold'> & {
+type SavedEncoder = Pick<TrainedRows, 'W_enc' | 'b_enc' | 'threshold'> & {
   readonly architecture: 'jumprelu' | 'topk'
 }
 
