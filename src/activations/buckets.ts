@@ -14,7 +14,7 @@ import { gatherRows, type Rows } from './rows.ts'
 import type { TrainingBatch } from './types.ts'
 
 /** Activations that are in memory together. */
-export type BucketRows = {
+type BucketRows = {
   /** [n_parts][n_hooks] */
   readonly parts: readonly (readonly Rows[])[]
   /** [n_parts + 1]: first row of each part when they are laid one after another. */

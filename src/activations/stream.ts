@@ -195,7 +195,7 @@ function countableTokens(
  * full, so that buckets differ by a document at most.
  * @param counts [n_docs] countable tokens.
  */
-export function dealer(
+function dealer(
   counts: Int32Array,
   bucket_tokens: number,
 ): Pick<BucketSource, 'n_tokens' | 'deal' | 'tokensOf'> & {

@@ -68,7 +68,7 @@ const renderLines = (lines: readonly (readonly [string, string])[]): string =>
 const count = (n: number): string => n.toLocaleString('en')
 
 /** `812 B`, `3.1 MiB`, `2.4 GiB`. */
-export function renderBytes(bytes: number): string {
+function renderBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
   const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
   const value = bytes / 2 ** (10 * step)

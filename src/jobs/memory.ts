@@ -7,7 +7,7 @@ import type { HookName, ModelConfig } from '../model/index.ts'
 import { type RecipeInput, type SaeSpec, trainingMemory } from '../train/index.ts'
 
 /** One SAE with the widths of its sites. */
-export type SaeSize = SaeSpec & { readonly d_in: number; readonly d_out: number }
+type SaeSize = SaeSpec & { readonly d_in: number; readonly d_out: number }
 
 /** What is known of a run before it begins. */
 export type RunFacts = {
@@ -66,7 +66,7 @@ const SHARD_TOKENS = 32_768
 /** Shuffling over fewer tokens than this is none worth the name. */
 const LEAST_BUCKET_TOKENS = 100_000
 /** A store is read in buckets of several shards: no fewer than this many must fit into its memory. */
-const LEAST_SHARDS = 8
+const LEAST_SHARDS = 32
 const MOST_BUCKET_TOKENS = 1_000_000
 /** Buckets an epoch, where memory would allow larger ones: capture of one overlaps training of another. */
 const BUCKETS_PER_EPOCH = 8
@@ -106,8 +106,11 @@ export function settleMemory(
   const least = leastActivations(facts)
   const allowed = (budget.memory_bytes ?? Number.POSITIVE_INFINITY) / MARGIN
   const room = allowed - besides
+  // Shards follow from the activations, and must leave room for the passes that fill them.
+  const shard_room = allowed - parts.program_bytes - parts.model_bytes - parts.forward_bytes
+  const most = facts.mode === 'capture' ? Math.min(room, heldByShards(facts, shard_room)) : room
   const activation_bytes =
-    budget.activation_bytes ?? Math.min(ACTIVATION_BYTES, Math.max(room, least))
+    budget.activation_bytes ?? Math.min(ACTIVATION_BYTES, Math.max(most, least))
   const sizes = sizesOf(facts, activation_bytes)
   const memory = add(facts, parts, sizes)
   if (budget.memory_bytes !== undefined && memory.peak_bytes > allowed)
@@ -153,6 +156,14 @@ function sizesOf(facts: RunFacts, activation_bytes: number): Sizes {
         )
   const shard_tokens = Math.max(1, Math.min(SHARD_TOKENS, Math.floor(held_tokens / LEAST_SHARDS)))
   return { activation_bytes, bucket_tokens, shard_tokens }
+}
+
+/** Activations held at most, so that a shard of their share fits into `room` while it is written. */
+function heldByShards(facts: RunFacts, room: number): number {
+  const shard_tokens = Math.floor(room / shardBytes({ ...facts, text_tokens: 1 }, 1)) - BATCH_TOKENS
+  return shard_tokens >= SHARD_TOKENS
+    ? Number.POSITIVE_INFINITY
+    : LEAST_SHARDS * shard_tokens * tokenBytes(facts)
 }
 
 /** Fewer bytes of activations than this would not be shuffled. */

@@ -1,9 +1,10 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
 import { listSuite, readMetrics } from '../sae/disk.ts'
 import type { PipelineConfig, PipelineEvent } from './config.ts'
+import { readFailure } from './failure.ts'
 import { LABELS_FILE, readLabelsFile } from './labelsFile.ts'
 import { runPipeline } from './pipeline.ts'
 import { readSuiteFile } from './suiteFile.ts'
@@ -141,5 +142,22 @@ describe('a stopped run', () => {
     const bytes = async (out: string) =>
       readFile(join(await saeFolderOf(out), 'sae_weights.safetensors'))
     expect((await bytes(stopped.out)).equals(await bytes(config.out))).toBe(true)
+  })
+})
+
+describe('an SAE that failed', () => {
+  it('is left out of all later stages, and is not trained again', async () => {
+    const out = join(folder.path, 'failed')
+    await runPipeline({ ...config, out }, { stages: ['capture', 'train'] })
+    const [good, bad] = (await listSuite(out)).map(({ path }) => path)
+    await rm(bad!, { recursive: true })
+    await mkdir(bad!)
+    const failure = { step: 3, reason: 'the loss is NaN' }
+    await writeFile(join(bad!, 'failed.json'), JSON.stringify(failure))
+    expect(await readFailure(bad!)).toEqual(failure)
+    await runPipeline({ ...config, out })
+    expect(await readMetrics(good!)).toBeDefined()
+    expect((await readLabelsFile(good!))?.labels).toHaveLength(64)
+    expect(await readdir(bad!)).toEqual(['failed.json'])
   })
 })
