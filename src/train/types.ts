@@ -35,6 +35,7 @@ export type TrainPoint = {
   readonly n_tokens: number
   /** `||x - recon||^2` in training units (inputs of unit mean square norm). */
   readonly mse: number
+  /** The price of L0 or of activations; the frequency penalty and the pre-activation loss are not in it. */
   readonly sparsity_loss: number
   /** The architecture's auxiliary loss (gated: the gate's own reconstruction; AuxK, with its weight), 0 where it has none. */
   readonly aux_loss: number
