@@ -173,7 +173,7 @@ describe('by mouse', () => {
     expect(await rows.count()).toBe(2)
     await page.getByRole('button', { name: 'FVU' }).first().click()
     await page.getByRole('tooltip').getByText('perfect reconstruction').waitFor()
-    await page.getByText('150 held-out tokens').waitFor()
+    await page.locator('p').getByText('150 held-out tokens').waitFor()
     await rows.first().getByRole('link').click()
     await page.locator('.latent-list .hit').first().waitFor()
     expect(errors).toEqual([])
