@@ -6,7 +6,7 @@
  *
  * (1) Capture a store from the documents that are not held out. (2) For each architecture train one suite,
  * `DIR/ARCHITECTURE`, with the defaults, at every L0. (3) Measure each SAE on the held-out documents. (4) Write
- * `DIR/frontier.json` and print the table. The same command goes on after a stop: what is trained and measured stays.
+ * `DIR/frontier.json` and `DIR/plots`, and print the table. The same command goes on after a stop: what is trained and measured stays.
  * Without --store the store lies in `DIR/activations`.
  */
 import { basename, join, resolve } from 'node:path'
@@ -25,6 +25,8 @@ import { evaluateSuite } from '../src/evaluate/index.ts'
 import { resolveModel, writeJson } from '../src/files/index.ts'
 import { trainFromStore } from '../src/jobs/index.ts'
 import { expandHooks, type Model, openModel } from '../src/model/index.ts'
+import { readMeasured, writePlots } from '../src/plots/disk.ts'
+import { type PlottedSae, suitePlots } from '../src/plots/index.ts'
 import { listSuite, loadSae, readMetrics, writeMetrics } from '../src/sae/disk.ts'
 import { openRunner, type SaeEntry, type SaeRunner } from '../src/sae/index.ts'
 import { ARCHITECTURE_NAMES, type ArchitectureName } from '../src/train/index.ts'
@@ -225,6 +227,11 @@ async function main(): Promise<void> {
     ...[row.fvu?.toFixed(4), row.delta_ce_loss?.toFixed(4), `${(100 * row.dead).toFixed(1)} %`],
   ])
   console.log(renderTable(head, lines))
+  const measured: PlottedSae[] = []
+  for (const architecture of settings.architectures)
+    measured.push(...(await readMeasured(join(settings.out, architecture))))
+  const paths = await writePlots(join(settings.out, 'plots'), suitePlots(measured))
+  console.log(`plots: ${paths.join(', ')}`)
 }
 
 if (import.meta.main) await main()
