@@ -24,6 +24,10 @@ export type TorchSetup = {
   readonly adam_eps: number
 }
 
+/** The step as the formulas stand, with the allocator's defaults; or as fast as we could make it, on a heap that keeps its pages. */
+export const TORCH_KINDS = ['written', 'tuned'] as const
+export type TorchKind = (typeof TORCH_KINDS)[number]
+
 /** Mean wall time of the steps, and each step's loss terms before its update. */
 export type TorchSteps = { readonly ms: number; readonly mse: number[]; readonly l0: number[] }
 
@@ -33,7 +37,7 @@ export class TorchStep {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
 
-  private constructor(python: string) {
+  private constructor(python: string, kind: TorchKind) {
     const threads = String(availableParallelism())
     this.#child = spawn(python, [join(import.meta.dirname, 'trainStep.py')], {
       env: {
@@ -42,8 +46,10 @@ export class TorchStep {
         OPENBLAS_NUM_THREADS: threads,
         MKL_NUM_THREADS: threads,
         // Large tensors stay on the heap: mapped and given back at every use, their page faults cost up to a third of a step.
-        MALLOC_MMAP_MAX_: '0',
-        MALLOC_TRIM_THRESHOLD_: String(2 ** 40),
+        ...(kind === 'tuned' && {
+          MALLOC_MMAP_MAX_: '0',
+          MALLOC_TRIM_THRESHOLD_: String(2 ** 40),
+        }),
       },
     })
     this.#child.stderr.pipe(process.stderr)
@@ -51,15 +57,18 @@ export class TorchStep {
   }
 
   /** Starts PyTorch with these weights and this batch; undefined where there is none (`INSTALL` says what to do). */
-  static async start({ arrays, ...setup }: TorchSetup): Promise<TorchStep | undefined> {
+  static async start(
+    kind: TorchKind,
+    { arrays, ...setup }: TorchSetup,
+  ): Promise<TorchStep | undefined> {
     const python = PYTHONS.find((name) => spawnSync(name, ['-c', 'import torch']).status === 0)
     if (python === undefined) return undefined
-    const torch = new TorchStep(python)
+    const torch = new TorchStep(python, kind)
     const folder = mkdtempSync(join(tmpdir(), 'train-step-'))
     try {
       for (const [name, { buffer, byteOffset, byteLength }] of Object.entries(arrays))
         writeFileSync(join(folder, name), new Uint8Array(buffer, byteOffset, byteLength))
-      const about = await torch.#ask({ setup: { ...setup, folder } })
+      const about = await torch.#ask({ kind, setup: { ...setup, folder } })
       torch.about = `PyTorch ${about.torch} with ${about.blas}, ${about.threads} threads`
     } finally {
       rmSync(folder, { recursive: true })

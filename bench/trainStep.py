@@ -1,12 +1,13 @@
 """A dense JumpReLU training step in eager PyTorch, served over stdin and stdout, one JSON object a line.
 
-{"setup": {...}} loads weights and a batch from raw float32 files; {"steps": n, ...} takes n steps and answers their wall
+{"kind": "written" or "tuned", "setup": {...}} loads weights and a batch from raw float32 files; {"steps": n, ...} takes n steps and answers their wall
 time and the loss terms before each update. The step is the one that Hooke takes: mean squared error and the quadratic
 penalty about the target L0, straight-through thresholds (arXiv:2407.14435), Adam with betas (0, 0.999), the decoder's
 gradient projected off its rows, rows back to unit norm.
 
-Written to be as fast as the eager mode allows: the decoder's bias enters through the encoder's (one product less), masks
-are saved instead of recomputed, and what can be done in place is.
+Twice: `Written` is the step as one writes it down, line by line as the formulas stand, as SAE libraries do. `Tuned` is as fast
+as we could make it in eager mode: the decoder's bias enters through the encoder's (one product less), masks are saved instead
+of recomputed, thresholds' gradients are gathered where there are any, and what can be done in place is.
 """
 
 import ctypes
@@ -40,7 +41,42 @@ class JumpReLU(torch.autograd.Function):
         return g_acts.mul_(active), g_threshold, None
 
 
-class Sae:
+def rectangle(pre, threshold, bandwidth):
+    return ((pre - threshold).abs() < bandwidth / 2).to(pre.dtype)
+
+
+class Jump(torch.autograd.Function):
+    """acts = pre H(pre - threshold)."""
+
+    @staticmethod
+    def forward(ctx, pre, threshold, bandwidth):
+        ctx.save_for_backward(pre, threshold)
+        ctx.bandwidth = bandwidth
+        return pre * (pre > threshold)
+
+    @staticmethod
+    def backward(ctx, g):
+        pre, threshold = ctx.saved_tensors
+        window = rectangle(pre, threshold, ctx.bandwidth)
+        return g * (pre > threshold), (-(threshold / ctx.bandwidth) * window * g).sum(0), None
+
+
+class Step(torch.autograd.Function):
+    """H(pre - threshold)."""
+
+    @staticmethod
+    def forward(ctx, pre, threshold, bandwidth):
+        ctx.save_for_backward(pre, threshold)
+        ctx.bandwidth = bandwidth
+        return (pre > threshold).to(pre.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        pre, threshold = ctx.saved_tensors
+        return None, (-rectangle(pre, threshold, ctx.bandwidth) / ctx.bandwidth * g).sum(0), None
+
+
+class Tuned:
     def __init__(self, d_in, d_sae, batch_size, folder, bandwidth, l0, adam_eps):
         def load(name, *shape):
             with open(os.path.join(folder, name), "rb") as file:
@@ -58,24 +94,45 @@ class Sae:
         groups = [{"params": weights}, {"params": [self.threshold]}]
         self.optimiser = torch.optim.Adam(groups, betas=(0, 0.999), eps=adam_eps)
 
+    def forward(self):
+        """(mse, l0) of the batch."""
+        pre = torch.addmm(self.b_enc - self.b_dec @ self.W_enc, self.x, self.W_enc)
+        acts, l0 = JumpReLU.apply(pre, self.threshold, self.bandwidth)
+        error = torch.addmm(self.b_dec, acts, self.W_dec) - self.x
+        return error.square().sum() / error.shape[0], l0
+
+    def project(self):
+        """Takes the decoder's gradient off its rows."""
+        g = self.W_dec.grad
+        g.addcmul_((g * self.W_dec).sum(1, keepdim=True), self.W_dec, value=-1)
+
     def step(self, weight, lr, lr_threshold):
         """One step; returns (mse, l0) before the update. weight: coefficient of the sparsity loss."""
         self.optimiser.param_groups[0]["lr"] = lr
         self.optimiser.param_groups[1]["lr"] = lr_threshold
-        pre = torch.addmm(self.b_enc - self.b_dec @ self.W_enc, self.x, self.W_enc)
-        acts, l0 = JumpReLU.apply(pre, self.threshold, self.bandwidth)
-        error = torch.addmm(self.b_dec, acts, self.W_dec) - self.x
-        mse = error.square().sum() / error.shape[0]
+        mse, l0 = self.forward()
         loss = mse + weight / (2 * self.l0) * (l0 - self.l0) ** 2
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         with torch.no_grad():
-            g = self.W_dec.grad
-            g.addcmul_((g * self.W_dec).sum(1, keepdim=True), self.W_dec, value=-1)
+            self.project()
             self.optimiser.step()
             self.W_dec.div_(self.W_dec.norm(dim=1, keepdim=True))
             self.threshold.clamp_(min=1e-6)
         return mse.item(), l0.item()
+
+
+class Written(Tuned):
+    def forward(self):
+        pre = (self.x - self.b_dec) @ self.W_enc + self.b_enc
+        acts = Jump.apply(pre, self.threshold, self.bandwidth)
+        l0 = Step.apply(pre, self.threshold, self.bandwidth).sum(1).mean()
+        recon = acts @ self.W_dec + self.b_dec
+        return (recon - self.x).pow(2).sum(1).mean(), l0
+
+    def project(self):
+        g = self.W_dec.grad
+        g -= (g * self.W_dec).sum(1, keepdim=True) * self.W_dec
 
 
 def blas():
@@ -99,7 +156,8 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)
         if "setup" in request:
-            sae = Sae(**request["setup"])
+            kind = {"written": Written, "tuned": Tuned}[request["kind"]]
+            sae = kind(**request["setup"])
             answer = {"torch": torch.__version__, "blas": blas(), "threads": torch.get_num_threads()}
         else:
             started = time.perf_counter()

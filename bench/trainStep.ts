@@ -1,6 +1,6 @@
 /**
- * A whole JumpReLU training step beside the same step in dense eager PyTorch (trainStep.py) and beside ONNX Runtime's bare
- * product of the encoder's shape, all cores each, taking turns in one run.
+ * A whole JumpReLU training step beside the same step in dense eager PyTorch (trainStep.py; as it is written down, and tuned)
+ * and beside ONNX Runtime's bare product of the encoder's shape, all cores each, taking turns in one run.
  *
  *     npm run bench -- train-step [d_in d_sae l0 batch_size n_pairs]
  *
@@ -21,7 +21,7 @@ import {
   type Shape,
   startEngine,
 } from './contestants.ts'
-import { INSTALL, TorchStep } from './torch.ts'
+import { INSTALL, TORCH_KINDS, type TorchKind, type TorchSetup, TorchStep } from './torch.ts'
 
 /** A turn lasts at least this long, so that short steps are averaged. */
 const TURN_MS = 1000
@@ -36,38 +36,45 @@ async function compare(shape: Shape, n_pairs: number): Promise<void> {
   const engine = await startEngine(runOptions(shape), x)
   const { n_threads, saes } = engine.plan
   engine.put(0, [x])
-  const torch = await startTorch(engine, shape, x)
+  const setup = await torchSetup(engine, shape, x)
+  const torches = new Map<TorchKind, TorchStep>()
+  for (const kind of TORCH_KINDS) {
+    const torch = await TorchStep.start(kind, setup)
+    if (torch) torches.set(kind, torch)
+  }
   const bare = await BareProduct.open(shape, x)
   await bare.run()
   console.log(
     `\n${d_in} x ${d_sae}, batch ${batch_size}; ours: ${n_threads} threads, ${saes[0]!.ranges.length} shards`,
   )
-  console.log(torch ? torch.about : `PyTorch: ${INSTALL}`)
-  const l0 = await checkSameStep(engine, torch)
+  console.log(torches.get('tuned')?.about ?? `PyTorch: ${INSTALL}`)
+  const l0 = await checkSameStep(engine, torches)
 
   const ours_ms: number[] = []
   const gemm_ms: number[] = []
-  const torch_ms: number[] = []
+  const torch_ms: Record<TorchKind, number[]> = { written: [], tuned: [] }
   const bare_ms: number[] = []
-  let torch_turn = 1
+  const torch_turn: Record<TorchKind, number> = { written: 1, tuned: 1 }
   // The first round is not counted: it meets memory that was never touched.
   for (let round = 0; round <= n_pairs; round++) {
     const gemm_before = engine.gemmMs()
     const ours = await turn(() => engine.step(0, [TIMED]))
     const gemm = (engine.gemmMs() - gemm_before) / ours.n
     await setTimeout(50)
-    const theirs = torch === undefined ? undefined : (await torch.steps(torch_turn, TIMED)).ms
-    await setTimeout(50)
+    for (const [kind, torch] of torches) {
+      const { ms } = await torch.steps(torch_turn[kind], TIMED)
+      torch_turn[kind] = Math.ceil(TURN_MS / ms)
+      if (round > 0) torch_ms[kind].push(ms)
+      await setTimeout(50)
+    }
     const product = await turn(() => bare.run())
-    if (theirs !== undefined) torch_turn = Math.ceil(TURN_MS / theirs)
     if (round === 0) continue
     ours_ms.push(ours.ms)
     gemm_ms.push(gemm)
-    if (theirs !== undefined) torch_ms.push(theirs)
     bare_ms.push(product.ms)
   }
   await engine.close()
-  await torch?.close()
+  for (const torch of torches.values()) await torch.close()
   await bare.close()
   const gflops = (ms: number) => Math.round((2 * batch_size * d_in * d_sae) / ms / 1e6)
   const step = median(ours_ms)
@@ -83,19 +90,24 @@ async function compare(shape: Shape, n_pairs: number): Promise<void> {
     'bare Gemm, ms': { is: bare_product.toFixed(1) },
     'its GFLOP/s': { is: gflops(bare_product) },
     'step / bare Gemm': { is: range(ours_ms.map((ms, i) => ms / bare_ms[i]!)) },
-    ...(torch_ms.length > 0 && {
-      "PyTorch's step, ms": { is: median(torch_ms).toFixed(0) },
-      'PyTorch / ours': { is: range(torch_ms.map((ms, i) => ms / ours_ms[i]!)) },
-    }),
+    ...Object.fromEntries(
+      [...torches.keys()].flatMap((kind) => {
+        const times_ms = torch_ms[kind]
+        return [
+          [`PyTorch's step, ${kind}, ms`, { is: median(times_ms).toFixed(0) }],
+          [`PyTorch, ${kind} / ours`, { is: range(times_ms.map((ms, i) => ms / ours_ms[i]!)) }],
+        ]
+      }),
+    ),
   })
 }
 
-/** PyTorch with the engine's initial weights. */
-async function startTorch(
+/** The engine's initial weights, for PyTorch. */
+async function torchSetup(
   engine: Engine,
   { d_in, d_sae, l0, batch_size }: Shape,
   x: Float32Array,
-): Promise<TorchStep | undefined> {
+): Promise<TorchSetup> {
   const { biases, shard: read } = engine.state()
   const { ranges, recipe } = engine.plan.saes[0]!
   const rows = { W_enc: new Float32Array(d_sae * d_in), W_dec: new Float32Array(d_sae * d_in) }
@@ -112,19 +124,28 @@ async function startTorch(
   }
   const { bandwidth, adam_eps } = recipe
   const arrays = { x, ...rows, ...numbers, b_dec: biases[0]!.b_dec.slice(0, d_in) }
-  return TorchStep.start({ arrays, d_in, d_sae, batch_size, bandwidth, l0, adam_eps })
+  return { arrays, d_in, d_sae, batch_size, bandwidth, l0, adam_eps }
 }
 
 /** Prints both losses over a few steps, which must agree; returns the first L0. */
-async function checkSameStep(engine: Engine, torch: TorchStep | undefined): Promise<number> {
-  const ours = []
-  for (let i = 0; i < N_CHECKED; i++) ours.push((await engine.step(0, [CHECKED]))[0]!)
-  const theirs = await torch?.steps(N_CHECKED, CHECKED)
-  for (const [i, { mse, l0 }] of ours.entries()) {
-    const other = theirs ? `; PyTorch: mse ${theirs.mse[i]}, L0 ${theirs.l0[i]}` : ''
-    console.log(`step ${i + 1}: ours: mse ${mse.toPrecision(8)}, L0 ${l0.toPrecision(7)}${other}`)
+async function checkSameStep(
+  engine: Engine,
+  torches: ReadonlyMap<TorchKind, TorchStep>,
+): Promise<number> {
+  const losses: [string, { mse: number; l0: number }[]][] = [['ours', []]]
+  for (let i = 0; i < N_CHECKED; i++) losses[0]![1].push((await engine.step(0, [CHECKED]))[0]!)
+  for (const [kind, torch] of torches) {
+    const { mse, l0 } = await torch.steps(N_CHECKED, CHECKED)
+    losses.push([`PyTorch, ${kind}`, mse.map((value, i) => ({ mse: value, l0: l0[i]! }))])
   }
-  return ours[0]!.l0
+  for (let i = 0; i < N_CHECKED; i++) {
+    const words = losses.map(([who, steps]) => {
+      const { mse, l0 } = steps[i]!
+      return `${who}: mse ${mse.toPrecision(8)}, L0 ${l0.toPrecision(7)}`
+    })
+    console.log(`step ${i + 1}: ${words.join('; ')}`)
+  }
+  return losses[0]![1][0]!.l0
 }
 
 /** Runs until the turn is over; the mean time of one run and how many there were. */
