@@ -6,7 +6,7 @@ import { Engine } from '../src/train/engine.ts'
 import type { RecipeInput, TrainOptions } from '../src/train/index.ts'
 import { latentRandom } from '../src/train/initialise.ts'
 import { planRun } from '../src/train/plan.ts'
-import { runInto } from '../src/train/runInto.ts'
+import { runInto } from '../src/train/products.ts'
 
 /** Tokens x inputs and latents of a training step. */
 export type Shape = {

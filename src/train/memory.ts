@@ -2,8 +2,9 @@
 import { ARCHITECTURES } from './architectures/index.ts'
 import { type RunPlan, type SaePlan, sharedSizes } from './control.ts'
 import { MemoryPlan } from './kernels/shard.ts'
+import { planSlice } from './layout.ts'
 import { planRun } from './plan.ts'
-import { planSlice } from './slice.ts'
+import { MOST_PROPOSED } from './proposal.ts'
 import { shardSizes } from './state.ts'
 import type { TrainOptions } from './types.ts'
 
@@ -71,13 +72,17 @@ function slicesBytes({ saes, batch_size, n_threads, variant }: RunPlan): number 
   return bytes
 }
 
-/** Latents that the 8-bit product proposes for one that is active: 1.8 on a residual stream, 3.1 on random inputs 2,304 wide. */
-const PROPOSED = 2.5
+/**
+ * Latents that the 8-bit product proposes for one that is active: 1.8 on a residual stream of a 5M-parameter model, 3.1 on random
+ * inputs 2,304 wide; never more than `MOST_PROPOSED` of them.
+ */
+const PROPOSED = 2
 
 /** Entries a token in one shard, at most, as far as they can be foreseen. */
 function entriesOf(spec: SaePlan['spec'], recipe: SaePlan['recipe'], width: number): number {
   if (ARCHITECTURES[recipe.architecture].selection === 'token') return Math.min(width, spec.l0)
-  return (PROPOSED * spec.l0 * recipe.init_l0 * width) / spec.d_sae
+  const active = (spec.l0 * recipe.init_l0 * width) / spec.d_sae
+  return Math.max(active, Math.min(PROPOSED * active, MOST_PROPOSED * width))
 }
 
 function sharedBytes(plan: RunPlan): number {

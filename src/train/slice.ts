@@ -12,43 +12,14 @@
  * share) and one of bytes. Per batch: arrays [batch_size, d], and room for every entry, of which only what is used becomes
  * real.
  */
-import { InferenceSession, Tensor } from '#onnxruntime'
-import { onnxGraph } from '../formats/index.ts'
-import { ARCHITECTURES, type Architecture, type ArchitectureName } from './architectures/index.ts'
-import type { ResolvedRecipe } from './config.ts'
-import { type Kernels, type KernelVariant, openKernels } from './kernels/load.ts'
-import { MemoryPlan, planShard, planShared, ShardView } from './kernels/shard.ts'
-import {
-  MOST_PROPOSED,
-  openProposal,
-  type Proposal,
-  type ProposalChunk,
-  proposalChunks,
-  proposalTokens,
-} from './proposal.ts'
-import { outputRange, padded, type ShardRange } from './ranges.ts'
-import { runInto } from './runInto.ts'
-
-/** Pre-activations held at a time: with the packed weights beside them, about what a core's cache holds. */
-const PRE_BYTES = 2 ** 20
-/** Entries a shard may have in a batch, where all of them (n * width) would need more memory than this. */
-const MAX_ENTRIES = 2 ** 23
-
-export type SliceOptions = {
-  readonly d_in: number
-  readonly d_out: number
-  readonly batch_size: number
-  /** Latents of the whole SAE, target L0, and the cut of the whole SAE. */
-  readonly d_sae: number
-  readonly l0: number
-  readonly ranges: readonly ShardRange[]
-  /** Which of `ranges` this thread owns. */
-  readonly owned: readonly number[]
-  /** Input and target are different sites. */
-  readonly transcoder: boolean
-  readonly recipe: ResolvedRecipe
-  readonly variant: KernelVariant
-}
+import { Tensor } from '#onnxruntime'
+import { ARCHITECTURES, type Architecture } from './architectures/index.ts'
+import { type Kernels, openKernels } from './kernels/load.ts'
+import { MemoryPlan, ShardView } from './kernels/shard.ts'
+import { planSlice, type SliceOptions } from './layout.ts'
+import { openSessions, runInto, type Sessions } from './products.ts'
+import { MOST_PROPOSED, type ProposalChunk, proposalChunks } from './proposal.ts'
+import { padded } from './ranges.ts'
 
 /** Numbers of one step. */
 export type StepScalars = {
@@ -79,12 +50,6 @@ type SkipPart = {
   readonly g: Float32Array
   /** [n, width] */
   readonly columns: Float32Array
-}
-
-type Sessions = {
-  readonly encoder: InferenceSession
-  readonly proposal?: Proposal
-  readonly outer?: InferenceSession
 }
 
 type ShardParts = {
@@ -197,17 +162,7 @@ export class SaeSlice {
   readonly #aux_k: readonly number[]
 
   static async open(options: SliceOptions): Promise<SaeSlice> {
-    const session = (graph: Uint8Array) =>
-      InferenceSession.create(graph, {
-        intraOpNumThreads: 1,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-      })
-    const sessions: Sessions = {
-      encoder: await session(encoderGraph(padded(options.d_in))),
-      ...(proposes(options) && { proposal: await openProposal() }),
-      ...(options.recipe.skip && { outer: await session(outerGraph()) }),
-    }
+    const sessions = await openSessions(options)
     return new SaeSlice(options, sessions)
   }
 
@@ -471,79 +426,6 @@ export class SaeSlice {
   }
 }
 
-/** Whether entries are told by thresholds known before the product. */
-const proposes = ({ recipe }: SliceOptions): boolean =>
-  ARCHITECTURES[recipe.architecture].selection !== 'token'
-
-/** Where everything of a slice lies in its memory. */
-export function planSlice(plan: MemoryPlan, options: SliceOptions) {
-  const { batch_size: n, recipe, ranges, owned, transcoder } = options
-  const { gated, aux } = ARCHITECTURES[recipe.architecture as ArchitectureName]
-  const [d, d_out] = [padded(options.d_in), padded(options.d_out)]
-  const has_aux = gated || aux
-  const n_groups = ranges.at(-1)!.group + 1
-  const groups = new Set(owned.map((i) => ranges[i]!.group))
-  // Measurements, b_dec and the skip see the first and the last group; AuxK the last.
-  if (owned.includes(0) || aux) groups.add(n_groups - 1)
-  if (owned.includes(0) || recipe.skip) groups.add(0)
-  const common = { d, d_out, n, width: 0, capacity: 0 }
-  const shared = planShared(plan, {
-    ...common,
-    aux_capacity: Number(aux),
-    gated_width: Number(gated),
-    rounded_width: Number(proposes(options)),
-  })
-  const residuals = new Map(
-    [...groups].map((group, i) => [group, i === 0 ? shared.residual : plan.take(n * d_out)]),
-  )
-  const sumsOf = ({ width }: ShardRange) => proposalTokens(n, width) * width
-  const fixed = {
-    shared,
-    residuals,
-    has_aux,
-    target: transcoder ? plan.take(n * d_out) : shared.x,
-    partial: plan.take(n * d_out),
-    least: plan.take(n),
-    b_in: plan.take(d),
-    b_out: plan.take(d_out),
-    mean: plan.take(Math.max(d, d_out)),
-    sums: plan.take(proposes(options) ? Math.max(...owned.map((i) => sumsOf(ranges[i]!))) : 0),
-  }
-  const shards = owned.map((i) => {
-    const range = ranges[i]!
-    const { width } = range
-    const sizes = {
-      ...common,
-      width,
-      capacity: Math.min(n * width, MAX_ENTRIES) + width,
-      aux_capacity: aux ? Math.min(n * width, MAX_ENTRIES) + width : 0,
-      gated_width: gated ? width : 0,
-      rounded_width: proposes(options) ? width : 0,
-    }
-    const chunk = Math.min(n, Math.max(16, Math.floor(PRE_BYTES / 4 / width / 16) * 16))
-    const outputs = outputRange(options.d_out, ranges.length, i)
-    const skip =
-      recipe.skip && outputs.width > 0
-        ? {
-            ...outputs,
-            W: plan.take(outputs.width * d),
-            v: plan.take(outputs.width * d),
-            g: plan.take(outputs.width * d),
-            columns: plan.take(outputs.width * n),
-          }
-        : undefined
-    return {
-      range,
-      sizes,
-      chunk,
-      skip,
-      own: planShard(plan, sizes),
-      pre_at: plan.take(chunk * width),
-    }
-  })
-  return { ...fixed, shards }
-}
-
 /** Lists the latents of a shard that have been silent for the dead window. */
 function listDead(view: ShardView): void {
   const { silent, dead } = view.arrays
@@ -558,29 +440,4 @@ function copyRows(from: Float32Array, d: number, to: Float32Array, stride: numbe
   if (d === stride) to.set(from)
   else
     for (let n = 0; n * d < from.length; n++) to.set(from.subarray(n * d, (n + 1) * d), n * stride)
-}
-
-/** pre [m, width] = x [m, d] W^T + b, W [width, d]. */
-function encoderGraph(d: number): Uint8Array {
-  const graph = onnxGraph('encoder')
-  const x = graph.input('x', 'F32', ['m', d])
-  const W = graph.input('W', 'F32', ['width', d])
-  const b = graph.input('b', 'F32', ['width'])
-  graph.output('pre', graph.node('Gemm', [x, W, b], { attributes: { transB: 1 } }), 'F32', [
-    'm',
-    'width',
-  ])
-  return graph.finish()
-}
-
-/** g [width, d] = a^T x, a [n, width], x [n, d]. */
-function outerGraph(): Uint8Array {
-  const graph = onnxGraph('outer')
-  const a = graph.input('a', 'F32', ['n', 'width'])
-  const x = graph.input('x', 'F32', ['n', 'd'])
-  graph.output('g', graph.node('Gemm', [a, x], { attributes: { transA: 1 } }), 'F32', [
-    'width',
-    'd',
-  ])
-  return graph.finish()
 }
