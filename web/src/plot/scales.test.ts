@@ -38,3 +38,11 @@ test('a logarithmic axis spans its values, four decades at most, zeros on its fl
   expect(scaleOf([7, 7], 'log')).toMatchObject({ ticks: [7] })
   expect(scaleOf([0], 'log').ticks).toEqual([])
 })
+
+test('does not blow up what hardly moves on a logarithmic axis', () => {
+  const { at } = scaleOf([32, 32.001], 'log')
+  expect(at(32)).toBeCloseTo(0.5, 3)
+  expect(at(32.001)).toBeCloseTo(0.5, 3)
+  const wide = scaleOf([10, 100], 'log')
+  expect([wide.at(10), wide.at(100)]).toEqual([0, 1])
+})

@@ -41,10 +41,16 @@ export function scaleOf(values: Iterable<number>, kind: 'linear' | 'log', n_tick
     return { at: (v) => Math.max(0, v) / top, ticks: ticks(0, top, n_ticks) }
   }
   const least = numbers.reduce((a, b) => Math.min(a, b), max)
-  const min = Math.max(least, max * FLOOR)
-  if (!(max > min)) return { at: () => 0.5, ticks: numbers.length > 0 ? [max] : [] }
-  const span = Math.log(max / min)
-  return { at: (v) => Math.log(Math.max(v, min) / min) / span, ticks: thin(logTicks(min, max)) }
+  if (!(max > least)) return { at: () => 0.5, ticks: numbers.length > 0 ? [max] : [] }
+  const [min, top] = widened(Math.max(least, max * FLOOR), max)
+  const span = Math.log(top / min)
+  return { at: (v) => Math.log(Math.max(v, min) / min) / span, ticks: thin(logTicks(min, top)) }
+}
+
+/** A range about the same middle that reaches at least from 1 to 1.5: what hardly moves must not look as if it did. */
+function widened(min: number, max: number): [number, number] {
+  const room = Math.sqrt(Math.max(1, 1.5 / (max / min)))
+  return [min / room, max * room]
 }
 
 /** No more than seven ticks: every second, third … one of many decades. */
