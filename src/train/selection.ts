@@ -64,7 +64,7 @@ function kthLargest(values: Float32Array, k: number): number {
 
 /** Adds the upper halves of the bits of positive floats to a histogram that other threads add to as well. */
 export function countUpper(values: Float32Array, histogram: Int32Array): void {
-  const own = new Int32Array(SELECTION_BINS)
+  const own = emptyBins()
   const bits = bitsOf(values)
   for (let e = 0; e < bits.length; e++) own[bits[e]! >>> 16]!++
   addTo(histogram, own)
@@ -72,7 +72,7 @@ export function countUpper(values: Float32Array, histogram: Int32Array): void {
 
 /** The same for the lower halves of those whose upper half is `upper`. */
 export function countLower(values: Float32Array, upper: number, histogram: Int32Array): void {
-  const own = new Int32Array(SELECTION_BINS)
+  const own = emptyBins()
   const bits = bitsOf(values)
   for (let e = 0; e < bits.length; e++) if (bits[e]! >>> 16 === upper) own[bits[e]! & 0xffff]!++
   addTo(histogram, own)
@@ -95,6 +95,14 @@ export function binOfLargest(
 /** The float with these halves of bits. */
 export function floatOf(upper: number, lower: number): number {
   return new Float32Array(Uint32Array.of((upper << 16) | lower).buffer)[0]!
+}
+
+/** A thread's own counts, one array for all of them: a new one every time would be garbage of a megabyte a step. */
+let bins: Int32Array | undefined
+
+function emptyBins(): Int32Array {
+  bins ??= new Int32Array(SELECTION_BINS)
+  return bins.fill(0)
 }
 
 const bitsOf = ({ buffer, byteOffset, length }: Float32Array) =>
