@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    // As in src/cli/main.ts: threads that end must not end the process.
+    execArgv: ['--wasm-wrapper-tiering-budget=1000000000'],
   },
 })

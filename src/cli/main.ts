@@ -1,8 +1,14 @@
 #!/usr/bin/env node
 /** The command line's entry, and the only place that ends the process. */
+
+import { setFlagsFromString } from 'node:v8'
 import { CommanderError } from 'commander'
 import { exitCode, renderError } from './errors.ts'
 import { createProgram } from './program.ts'
+
+// Threads share V8's cache of compiled wrappers around functions that WebAssembly calls, and in V8 13.6 two threads may
+// free one wrapper twice, which ends the process ("Check failed: jit_page.has_value()"). So none is compiled.
+setFlagsFromString('--wasm-wrapper-tiering-budget=1000000000')
 
 const interrupt = new AbortController()
 process.on('SIGINT', () => {
