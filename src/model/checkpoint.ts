@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import {
   type ByteSource,
+  DTYPE_BYTES,
   type Folder,
   FormatError,
   parseSafetensors,
@@ -17,6 +18,8 @@ export type Checkpoint = {
   readonly sources: readonly ByteSource[]
   entry(name: string): SafetensorsEntry
   read(name: string): Promise<Tensor>
+  /** Elements `first` to `first + count` of a tensor, row-major, as a tensor of one axis. */
+  readElements(name: string, first: number, count: number): Promise<Tensor>
 }
 
 const SINGLE = 'model.safetensors'
@@ -58,6 +61,17 @@ export async function openCheckpoint(
     sources,
     entry: (name) => owners.get(name)!.tensors.get(name)!,
     read: (name) => owners.get(name)!.read(name),
+    async readElements(name, first, count) {
+      const file = owners.get(name)!
+      const { dtype, offset } = file.tensors.get(name)!
+      const size = DTYPE_BYTES[dtype]
+      const source = sources[files.indexOf(file)]!
+      return {
+        dtype,
+        shape: [count],
+        bytes: await source.read(offset + first * size, count * size),
+      }
+    },
   }
 }
 
