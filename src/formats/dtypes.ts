@@ -29,9 +29,10 @@ export type FloatDtype = 'F32' | 'F16' | 'BF16'
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
-/** Number of elements of a shape; 1 for a scalar, whose shape is empty. */
+/** Number of elements of a shape; 1 for a scalar, whose shape is empty; Infinity past what a float64 holds. */
 export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((count, size) => count * size, 1)
+  // Sizes before a zero may overflow, and Infinity times 0 is no number.
+  return shape.includes(0) ? 0 : shape.reduce((count, size) => count * size, 1)
 }
 
 /**

@@ -1,4 +1,84 @@
-/** What JSON.parse does not tell: whether an object names a key twice. */
+/** JSON from strangers: what JSON.parse does not tell (a key twice, nesting without end), and values fit for messages. */
+
+/** A message quotes no more of a value than this many characters. */
+const MAX_QUOTED = 120
+const QUOTED_DEPTH = 3
+const QUOTED_ITEMS = 8
+
+/**
+ * Bytes as JSON, refused where programs would read them differently or where they nest without end.
+ * @param max_depth objects and arrays inside each other; 1 for a flat object.
+ * @throws SyntaxError if they are not JSON in UTF-8, nest deeper, or an object names a key twice; its message goes on from
+ *   the name of what was read.
+ */
+export function parseJson(bytes: Uint8Array, max_depth: number): unknown {
+  let parsed: unknown
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    // First, because a parser builds what it reads: a file of brackets would take many times its size.
+    if (!nestsDeeper(text, max_depth)) parsed = JSON.parse(text)
+  } catch (cause) {
+    throw new SyntaxError('is not JSON in UTF-8', { cause })
+  }
+  if (parsed === undefined) throw new SyntaxError(`nests deeper than ${max_depth} levels`)
+  const duplicate = findDuplicateKey(text)
+  if (duplicate !== undefined) throw new SyntaxError(`names ${quote(duplicate)} twice`)
+  return parsed
+}
+
+/**
+ * A value as messages show it: like JSON on one line, cut where it is long or deep, control characters and marks that
+ * turn the direction of writing escaped.
+ */
+export function quote(value: unknown): string {
+  const text = quoted(value, QUOTED_DEPTH)
+  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED).toWellFormed()}\u2026` : text
+}
+
+function quoted(value: unknown, depth: number): string {
+  if (typeof value === 'string') {
+    const text = value.length > MAX_QUOTED ? `${value.slice(0, MAX_QUOTED)}\u2026` : value
+    return JSON.stringify(text.toWellFormed()).replace(UNSHOWN, escaped)
+  }
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (depth === 0) return Array.isArray(value) ? '[\u2026]' : '{\u2026}'
+  const all: unknown[] = Array.isArray(value) ? value : Object.entries(value)
+  const shown = all.slice(0, QUOTED_ITEMS).map((item) => {
+    if (Array.isArray(value)) return quoted(item, depth - 1)
+    const [key, field] = item as [string, unknown]
+    return `${quoted(key, 0)}: ${quoted(field, depth - 1)}`
+  })
+  const list = all.length > QUOTED_ITEMS ? [...shown, `\u2026 (${all.length} in all)`] : shown
+  return Array.isArray(value) ? `[${list.join(', ')}]` : `{${list.join(', ')}}`
+}
+
+/** C1 controls, line separators and direction marks, which JSON leaves as they are. */
+const UNSHOWN = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+/** Whether brackets outside strings nest deeper; any text will do. */
+function nestsDeeper(text: string, max_depth: number): boolean {
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text[at]) {
+      case '{':
+      case '[':
+        if (++depth > max_depth) return true
+        break
+      case '}':
+      case ']':
+        depth--
+        break
+      case '"':
+        at = endOfString(text, at) - 1
+    }
+  }
+  return false
+}
 
 /**
  * The first key that an object of the text holds twice, at any depth.
@@ -34,10 +114,10 @@ export function findDuplicateKey(text: string): string | undefined {
   return undefined
 }
 
-/** The index after the closing quote of the string that opens at `start`. */
+/** The index after the closing quote of the string that opens at `start`; past the end where there is none. */
 function endOfString(text: string, start: number): number {
   let at = start + 1
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
   return at + 1
 }
 

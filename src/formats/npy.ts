@@ -5,10 +5,14 @@
 
 import { DTYPE_BYTES, elementCount } from './dtypes.ts'
 import { FormatError } from './errors.ts'
+import { quote } from './json.ts'
 import type { Dtype, Tensor } from './tensor.ts'
 
-const MAGIC = '\x93NUMPY'
+const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)
 const ALIGNMENT = 64
+const MAX_HEADER_BYTES = 65_536
+/** NumPy 2's own limit. */
+const MAX_AXES = 64
 
 /** NumPy's type strings, without byte order. */
 const DTYPES: Readonly<Record<string, Dtype>> = {
@@ -39,19 +43,21 @@ type NpyHeader = {
 /**
  * Reads the header of an .npy array.
  * @param name for messages.
- * @throws FormatError for another magic or version, big-endian numbers, strings, Python objects and structures.
+ * @throws FormatError for another magic or version, big-endian numbers, strings, Python objects and structures, and for a
+ *   header that is not exactly the dictionary which NumPy writes.
  */
 function parseNpyHeader(name: string, bytes: Uint8Array): NpyHeader {
   const fail = (message: string, offset_bytes: number) =>
     new FormatError(name, message, { offset_bytes })
-  const ascii = (from: number, to: number) =>
-    String.fromCharCode(...bytes.subarray(from, Math.min(to, from + 65_536)))
-  if (ascii(0, MAGIC.length) !== MAGIC) {
+  if (MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw fail('does not begin with \\x93NUMPY. It is not an .npy array.', 0)
   }
   const version = bytes[6]
   if (version !== 1 && version !== 2 && version !== 3) {
-    throw fail(`is .npy version ${version}, expected 1, 2 or 3. Save it with numpy.save.`, 6)
+    throw fail(
+      `is .npy version ${version ?? 'none'}, expected 1, 2 or 3. Save it with numpy.save.`,
+      6,
+    )
   }
   const length_bytes = version === 1 ? 2 : 4
   const dict_start = 8 + length_bytes
@@ -59,28 +65,66 @@ function parseNpyHeader(name: string, bytes: Uint8Array): NpyHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset)
   const data_start =
     dict_start + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true))
-  if (data_start > bytes.length || data_start > 65_536) {
-    throw fail(`says its header ends at byte ${data_start} of ${bytes.length}. It is damaged.`, 8)
-  }
-  const dict = ascii(dict_start, data_start)
-  const descr = /['"]descr['"]\s*:\s*['"]([^'"]*)['"]/.exec(dict)?.[1]
-  const order = /['"]fortran_order['"]\s*:\s*(True|False)\b/.exec(dict)?.[1]
-  const sizes = /['"]shape['"]\s*:\s*\(([\d\s,]*)\)/.exec(dict)?.[1]
-  if (descr === undefined || order === undefined || sizes === undefined) {
+  if (data_start > bytes.length || data_start > MAX_HEADER_BYTES) {
     throw fail(
-      `has the header ${dict.trim()}, expected descr, fortran_order and shape of plain numbers.`,
+      `says its header ends at byte ${data_start} of ${bytes.length}, expected at most ${MAX_HEADER_BYTES}. It is damaged.`,
+      8,
+    )
+  }
+  const text = new TextDecoder('latin1').decode(bytes.subarray(dict_start, data_start))
+  const { descr, fortran_order, shape, ...rest } = readDict(text) ?? {}
+  if (
+    typeof descr !== 'string' ||
+    typeof fortran_order !== 'boolean' ||
+    !Array.isArray(shape) ||
+    Object.keys(rest).length > 0
+  ) {
+    throw fail(
+      `has the header ${quote(text.trim())}, expected descr, fortran_order and shape of plain numbers. Save it with numpy.save.`,
       dict_start,
     )
   }
-  const shape = sizes
+  if (shape.length > MAX_AXES) {
+    throw fail(`has ${shape.length} axes, expected at most ${MAX_AXES}. It is damaged.`, dict_start)
+  }
+  return { dtype: readDescr(descr, fail), shape, fortran_order, data_start }
+}
+
+/** One `'key': value, ` of the dictionary; a value is a string, True, False or a tuple of whole numbers. */
+const FIELD =
+  /\s*(?:'(\w+)'|"(\w+)")\s*:\s*(?:'([^'"\\]*)'|"([^'"\\]*)"|(True|False)|\(\s*((?:\d+\s*,\s*)*(?:\d+)?)\s*\))\s*(,|(?=\}))/y
+
+/** The header's dictionary; undefined if it is another one than NumPy writes, or names a key twice. */
+function readDict(text: string): Record<string, string | boolean | number[]> | undefined {
+  const fields = new Map<string, string | boolean | number[]>()
+  const open = /^\s*\{/.exec(text)
+  if (open === null) return undefined
+  let at = open[0].length
+  for (;;) {
+    if (/^\s*\}\s*$/.test(text.slice(at))) return Object.fromEntries(fields)
+    FIELD.lastIndex = at
+    const field = FIELD.exec(text)
+    if (field === null) return undefined
+    const [whole, single, double, quotedOnce, quotedTwice, truth, sizes] = field
+    const key = single ?? double!
+    if (fields.has(key)) return undefined
+    fields.set(
+      key,
+      quotedOnce ?? quotedTwice ?? (sizes === undefined ? truth === 'True' : sizesOf(sizes)),
+    )
+    at += whole.length
+  }
+}
+
+function sizesOf(tuple: string): number[] {
+  return tuple
     .split(',')
     .filter((size) => size.trim() !== '')
     .map(Number)
-  return { dtype: readDescr(descr, fail), shape, fortran_order: order === 'True', data_start }
 }
 
 /**
- * An .npy array as a tensor in C order; Fortran order is transposed.
+ * An .npy array as a tensor in C order, which shares memory with `bytes`; Fortran order is transposed into new memory.
  * @throws FormatError as `parseNpyHeader`, and if the data are shorter or longer than the shape needs.
  */
 export function parseNpy(name: string, bytes: Uint8Array): Tensor {
@@ -90,11 +134,11 @@ export function parseNpy(name: string, bytes: Uint8Array): Tensor {
   if (found !== expected) {
     throw new FormatError(
       name,
-      `has ${found} bytes of numbers, expected ${expected} for ${dtype} of shape [${shape.join(', ')}]. It is cut short or damaged: copy it again.`,
+      `has ${found} bytes of numbers, expected ${expected} for ${dtype} of shape ${quote(shape)}. It is cut short or damaged: copy it again.`,
       { offset_bytes: data_start },
     )
   }
-  const data = bytes.slice(data_start)
+  const data = bytes.subarray(data_start)
   return { dtype, shape, bytes: fortran_order ? toRowMajor(data, shape, dtype) : data }
 }
 
@@ -109,7 +153,7 @@ export function renderNpyHeader({ dtype, shape }: Pick<Tensor, 'dtype' | 'shape'
   const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`
   const length = Math.ceil((10 + dict.length + 1) / ALIGNMENT) * ALIGNMENT
   const header = new Uint8Array(length).fill(0x20)
-  header.set(Uint8Array.from(MAGIC, (character) => character.charCodeAt(0)))
+  header.set(MAGIC)
   header.set([1, 0], 6)
   new DataView(header.buffer).setUint16(8, length - 10, true)
   header.set(new TextEncoder().encode(dict), 10)
@@ -122,7 +166,7 @@ function readDescr(descr: string, fail: (message: string, offset: number) => For
   const dtype = Object.hasOwn(DTYPES, descr.slice(1)) ? DTYPES[descr.slice(1)] : undefined
   if (dtype === undefined) {
     throw fail(
-      `holds numbers of type '${descr}', expected one of ${Object.keys(DTYPES).join(', ')}.`,
+      `holds numbers of type ${quote(descr)}, expected one of ${Object.keys(DTYPES).join(', ')}.`,
       10,
     )
   }
@@ -133,7 +177,7 @@ function readDescr(descr: string, fail: (message: string, offset: number) => For
     )
   }
   if (order !== '<' && !(order === '|' && DTYPE_BYTES[dtype] === 1)) {
-    throw fail(`holds numbers of unknown byte order ('${descr}'), expected '<'.`, 10)
+    throw fail(`holds numbers of unknown byte order (${quote(descr)}), expected '<'.`, 10)
   }
   return dtype
 }
@@ -141,9 +185,10 @@ function readDescr(descr: string, fail: (message: string, offset: number) => For
 /** Elements in Fortran order (first index fastest) put into C order (last index fastest). */
 function toRowMajor(bytes: Uint8Array, shape: readonly number[], dtype: Dtype): Uint8Array {
   const n = elementCount(shape)
-  const from = words(bytes, DTYPE_BYTES[dtype], n)
+  const width = DTYPE_BYTES[dtype]
+  const from = words(bytes.byteOffset % width === 0 ? bytes : bytes.slice(), width, n)
   const out = new Uint8Array(bytes.length)
-  const to = words(out, DTYPE_BYTES[dtype], n)
+  const to = words(out, width, n)
   const stride: number[] = []
   for (let axis = 0, step = 1; axis < shape.length; axis++) {
     stride.push(step)

@@ -135,7 +135,7 @@ describe('an .npy array', () => {
 
   const refused: [string, Uint8Array, string][] = [
     ['big-endian', npy(header('>f4', 'False', '(6,)'), floats), "big-endian numbers ('>f4')"],
-    ['of Python objects', npy(header('|O', 'False', '(6,)'), floats), "numbers of type '|O'"],
+    ['of Python objects', npy(header('|O', 'False', '(6,)'), floats), 'numbers of type "|O"'],
     ['of structures', npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}", floats), 'expected descr'],
     ['cut short', npy(header('<f4', 'False', '(7,)'), floats), 'has 24 bytes of numbers, expected 28'],
     ['of version 9', npy(header('<f4', 'False', '(6,)'), floats, 9), 'is .npy version 9'],

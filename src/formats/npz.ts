@@ -1,37 +1,33 @@
-/**
- * NumPy's .npz: a ZIP archive of .npy arrays, stored or deflated, ZIP64 where large.
- * The archive is @zip.js/zip.js's work; this file joins it to byte sources and arrays.
- */
+/** NumPy's .npz: a ZIP archive of .npy arrays. Reading archives is zip.ts; writing them is @zip.js/zip.js's work. */
 
-import { type Entry, type FileEntry, Reader, Writer, ZipReader, ZipWriter } from '@zip.js/zip.js'
+import { Reader, Writer, ZipWriter } from '@zip.js/zip.js'
 import type { ByteSource } from './byteSource.ts'
 import { FormatError } from './errors.ts'
 import { parseNpy, renderNpyHeader } from './npy.ts'
 import type { Tensor } from './tensor.ts'
+import { openZip } from './zip.ts'
 
-/** Deflate cannot shrink bytes further than this; a larger claim is a damaged or hostile archive. */
-const MAX_DEFLATE_RATIO = 1032
+const EXTENSION = '.npy'
 /** The ZIP format's earliest date: equal arrays give equal bytes whenever they are written. */
 const NO_DATE = new Date(1980, 0, 1)
 
 /**
  * Reads all arrays of an .npz archive and checks their checksums.
  * @returns tensors by name, without `.npy`.
- * @throws FormatError if it is not a ZIP archive, an entry is not an .npy array, encrypted or twice there, or a checksum is wrong.
+ * @throws FormatError as `openZip` and `parseNpy`, and if an entry is not an .npy array.
  */
 export async function readNpz(source: ByteSource): Promise<Map<string, Tensor>> {
-  const zip = new ZipReader(new SourceReader(source), { useWebWorkers: false })
   const tensors = new Map<string, Tensor>()
-  for (const entry of await entriesOf(zip, source.name)) {
-    const where = `${source.name}/${entry.filename}`
-    const name = entry.filename.replace(/\.npy$/, '')
-    if (entry.directory || name === entry.filename) {
-      throw new FormatError(where, 'is not an .npy array, as all entries of an .npz archive are.')
+  for (const entry of await openZip(source)) {
+    if (!entry.name.endsWith(EXTENSION)) {
+      throw new FormatError(
+        entry.path,
+        'is not an .npy array, as all entries of an .npz archive are. Make it with numpy.savez.',
+      )
     }
-    if (tensors.has(name)) throw new FormatError(where, 'is twice in the archive. Make it again.')
-    tensors.set(name, parseNpy(where, await readEntry(entry, where, source.size_bytes)))
+    const name = entry.name.slice(0, -EXTENSION.length)
+    tensors.set(name, parseNpy(entry.path, await entry.read()))
   }
-  await zip.close()
   return tensors
 }
 
@@ -53,90 +49,11 @@ export async function* writeNpz(
     lastModDate: NO_DATE,
   })
   for (const [name, tensor] of tensors) {
-    await zip.add(`${name}.npy`, new TensorReader(tensor))
+    await zip.add(`${name}${EXTENSION}`, new TensorReader(tensor))
     yield* pieces.splice(0)
   }
   await zip.close()
   yield* pieces.splice(0)
-}
-
-async function entriesOf(zip: ZipReader<unknown>, path: string): Promise<Entry[]> {
-  try {
-    return await zip.getEntries()
-  } catch (cause) {
-    if (cause instanceof FormatError) throw cause
-    throw new FormatError(
-      path,
-      `is not a whole ZIP archive, as .npz files are: ${(cause as Error).message}. Copy or download it again.`,
-      { cause },
-    )
-  }
-}
-
-async function readEntry(
-  entry: FileEntry,
-  where: string,
-  archive_bytes: number,
-): Promise<Uint8Array> {
-  const { uncompressedSize, compressedSize, encrypted } = entry
-  if (encrypted) throw new FormatError(where, 'is encrypted. Save the archive without a password.')
-  if (
-    compressedSize > archive_bytes ||
-    uncompressedSize > MAX_DEFLATE_RATIO * (compressedSize + 1)
-  ) {
-    throw new FormatError(
-      where,
-      `says it has ${compressedSize} bytes that grow to ${uncompressedSize}, in an archive of ${archive_bytes}. It is damaged.`,
-      { offset_bytes: entry.offset },
-    )
-  }
-  try {
-    return await entry.getData(new ArrayWriter(uncompressedSize), {
-      useWebWorkers: false,
-      checkSignature: true,
-    })
-  } catch (cause) {
-    if (cause instanceof FormatError) throw cause
-    throw new FormatError(
-      where,
-      `could not be unpacked: ${(cause as Error).message}. The archive is damaged: copy or download it again.`,
-      { offset_bytes: entry.offset, cause },
-    )
-  }
-}
-
-class SourceReader extends Reader<ByteSource> {
-  readonly #source: ByteSource
-
-  constructor(source: ByteSource) {
-    super(source)
-    this.#source = source
-    this.size = source.size_bytes
-  }
-
-  override readUint8Array(offset: number, length: number): Promise<Uint8Array> {
-    return this.#source.read(offset, Math.min(length, this.size - offset))
-  }
-}
-
-/** Gathers an entry in one array of its announced size. */
-class ArrayWriter extends Writer<Uint8Array> {
-  readonly #bytes: Uint8Array
-  #length = 0
-
-  constructor(length: number) {
-    super()
-    this.#bytes = new Uint8Array(length)
-  }
-
-  override async writeUint8Array(piece: Uint8Array): Promise<void> {
-    this.#bytes.set(piece, this.#length)
-    this.#length += piece.length
-  }
-
-  override async getData(): Promise<Uint8Array> {
-    return this.#bytes.subarray(0, this.#length)
-  }
 }
 
 /** Hands the archive's pieces to whoever empties the list. */

@@ -8,13 +8,15 @@
 import type { ByteSource } from './byteSource.ts'
 import { DTYPE_BYTES, elementCount } from './dtypes.ts'
 import { FormatError } from './errors.ts'
-import { findDuplicateKey } from './json.ts'
+import { parseJson, quote } from './json.ts'
 import type { Dtype, Tensor } from './tensor.ts'
 
 /** The format's own limit on the JSON header. */
 const MAX_HEADER_BYTES = 100_000_000
 const LENGTH_BYTES = 8
 const METADATA = '__metadata__'
+/** The header, a tensor, its shape. */
+const HEADER_DEPTH = 3
 
 /** Where one tensor lies. */
 export type SafetensorsEntry = {
@@ -94,7 +96,7 @@ export async function parseSafetensors(source: ByteSource): Promise<SafetensorsF
       if (entry === undefined) {
         throw new FormatError(
           source.name,
-          `has no tensor "${name}"; it has ${list([...tensors.keys()])}.`,
+          `has no tensor ${quote(name)}; it has ${list([...tensors.keys()])}.`,
         )
       }
       const { dtype, shape, offset, length } = entry
@@ -169,17 +171,11 @@ function readHeader(
       `header begins with byte ${bytes[0] ?? 'none'}, expected "{". ${DAMAGED}`,
     )
   }
-  let text: string
   let parsed: unknown
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    parsed = JSON.parse(text)
+    parsed = parseJson(bytes, HEADER_DEPTH)
   } catch (cause) {
-    throw fail(LENGTH_BYTES, `header is not JSON in UTF-8. ${DAMAGED}`, cause)
-  }
-  const duplicate = findDuplicateKey(text)
-  if (duplicate !== undefined) {
-    throw fail(LENGTH_BYTES, `header names "${duplicate}" twice. ${DAMAGED}`)
+    throw fail(LENGTH_BYTES, `header ${(cause as Error).message}. ${DAMAGED}`, cause)
   }
   let metadata: Record<string, string> = {}
   const entries: [string, SafetensorsEntry][] = []
@@ -193,32 +189,39 @@ function readHeader(
 
 function readMetadata(value: unknown, fail: Fail): Record<string, string> {
   if (!isRecord(value) || Object.values(value).some((item) => typeof item !== 'string')) {
-    throw fail(LENGTH_BYTES, `${METADATA} must map strings to strings. ${DAMAGED}`)
+    throw fail(LENGTH_BYTES, `${METADATA} is ${quote(value)}, expected strings by name. ${DAMAGED}`)
   }
   return value as Record<string, string>
 }
 
 function readEntry(name: string, value: unknown, dataStart: number, fail: Fail): SafetensorsEntry {
-  const at = `tensor "${name}"`
-  if (!isRecord(value)) throw fail(LENGTH_BYTES, `${at} is not described by an object. ${DAMAGED}`)
+  const at = `tensor ${quote(name)}`
+  if (!isRecord(value))
+    throw fail(
+      LENGTH_BYTES,
+      `${at} is ${quote(value)}, expected dtype, shape and data_offsets. ${DAMAGED}`,
+    )
   const { dtype, shape, data_offsets, ...rest } = value
   const unknown = Object.keys(rest)
   if (unknown.length > 0) {
-    throw fail(LENGTH_BYTES, `${at} has the unknown field "${unknown[0]}". ${DAMAGED}`)
+    throw fail(
+      LENGTH_BYTES,
+      `${at} has the unknown field ${quote(unknown[0])}, expected dtype, shape and data_offsets. ${DAMAGED}`,
+    )
   }
   if (typeof dtype !== 'string' || !Object.hasOwn(DTYPE_BYTES, dtype)) {
     throw fail(
       LENGTH_BYTES,
-      `${at} has dtype ${JSON.stringify(dtype)}, expected one of ${Object.keys(DTYPE_BYTES).join(', ')}. Convert the file to one of these.`,
+      `${at} has dtype ${quote(dtype)}, expected one of ${Object.keys(DTYPE_BYTES).join(', ')}. Convert the file to one of these.`,
     )
   }
   if (!isSizes(shape)) {
-    throw fail(LENGTH_BYTES, `${at} has shape ${JSON.stringify(shape)}, expected sizes. ${DAMAGED}`)
+    throw fail(LENGTH_BYTES, `${at} has shape ${quote(shape)}, expected sizes. ${DAMAGED}`)
   }
   if (!isSizes(data_offsets) || data_offsets.length !== 2) {
     throw fail(
       LENGTH_BYTES,
-      `${at} has data_offsets ${JSON.stringify(data_offsets)}, expected [begin, end]. ${DAMAGED}`,
+      `${at} has data_offsets ${quote(data_offsets)}, expected [begin, end]. ${DAMAGED}`,
     )
   }
   const [begin, end] = data_offsets as [number, number]
@@ -226,7 +229,7 @@ function readEntry(name: string, value: unknown, dataStart: number, fail: Fail):
   if (end - begin !== expected || !Number.isSafeInteger(expected)) {
     throw fail(
       dataStart + begin,
-      `${at} has ${end - begin} bytes, expected ${expected} for ${dtype} of shape [${shape.join(', ')}]. ${DAMAGED}`,
+      `${at} has ${end - begin} bytes, expected ${expected} for ${dtype} of shape ${quote(shape)}. ${DAMAGED}`,
     )
   }
   return { dtype: dtype as Dtype, shape, offset: dataStart + begin, length: end - begin }
@@ -244,17 +247,20 @@ function checkRanges(
     if (offset < at) {
       throw fail(
         offset,
-        `tensor "${name}" overlaps the one before it, which ends at ${at}. ${DAMAGED}`,
+        `tensor ${quote(name)} overlaps the one before it, which ends at ${at}. ${DAMAGED}`,
       )
     }
     if (offset > at) {
-      throw fail(at, `${offset - at} bytes before tensor "${name}" belong to no tensor. ${DAMAGED}`)
+      throw fail(
+        at,
+        `${offset - at} bytes before tensor ${quote(name)} belong to no tensor. ${DAMAGED}`,
+      )
     }
     at = offset + length
     if (at > size_bytes) {
       throw fail(
         offset,
-        `tensor "${name}" ends at ${at}, but the file has ${size_bytes} bytes. ${COPY_AGAIN}`,
+        `tensor ${quote(name)} ends at ${at}, but the file has ${size_bytes} bytes. ${COPY_AGAIN}`,
       )
     }
   }
@@ -277,7 +283,7 @@ function renderHeader(
   let begin = 0
   for (const { name, dtype, shape } of tensors) {
     if (name === METADATA) throw new TypeError(`A tensor may not be named ${METADATA}.`)
-    if (names.has(name)) throw new TypeError(`Two tensors are named "${name}".`)
+    if (names.has(name)) throw new TypeError(`Two tensors are named ${quote(name)}.`)
     names.add(name)
     const end = begin + elementCount(shape) * DTYPE_BYTES[dtype]
     fields.push(
@@ -310,7 +316,7 @@ function checkLength(
   const expected = elementCount(shape) * DTYPE_BYTES[dtype]
   if (length === expected) return
   throw new RangeError(
-    `Tensor "${name}" has ${length} bytes, expected ${expected} for ${dtype} of shape [${shape.join(', ')}].`,
+    `Tensor ${quote(name)} has ${length} bytes, expected ${expected} for ${dtype} of shape ${quote(shape)}.`,
   )
 }
 
@@ -323,6 +329,6 @@ function isSizes(value: unknown): value is number[] {
 }
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, 8).map((name) => `"${name}"`)
+  const shown = names.slice(0, 8).map(quote)
   return names.length > 8 ? `${shown.join(', ')} and ${names.length - 8} more` : shown.join(', ')
 }

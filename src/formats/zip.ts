@@ -1,0 +1,153 @@
+/**
+ * ZIP archives, as NumPy's .npz and PyTorch's .pt files are: stored or deflated entries, ZIP64 where large.
+ *
+ * The archive is @zip.js/zip.js's work; this file joins it to byte sources and refuses what two programs could read differently:
+ * names twice, overlapping entries, headers that disagree, bytes that belong to nothing, sizes that deflate cannot reach.
+ * Source: PKWARE's APPNOTE.TXT 6.3.10.
+ */
+
+import { type Entry, type FileEntry, Reader, Writer, ZipReader } from '@zip.js/zip.js'
+import type { ByteSource } from './byteSource.ts'
+import { FormatError } from './errors.ts'
+import { quote } from './json.ts'
+
+/** Deflate cannot shrink bytes further than this; a larger claim is a damaged or hostile archive. */
+const MAX_DEFLATE_RATIO = 1032
+const STORED = 0
+const DEFLATED = 8
+const COPY_AGAIN = 'The archive is damaged: copy or download it again.'
+
+/** A file in an archive. */
+export type ZipEntry = {
+  /** As the archive spells it: relative, without `..`. */
+  readonly name: string
+  /** For messages: the archive's name, then the entry's. */
+  readonly path: string
+  /** Unpacked, as the archive says. */
+  readonly size_bytes: number
+  /**
+   * Unpacks the whole entry.
+   * @throws FormatError if its local header says something else, it overlaps an entry read before, it unpacks to another
+   *   size, or its checksum is wrong.
+   */
+  read(): Promise<Uint8Array<ArrayBuffer>>
+}
+
+/**
+ * Reads an archive's directory.
+ * @returns its entries in the directory's order, no name twice.
+ * @throws FormatError if it is not a whole ZIP archive and nothing else, or an entry is a folder, encrypted, packed other than
+ *   by deflate, of an impossible size, or named so that it would lie outside the archive.
+ */
+export async function openZip(source: ByteSource): Promise<ZipEntry[]> {
+  const zip = new ZipReader(new SourceReader(source), {
+    strictness: 'strict',
+    checkOverlappingEntry: true,
+    checkCrc32: true,
+    useWebWorkers: false,
+  })
+  return (await directoryOf(zip, source.name)).map((entry) => {
+    const path = `${source.name}/${quoteName(entry.filename)}`
+    checkEntry(entry, path, source.size_bytes)
+    return {
+      name: entry.filename,
+      path,
+      size_bytes: entry.uncompressedSize,
+      read: () => readEntry(entry, path),
+    }
+  })
+}
+
+async function directoryOf(zip: ZipReader<unknown>, path: string): Promise<Entry[]> {
+  try {
+    return await zip.getEntries()
+  } catch (cause) {
+    if (cause instanceof FormatError) throw cause
+    throw new FormatError(
+      path,
+      `is not a whole ZIP archive that every program reads alike: ${reason(cause)}. Copy or download it again.`,
+      { cause },
+    )
+  }
+}
+
+function checkEntry(entry: Entry, path: string, archive_bytes: number): asserts entry is FileEntry {
+  const { uncompressedSize, compressedSize, compressionMethod, encrypted, offset } = entry
+  const fail = (message: string) => new FormatError(path, message, { offset_bytes: offset })
+  if (entry.directory) throw fail('is a folder, expected files only. Make the archive again.')
+  if (encrypted) throw fail('is encrypted. Save the archive without a password.')
+  if (compressionMethod !== STORED && compressionMethod !== DEFLATED) {
+    throw fail(
+      `is packed by method ${compressionMethod}, expected ${STORED} (stored) or ${DEFLATED} (deflated). Pack it again.`,
+    )
+  }
+  const most = compressionMethod === STORED ? compressedSize : MAX_DEFLATE_RATIO * compressedSize
+  if (compressedSize > archive_bytes || uncompressedSize > most) {
+    throw fail(
+      `says it has ${compressedSize} bytes that unpack to ${uncompressedSize}, in an archive of ${archive_bytes}; expected at most ${most}. It is damaged.`,
+    )
+  }
+}
+
+async function readEntry(entry: FileEntry, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await entry.getData(new ArrayWriter(entry.uncompressedSize))
+  } catch (cause) {
+    if (cause instanceof FormatError) throw cause
+    throw new FormatError(path, `could not be unpacked: ${reason(cause)}. ${COPY_AGAIN}`, {
+      offset_bytes: entry.offset,
+      cause,
+    })
+  }
+}
+
+/** The library's message, with the detail that it keeps beside it. */
+function reason(cause: unknown): string {
+  const { message, filename } = cause as { message?: string; filename?: string }
+  const text = message ?? String(cause)
+  return filename === undefined ? text : `${text} ${quote(filename)}`
+}
+
+/** A name fit for a message: as it is where it is plain, else quoted and shortened. */
+function quoteName(name: string): string {
+  return /^[\w./ -]{1,200}$/.test(name) ? name : quote(name)
+}
+
+class SourceReader extends Reader<ByteSource> {
+  readonly #source: ByteSource
+
+  constructor(source: ByteSource) {
+    super(source)
+    this.#source = source
+    this.size = source.size_bytes
+  }
+
+  /** Past the end there is nothing, which the library knows how to report. */
+  override async readUint8Array(offset: number, length: number): Promise<Uint8Array> {
+    const rest = Math.min(length, this.size - offset)
+    return rest > 0 ? this.#source.read(offset, rest) : new Uint8Array(0)
+  }
+}
+
+/** Gathers an entry in one array of its announced size, and stops what grows beyond it. */
+class ArrayWriter extends Writer<Uint8Array<ArrayBuffer>> {
+  readonly #bytes: Uint8Array<ArrayBuffer>
+  #length = 0
+
+  constructor(length: number) {
+    super()
+    this.#bytes = new Uint8Array(length)
+  }
+
+  override async writeUint8Array(piece: Uint8Array): Promise<void> {
+    if (this.#length + piece.length > this.#bytes.length) {
+      throw new Error(`it grows beyond the ${this.#bytes.length} bytes that its header says`)
+    }
+    this.#bytes.set(piece, this.#length)
+    this.#length += piece.length
+  }
+
+  override async getData(): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#bytes.subarray(0, this.#length)
+  }
+}
