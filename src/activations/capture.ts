@@ -9,6 +9,7 @@
  */
 
 import {
+  controlIds,
   type HookActs,
   type HookName,
   type Model,
@@ -138,8 +139,7 @@ export async function* capture(
 
 /** Ids that are out of all statistics: the tokenizer's special ids, or those of config.json where there is no tokenizer. */
 export function specialIds(model: Pick<Model, 'config' | 'tokenizer'>): ReadonlySet<number> {
-  const { bos_token_id, eos_token_ids, pad_token_id } = model.config
-  return model.tokenizer?.special_ids ?? new Set([bos_token_id, ...eos_token_ids, pad_token_id])
+  return model.tokenizer?.special_ids ?? controlIds(model.config)
 }
 
 /** Documents of a corpus as one right-padded batch. */

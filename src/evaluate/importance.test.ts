@@ -67,11 +67,11 @@ const EARLY: HookName = 'blocks.1.attn.hook_z'
 
 describe('importance of active latents', () => {
   it('is the exact gradient after the last block, through final norm and softcap', async () => {
-    const { d_model, d_vocab, rms_eps, final_softcap: cap } = model.config
+    const { d_model, d_vocab, norm_eps, final_softcap: cap } = model.config
     const U = await model.unembedding()
     const { acts } = await model.forward(padBatch([ids.slice(0, -1)]), { hooks: [LAST] })
     const x = Float64Array.from(acts.get(LAST)!.data.slice(-d_model))
-    const rms = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / d_model + rms_eps)
+    const rms = Math.sqrt(x.reduce((sum, value) => sum + value * value, 0) / d_model + norm_eps)
     const n = x.map((value) => value / rms)
     const g_n = new Float64Array(d_model)
     for (let v = 0; v < d_vocab; v++) {

@@ -84,13 +84,13 @@ describe('an index of thimble', () => {
   it('claims logit effects that adding the direction before the unembedding has', async () => {
     const index = await indexLatents(model, runners, corpus, { n_tokens: 200, threads: 1 })
     const { info, columns } = index.get(runners[1]!)!
-    const { d_model, d_vocab, rms_eps } = model.config
+    const { d_model, d_vocab, norm_eps } = model.config
     const U = await model.unembedding()
     const direction = runners[1]!.sae.W_dec.subarray(5 * d_model, 6 * d_model)
     const random = openRandom(9)
     const x = Float32Array.from({ length: d_model }, () => 20 * (random() - 0.5))
     const logits = (added: number, id: number) => {
-      const rms = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / d_model + rms_eps)
+      const rms = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / d_model + norm_eps)
       let sum = 0
       for (let k = 0; k < d_model; k++)
         sum += ((x[k]! + added * direction[k]!) / rms) * U[id * d_model + k]!

@@ -1,37 +1,87 @@
-/** What a model family is: how its config.json reads, which tensors it has, and its graphs. One file a family in architectures/. */
+/** What a model family is: how its config.json reads, and which weights it has. One file a family in architectures/. */
 
 import type { OnnxGraph, OnnxValue } from '../formats/index.ts'
 import type { ModelConfig } from './types.ts'
 
-/** A graph under construction that can refer to the checkpoint's weights by their names there. */
-export type WeightedGraph = OnnxGraph & {
-  /** The weight as float32, whatever its dtype on disk. */
-  weight(name: string): OnnxValue
-  /** Rows of a matrix as float32, gathered in its dtype on disk: the matrix itself is never widened. */
-  rows(name: string, indices: OnnxValue): OnnxValue
+/** A weight as the graphs use it, and where it lies in the checkpoint. Matrices are [d_out, d_in]: `y = x W^T`. */
+export type WeightSpec = {
+  /** Its name in the checkpoint, in the family's own naming (see `Architecture.canonical`). */
+  readonly tensor: string
+  /** The weight's shape, turned and with its rows gathered. */
+  readonly shape: readonly [number] | readonly [number, number]
+  /** The checkpoint holds [d_in, d_out] (GPT-2's Conv1D). */
+  readonly transposed?: true
+  /**
+   * W's rows among the tensor's (its columns where it is transposed), as [first, count] runs joined in order: a fused
+   * projection. Default all.
+   */
+  readonly rows?: readonly (readonly [number, number])[]
+  /** Added on load: 1 for Gemma's norm gains. */
+  readonly plus?: number
 }
 
-/**
- * One family of language models. The graphs meet at fixed names and shapes; m = n_seqs * seq_len, p = past length:
- *
- * | graph | inputs | outputs |
- * |---|---|---|
- * | embed | ids I32 [m] | hook_embed [m, d_model] |
- * | attn  | resid_pre [n, s, d_model], past_k, past_v [n, n_kv_heads, p, d_head], last_key I32 [n], n_keys I32 [1], start I64 [1], cos, sin [n_ctx, d_head / 2] | z [n, s, n_heads * d_head], new_k, new_v [n, s, n_kv_heads * d_head] |
- * | mlp   | resid_pre [m, d_model], z [m, n_heads * d_head] | attn_out, resid_mid, mlp_out, resid_post, each [m, d_model] |
- * | head  | normalized [m, d_model]: the final residual over its root mean square, before the gain | none: its logits [m, d_vocab] are returned |
- */
+/** A block's weights: norms before and after, projections, biases (`_b`). */
+export type BlockPart =
+  | 'ln1'
+  | 'ln1_b'
+  | 'q'
+  | 'q_b'
+  | 'k'
+  | 'k_b'
+  | 'v'
+  | 'v_b'
+  | 'q_norm'
+  | 'k_norm'
+  | 'o'
+  | 'o_b'
+  | 'ln1_post'
+  | 'ln2'
+  | 'ln2_b'
+  | 'gate'
+  | 'gate_b'
+  | 'up'
+  | 'up_b'
+  | 'down'
+  | 'down_b'
+  | 'ln2_post'
+
+/** Absent parts are absent in the model: no `gate` is a plain MLP, no `ln1_post` no norm after attention. */
+export type BlockWeights = Readonly<Partial<Record<BlockPart, WeightSpec>>>
+
+export type ModelWeights = {
+  /** [d_vocab, d_model], before `embed_scale`. */
+  readonly embed: WeightSpec
+  /** Learned positions [n_ctx, d_model], added after `hook_embed`. */
+  readonly pos?: WeightSpec
+  readonly final_norm: WeightSpec
+  readonly final_norm_b?: WeightSpec
+  /** [d_vocab, d_model]; the same object as `embed` where they are tied, so that it is held once. */
+  readonly unembed: WeightSpec
+  readonly blocks: readonly BlockWeights[]
+}
+
+/** One family of language models. */
 export type Architecture = {
   /** @throws FormatError naming the field, what was found and what is supported. */
   parseConfig(path: string, json: unknown): ModelConfig
-  /** Every tensor the checkpoint must hold, with its shape. */
+  weights(config: ModelConfig): ModelWeights
+  /** A checkpoint's name for a tensor in the naming of `weights`: some checkpoints put a prefix in front, or leave it out. */
+  canonical?(tensor: string): string
+  /** Tensors (by canonical name) that say nothing: buffers, a vision tower, an unembedding that is tied. */
+  ignores?(tensor: string, config: ModelConfig): boolean
+
+  // Below: until the network builds from `weights`.
   tensors(config: ModelConfig): Map<string, readonly number[]>
   embed(graph: WeightedGraph, config: ModelConfig): void
   attn(graph: WeightedGraph, config: ModelConfig, layer: number): void
   mlp(graph: WeightedGraph, config: ModelConfig, layer: number): void
-  /** @returns the logits; the network makes them an output and computes losses from them. */
   head(graph: WeightedGraph, config: ModelConfig): OnnxValue
   readonly embedding: string
-  /** The final norm's weight w; its gain is 1 + w. */
   readonly final_norm: string
+}
+
+/** Until the network builds from `weights`: a graph with weights by their names in the checkpoint. */
+export type WeightedGraph = OnnxGraph & {
+  weight(name: string): OnnxValue
+  rows(name: string, indices: OnnxValue): OnnxValue
 }

@@ -140,9 +140,9 @@ describe('edits', () => {
   it('of resid_mid are seen in the normalized MLP input', async () => {
     const hooks = ['blocks.2.hook_resid_mid', 'blocks.2.ln2.hook_normalized'] as const
     const { acts } = await model.forward(batch, { hooks, edits: [add(hooks[0])] })
-    const { d_model, rms_eps } = model.config
+    const { d_model, norm_eps } = model.config
     const mid = acts.get(hooks[0])!.data
-    expectClose(acts.get(hooks[1])!.data, rmsNormalize(mid, d_model, rms_eps), TOLERANCE)
+    expectClose(acts.get(hooks[1])!.data, rmsNormalize(mid, d_model, norm_eps), TOLERANCE)
     // Asked for alone, it is the same.
     const alone = await model.forward(batch, { hooks: [hooks[1]] })
     expect(alone.acts.get(hooks[1])!.data).toEqual(values(hooks[1]))

@@ -38,7 +38,7 @@ export async function runForward(
   const resid = await runBlocks(network, pass, batch, options)
   if (resid === undefined) return { acts: pass.acts }
 
-  const raw = rmsNormalize(resid, config.d_model, config.rms_eps)
+  const raw = rmsNormalize(resid, config.d_model, config.norm_eps)
   const normalized = await pass.visit('ln_final.hook_normalized', raw)
   const result = {
     acts: pass.acts,
@@ -207,8 +207,8 @@ async function runMlp(
   if (out.attn_out !== undefined) await pass.visit(at('hook_attn_out'), out.attn_out)
   if (out.resid_mid !== undefined) await pass.visit(at('hook_resid_mid'), out.resid_mid)
   if (needs('ln2.hook_normalized')) {
-    const { d_model, rms_eps } = network.config
-    const normalized = rmsNormalize((resid_mid ?? out.resid_mid)!, d_model, rms_eps)
+    const { d_model, norm_eps } = network.config
+    const normalized = rmsNormalize((resid_mid ?? out.resid_mid)!, d_model, norm_eps)
     await pass.visit(at('ln2.hook_normalized'), normalized)
   }
   if (out.mlp_out !== undefined) await pass.visit(at('hook_mlp_out'), out.mlp_out)

@@ -1,6 +1,7 @@
 /** Text from a model, token by token, with a KV cache and edits at every step. */
 
 import { padBatch } from './batch.ts'
+import { controlIds } from './controlIds.ts'
 import { openRandom } from './random.ts'
 import { checkSampling, type SamplingOptions, sampleToken } from './sampling.ts'
 import type { ForwardOptions, HookEdit, HookRead, KvCache, Model, Tokenizer } from './types.ts'
@@ -101,7 +102,7 @@ export async function nextLogits(
 
 /** Ids that end a document: EOS, padding, and BOS, which can only begin another one. */
 export function endIds({ config }: Model, more: readonly number[] = []): ReadonlySet<number> {
-  return new Set([config.bos_token_id, config.pad_token_id, ...config.eos_token_ids, ...more])
+  return new Set([...controlIds(config), ...more])
 }
 
 function promptIds(model: Model, { prompt, ids }: GenerateOptions): Int32Array {

@@ -1,6 +1,7 @@
 /** A language model: open it, run it with hooks and edits, generate from it. */
 
 export { padBatch } from './batch.ts'
+export { controlIds } from './controlIds.ts'
 export {
   type GeneratedToken,
   type GenerateOptions,

@@ -50,7 +50,7 @@ describe.each([TINY, THIMBLE])('the normalized MLP input of %s', (folder) => {
   it("is the reference's resid_mid over its root mean square, in f64 and without the gain", async () => {
     const golden = await openGolden(folder)
     const model = await openModel(folder, { threads: 1 })
-    const { n_layers, d_model, rms_eps } = model.config
+    const { n_layers, d_model, norm_eps } = model.config
     const hooks = model.hooks.filter(isReadOnly)
     expect(hooks).toHaveLength(n_layers)
     const { acts } = await model.forward(padBatch(golden.sequences), { hooks })
@@ -64,7 +64,7 @@ describe.each([TINY, THIMBLE])('the normalized MLP input of %s', (folder) => {
         const x = resid_mid.subarray(row, row + d_model)
         const mean_square = x.reduce((sum, value) => sum + value * value, 0) / d_model
         x.forEach((value, j) => {
-          expected[row + j] = value / Math.sqrt(mean_square + rms_eps)
+          expected[row + j] = value / Math.sqrt(mean_square + norm_eps)
         })
       }
       expectClose(acts.get(hook)!.data, expected, GOLDEN_TOLERANCE, hook)

@@ -153,7 +153,7 @@ describe('config.json', () => {
   })
 
   it('lets even layers be local where layer_types is absent', () => {
-    const { layer_types } = gemma2.parseConfig('', { ...settings, layer_types: undefined })
-    expect(layer_types).toEqual(settings.layer_types)
+    const { windows } = gemma2.parseConfig('', { ...settings, layer_types: undefined })
+    expect(windows).toEqual([12, -1, 12, -1])
   })
 })

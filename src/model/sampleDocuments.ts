@@ -63,7 +63,13 @@ async function sampleBatch(
     random: openRandom(seed, first + i),
   }))
   let cache = model.openCache(n, max_tokens)
-  let live = docs.map((doc) => ({ doc, next: model.config.bos_token_id }))
+  const { bos_token_id } = model.config
+  if (bos_token_id === undefined) {
+    throw new RangeError(
+      `sampleDocuments: ${model.name} has no bos_token_id in its config.json, and a document begins with BOS.`,
+    )
+  }
+  let live = docs.map((doc) => ({ doc, next: bos_token_id }))
   while (live.length > 0) {
     const rows = live.map(({ next }) => Int32Array.of(next))
     const logits = await nextLogits(model, rows, cache, signal === undefined ? {} : { signal })

@@ -4,6 +4,7 @@ import { Tokenizer as Pipeline } from '@huggingface/tokenizers'
 import { z } from 'zod'
 import { type Folder, FormatError } from '../formats/index.ts'
 import { readJsonSource } from './checkpoint.ts'
+import { controlIds } from './controlIds.ts'
 import type { ModelConfig, Tokenizer } from './types.ts'
 
 const TokenizerJson = z.looseObject({
@@ -47,7 +48,7 @@ export async function openTokenizer(
       `has ids up to ${names.length - 1}, the model ${config.d_vocab} of them. Do tokenizer and model belong together?`,
     )
   }
-  const control = new Set([config.bos_token_id, config.pad_token_id, ...config.eos_token_ids])
+  const control = controlIds(config)
   const unknown = names.indexOf('<unk>')
   if (unknown >= 0) control.add(unknown)
   const special_ids = new Set([

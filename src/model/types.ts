@@ -78,9 +78,30 @@ export type ForwardResult = {
   readonly next_token_loss?: Float32Array
 }
 
-/** What a family's reader makes of config.json. */
+/** Nonlinearity of the MLP; `gelu_tanh` is GELU in its tanh approximation, `silu` is x * sigmoid(x). */
+export type Activation = 'gelu_tanh' | 'gelu' | 'silu' | 'relu'
+
+/** Rotary position embedding: channel pairs (j, j + rotary_dim / 2) of a head turn by `position * inv_freq[j]`. */
+export type RopeConfig = {
+  /** Channels of a head that turn, the first ones; d_head unless rotation is partial. */
+  readonly rotary_dim: number
+  /** One for each kind of layer. */
+  readonly tables: readonly RopeTable[]
+  /** [n_layers]: each layer's table. */
+  readonly of_layer: readonly number[]
+}
+
+export type RopeTable = {
+  /** [rotary_dim / 2], radians a position. */
+  readonly inv_freq: readonly number[]
+  /** Multiplies cosines and sines. */
+  readonly scale: number
+}
+
+/** What a family's reader makes of config.json: everything that the graphs depend on, whatever the family calls it. */
 export type ModelConfig = {
-  readonly model_type: 'gemma2'
+  /** The family, as config.json names it. */
+  readonly model_type: string
   readonly n_layers: number
   readonly d_model: number
   readonly d_mlp: number
@@ -89,19 +110,35 @@ export type ModelConfig = {
   readonly n_kv_heads: number
   readonly d_vocab: number
   readonly n_ctx: number
-  readonly rms_eps: number
-  readonly rope_theta: number
-  /** Local attention window in tokens, the query itself included. */
-  readonly sliding_window: number
-  readonly layer_types: readonly ('sliding_attention' | 'full_attention')[]
+  /** RMSNorm, or LayerNorm, which takes the mean off first. */
+  readonly norm: 'rms' | 'layer'
+  readonly norm_eps: number
+  readonly act: Activation
+  /** The MLP reads the block's input beside attention, not after it: there is no resid_mid. */
+  readonly parallel: boolean
+  /** Absent in a model with learned positions. */
+  readonly rope?: RopeConfig
+  /** [n_layers]: how many tokens attention looks back, the query itself included; -1 for all. */
+  readonly windows: readonly number[]
   readonly query_scale: number
+  /** `cap * tanh(score / cap)` on attention scores; 0 for none. */
   readonly attn_softcap: number
+  /** `cap * tanh(logit / cap)` on logits; 0 for none. */
   readonly final_softcap: number
-  /** sqrt(d_model), rounded to the checkpoint's dtype as in training. */
+  /** Multiplies embedding rows: Gemma's sqrt(d_model), rounded to the checkpoint's dtype as in training; 1 elsewhere. */
   readonly embed_scale: number
-  readonly bos_token_id: number
+  /** The unembedding is the embedding. */
+  readonly tied: boolean
+  readonly qkv_bias: boolean
+  readonly o_bias: boolean
+  readonly mlp_bias: boolean
+  /** As config.json has it; whether the tokenizer puts it in front is the tokenizer's matter. */
+  readonly bos_token_id: number | undefined
   readonly eos_token_ids: readonly number[]
+  /** Fills rows of a batch on the right, where no real token looks: config.json's, or EOS where it names none. */
   readonly pad_token_id: number
+  /** @deprecated until the network reads `rope`. */
+  readonly rope_theta: number
 }
 
 /** Text to token ids and back. */

@@ -1,0 +1,109 @@
+/** Reading a family's config.json: every field is known, says nothing, or is refused by name. */
+
+import { z } from 'zod'
+import { FormatError } from '../../formats/index.ts'
+
+export const size = z.int().positive()
+export const dtype = z.enum(['bfloat16', 'float16', 'float32'])
+
+/** Fields of any family that say nothing about the numbers. */
+const IGNORED = new Set([
+  'architectures',
+  'attention_dropout',
+  'attn_implementation',
+  'auto_map',
+  'cache_implementation',
+  'chunk_size_feed_forward',
+  'id2label',
+  'initializer_range',
+  'label2id',
+  'output_attentions',
+  'output_hidden_states',
+  'pretraining_tp',
+  'return_dict',
+  'task_specific_params',
+  'transformers_version',
+  'unsloth_fixed',
+  'unsloth_version',
+  'use_cache',
+])
+
+/** Ids and dtype, which every family's config.json may have. */
+export const COMMON = {
+  bos_token_id: z.int().nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  pad_token_id: z.int().nullish(),
+  torch_dtype: dtype.optional(),
+  dtype: dtype.optional(),
+}
+
+/**
+ * config.json by a family's schema, which must be strict: what it does not name and is not known to say nothing is refused.
+ * @throws FormatError with every complaint: field, found, supported.
+ */
+export function readConfig<Schema extends z.ZodType>(
+  path: string,
+  json: unknown,
+  schema: Schema,
+): z.infer<Schema> {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new FormatError(path, `is ${JSON.stringify(json)}, expected a JSON object of settings.`)
+  }
+  const fields = Object.fromEntries(
+    Object.entries(json).filter(([key]) => !IGNORED.has(key) && !key.startsWith('_')),
+  )
+  const parsed = schema.safeParse(fields)
+  if (parsed.success) return parsed.data
+  throw unsupported(path, fields, parsed.error)
+}
+
+function unsupported(path: string, found: Record<string, unknown>, error: z.ZodError): FormatError {
+  const complaints = error.issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      const inside = at(found, issue.path) as Record<string, unknown>
+      return issue.keys.map(
+        (key) =>
+          `${[...issue.path, key].join('.')} is ${JSON.stringify(inside[key])}, a setting of ${found.model_type} that Hooke does not know and will not guess at`,
+      )
+    }
+    const value = at(found, issue.path.slice(0, 1))
+    const text = value === undefined ? 'missing' : JSON.stringify(value)
+    return [`${issue.path.join('.')} is ${text}, supported: ${issue.message}`]
+  })
+  return new FormatError(path, `${complaints.join('; ')}.`, { cause: error })
+}
+
+const at = (found: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (value, key) =>
+      typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined,
+    found,
+  )
+
+/** The ids of a config, as ModelConfig has them. */
+export function tokenIds(config: z.infer<z.ZodObject<typeof COMMON>>, d_vocab: number) {
+  const eos_token_ids = [config.eos_token_id ?? []].flat()
+  const bos_token_id = config.bos_token_id ?? undefined
+  const pads = [config.pad_token_id, ...eos_token_ids, bos_token_id, 0]
+  // Some checkpoints say -1 for none.
+  const pad_token_id = pads.find((id) => typeof id === 'number' && id >= 0 && id < d_vocab)!
+  return { bos_token_id, eos_token_ids, pad_token_id }
+}
+
+/** @throws FormatError unless keys and values are shared by equal groups of query heads. */
+export function checkHeads(path: string, n_heads: number, n_kv_heads: number): void {
+  if (n_heads % n_kv_heads === 0) return
+  throw new FormatError(
+    path,
+    `num_attention_heads ${n_heads} is not a multiple of num_key_value_heads ${n_kv_heads}.`,
+  )
+}
+
+/** @throws FormatError unless there is one entry a layer. */
+export function checkLayerTypes(path: string, layer_types: readonly string[], n: number): void {
+  if (layer_types.length === n) return
+  throw new FormatError(
+    path,
+    `layer_types has ${layer_types.length} entries, expected num_hidden_layers ${n}.`,
+  )
+}

@@ -1,0 +1,185 @@
+/**
+ * The graphs of a decoder, one builder for every family: what differs lies in ModelConfig, and in which weights are there.
+ *
+ * | graph | inputs | outputs |
+ * |---|---|---|
+ * | attn  | resid_pre [n, s, d_model], past_k, past_v [n, n_kv_heads, p, d_head], last_key I32 [n], n_keys I32 [1]; with rope also start I64 [1], cos, sin [n_ctx, rotary_dim / 2] | z [n, s, n_heads * d_head], new_k, new_v [n, s, n_kv_heads * d_head] |
+ * | mlp   | resid_pre [m, d_model], z [m, n_heads * d_head] | attn_out, resid_mid (unless parallel), mlp_out, resid_post, each [m, d_model] |
+ * | head  | normalized [m, d_model]: the final residual, normalized, before gain and bias | none: its logits [m, d_vocab] are returned |
+ *
+ * m = n_seqs * seq_len, p = past length. The embedding is no graph: rows of a matrix, times a number.
+ */
+
+import type { OnnxGraph, OnnxValue } from '../formats/index.ts'
+import type { Activation, ModelConfig } from './types.ts'
+
+/**
+ * A graph under construction and the weights of its block, by their part (BlockPart; in the head `final_norm`,
+ * `final_norm_b`, `unembed`): float32 [d] or [d_out, d_in], whether constants or inputs.
+ */
+export type WeightedGraph = OnnxGraph & {
+  weight(part: string): OnnxValue
+  /** Whether the model has this part. */
+  has(part: string): boolean
+}
+
+/** What tells the attention graphs of a model apart, besides which weights there are. */
+export type AttnKind = {
+  /** Tokens that attention looks back, the query itself included; -1 for all. */
+  readonly window: number
+  /** Whether queries and keys turn with their position. */
+  readonly rope: boolean
+}
+
+/** The first half of a block: `z = softmax(q k^T * query_scale) v` of the normalized residual stream, all heads side by side. */
+export function attnGraph(
+  graph: WeightedGraph,
+  config: ModelConfig,
+  { window, rope }: AttnKind,
+): void {
+  const { d_model, d_head, n_heads, n_kv_heads } = config
+  const x = graph.input('resid_pre', 'F32', ['n', 's', d_model])
+  const past = ['n', n_kv_heads, 'p', d_head]
+  const past_k = graph.input('past_k', 'F32', past)
+  const past_v = graph.input('past_v', 'F32', past)
+  const last_key = graph.input('last_key', 'I32', ['n'])
+  const n_keys = graph.input('n_keys', 'I32', [1])
+
+  const rows = graph.node('Reshape', [norm(graph, config, x, 'ln1'), int64(graph, [-1, d_model])])
+  const n_s = graph.node('Shape', [x], { attributes: { start: 0, end: 2 } })
+  const shape = graph.node('Concat', [n_s, int64(graph, [-1])], { attributes: { axis: 0 } })
+  /** `x W^T + b`, each head normalized where the model does that: [n, s, heads * d_head]. */
+  const project = (part: 'q' | 'k' | 'v'): OnnxValue => {
+    const heads = linear(graph, rows, part)
+    if (!graph.has(`${part}_norm`)) return graph.node('Reshape', [heads, shape])
+    const apart = graph.node('Reshape', [heads, int64(graph, [-1, d_head])])
+    return graph.node('Reshape', [norm(graph, config, apart, `${part}_norm`), shape])
+  }
+
+  const rotate = openRotation(graph, config, rope)
+  const q = rotate(project('q'), n_heads)
+  const new_k = rotate(project('k'), n_kv_heads)
+  const new_v = project('v')
+  const [attended] = graph.nodes(
+    'GroupQueryAttention',
+    3,
+    [q, new_k, new_v, past_k, past_v, last_key, n_keys],
+    {
+      domain: 'com.microsoft',
+      attributes: {
+        num_heads: n_heads,
+        kv_num_heads: n_kv_heads,
+        scale: { float: config.query_scale },
+        softcap: { float: config.attn_softcap },
+        local_window_size: window,
+      },
+    },
+  )
+  graph.output('z', attended!, 'F32', ['n', 's', n_heads * d_head])
+  graph.output('new_k', new_k, 'F32', ['n', 's', n_kv_heads * d_head])
+  graph.output('new_v', new_v, 'F32', ['n', 's', n_kv_heads * d_head])
+}
+
+/** The second half: attention's output joins the stream, then the MLP's. In a parallel block the MLP reads resid_pre. */
+export function mlpGraph(graph: WeightedGraph, config: ModelConfig): void {
+  const { d_model, d_head, n_heads } = config
+  const resid_pre = graph.input('resid_pre', 'F32', ['m', d_model])
+  const z = graph.input('z', 'F32', ['m', n_heads * d_head])
+  const output = (name: string, value: OnnxValue): void =>
+    graph.output(name, value, 'F32', ['m', d_model])
+
+  const attn_out = postNorm(graph, config, linear(graph, z, 'o'), 'ln1_post')
+  const resid_mid = graph.node('Add', [resid_pre, attn_out])
+  const normed = norm(graph, config, config.parallel ? resid_pre : resid_mid, 'ln2')
+  const up = linear(graph, normed, 'up')
+  const hidden = graph.has('gate')
+    ? graph.node('Mul', [activate(graph, config.act, linear(graph, normed, 'gate')), up])
+    : activate(graph, config.act, up)
+  const mlp_out = postNorm(graph, config, linear(graph, hidden, 'down'), 'ln2_post')
+  output('attn_out', attn_out)
+  if (!config.parallel) output('resid_mid', resid_mid)
+  output('mlp_out', mlp_out)
+  output('resid_post', graph.node('Add', [resid_mid, mlp_out]))
+}
+
+/** `(normalized * gain + bias) U^T`, softly capped where the model does that. @returns the logits, not yet an output. */
+export function headGraph(graph: WeightedGraph, config: ModelConfig): OnnxValue {
+  const { d_model, final_softcap } = config
+  const normalized = graph.input('normalized', 'F32', ['m', d_model])
+  const gained = graph.node('Mul', [normalized, graph.weight('final_norm')])
+  const x = graph.has('final_norm_b')
+    ? graph.node('Add', [gained, graph.weight('final_norm_b')])
+    : gained
+  const alpha = { float: final_softcap === 0 ? 1 : 1 / final_softcap }
+  const logits = graph.node('Gemm', [x, graph.weight('unembed')], {
+    attributes: { transB: 1, alpha },
+  })
+  if (final_softcap === 0) return logits
+  const cap = scalar(graph, 'final_softcap', final_softcap)
+  return graph.node('Mul', [graph.node('Tanh', [logits]), cap])
+}
+
+/** Declares the inputs of rotation; without rope there are none, and nothing turns. */
+function openRotation(
+  graph: WeightedGraph,
+  { rope }: ModelConfig,
+  turns: boolean,
+): (heads: OnnxValue, num_heads: number) => OnnxValue {
+  if (!turns || rope === undefined) return (heads) => heads
+  const { rotary_dim } = rope
+  const start = graph.input('start', 'I64', [1])
+  const cos = graph.input('cos', 'F32', ['c', rotary_dim / 2])
+  const sin = graph.input('sin', 'F32', ['c', rotary_dim / 2])
+  return (heads, num_heads) =>
+    graph.node('RotaryEmbedding', [heads, start, cos, sin], {
+      domain: 'com.microsoft',
+      attributes: { num_heads, rotary_embedding_dim: rotary_dim },
+    })
+}
+
+/** RMSNorm `x / sqrt(mean(x^2) + eps) * w`, or LayerNorm `(x - mean) / sqrt(var + eps) * w + b`, over the last axis. */
+function norm(graph: WeightedGraph, config: ModelConfig, x: OnnxValue, part: string): OnnxValue {
+  const attributes = { axis: -1, epsilon: { float: config.norm_eps }, stash_type: 1 }
+  if (config.norm === 'rms') {
+    return graph.node('SimplifiedLayerNormalization', [x, graph.weight(part)], { attributes })
+  }
+  const bias = graph.has(`${part}_b`) ? [graph.weight(`${part}_b`)] : []
+  return graph.node('LayerNormalization', [x, graph.weight(part), ...bias], { attributes })
+}
+
+/** A norm that only some models have. */
+const postNorm = (
+  graph: WeightedGraph,
+  config: ModelConfig,
+  x: OnnxValue,
+  part: string,
+): OnnxValue => (graph.has(part) ? norm(graph, config, x, part) : x)
+
+/** `x W^T`, and `+ b` where there is one, for x [m, d_in] and W [d_out, d_in]. */
+function linear(graph: WeightedGraph, x: OnnxValue, part: string): OnnxValue {
+  const bias = graph.has(`${part}_b`) ? [graph.weight(`${part}_b`)] : []
+  return graph.node('Gemm', [x, graph.weight(part), ...bias], { attributes: { transB: 1 } })
+}
+
+function activate(graph: WeightedGraph, act: Activation, x: OnnxValue): OnnxValue {
+  switch (act) {
+    case 'gelu_tanh':
+      return graph.node('Gelu', [x], { attributes: { approximate: 'tanh' } })
+    case 'gelu':
+      return graph.node('Gelu', [x], { attributes: { approximate: 'none' } })
+    case 'silu':
+      return graph.node('Mul', [x, graph.node('Sigmoid', [x])])
+    case 'relu':
+      return graph.node('Relu', [x])
+    default:
+      throw new TypeError(`Unknown activation ${act satisfies never}.`)
+  }
+}
+
+const scalar = (graph: WeightedGraph, name: string, value: number): OnnxValue =>
+  graph.constant(name, 'F32', [], new Uint8Array(Float32Array.of(value).buffer))
+
+/** A constant of int64: a shape. */
+function int64(graph: WeightedGraph, values: readonly number[]): OnnxValue {
+  return graph.node('Constant', [], { attributes: { value_ints: values } })
+}
