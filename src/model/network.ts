@@ -1,26 +1,32 @@
 /**
- * A model's sessions (embed, two a block, head), each as a function from arrays to arrays.
+ * A model's pass as functions from arrays to arrays: embed, two halves a block, head.
  *
- * Arrays are [m, width] with m = n_seqs * seq_len, row-major. Outputs are not preallocated: onnxruntime-node 1.30 writes
- * into a given array and then copies that once more into its result, so that a given array costs more than none. For
- * the same reason only new keys and values leave a session, never the whole cache.
+ * Arrays are [m, width] with m = n_seqs * seq_len, row-major. One session serves every layer of the same structure; its weights
+ * are inputs, which a store gives. Many rows go through in chunks, so that what a graph makes inside stays small whatever
+ * the batch. Outputs are not preallocated: onnxruntime-node 1.30 writes into a given array and then copies that once more
+ * into its result, so that a given array costs more than none. For the same reason only new keys and values leave a
+ * session, never the whole cache.
  */
 
-import { type InferenceSession, Tensor } from '#onnxruntime'
-import type { OnnxGraph, OnnxValue } from '../formats/index.ts'
-import type { Architecture } from './architecture.ts'
-import type { Checkpoint } from './checkpoint.ts'
-import { appendKeys, viewRow } from './kvCache.ts'
-import { openSession } from './session.ts'
+import type { Tensor } from '#onnxruntime'
+import type { BlockPart, ModelWeights } from './architecture.ts'
+import { float, type GraphSession, int32, int64, openGraphSession } from './graphSession.ts'
+import { attnGraph, mlpGraph, type WeightedGraph } from './graphs.ts'
+import { openHead } from './head.ts'
+import { appendKeys, reserveKeys, viewRows } from './kvCache.ts'
+import { openRotary } from './rotary.ts'
 import type { KvCache, ModelConfig } from './types.ts'
+import type { WeightStore } from './weights.ts'
 
-/** The outputs of a block's mlp session, each [m, d_model]. */
+/** The outputs of a block's second half, each [m, d_model]; a parallel block has no resid_mid. */
 export type MlpOutput = 'attn_out' | 'resid_mid' | 'mlp_out' | 'resid_post'
 
 export type Network = {
   readonly config: ModelConfig
-  /** ids [m] to hook_embed [m, d_model]. */
+  /** ids [m] to hook_embed [m, d_model]: rows times embed_scale, learned positions not yet added. */
   embed(ids: Int32Array): Promise<Float32Array>
+  /** Learned positions `start` to `start + n`, [n, d_model]; absent where positions rotate. */
+  readonly positions?: (start: number, n: number) => Promise<Float32Array>
   /** resid_pre [m, d_model] to z [m, n_heads * d_head]; keys and values go into the cache at `cache.length`, which stays. */
   attn(
     layer: number,
@@ -36,53 +42,62 @@ export type Network = {
     outputs: readonly Name[],
   ): Promise<Record<Name, Float32Array>>
   /** normalized [m, d_model] to logits [m, d_vocab]. */
-  logits(normalized: Float32Array): Promise<Float32Array>
-  /** Cross-entropy in nats of targets [m]; the logits never leave ONNX Runtime. */
-  losses(normalized: Float32Array, targets: Int32Array): Promise<Float32Array>
+  logits(normalized: Float32Array, signal?: AbortSignal): Promise<Float32Array>
+  /** Cross-entropy in nats of targets [m]; [m, d_vocab] never exists as a whole. */
+  losses(normalized: Float32Array, targets: Int32Array, signal?: AbortSignal): Promise<Float32Array>
   close(): Promise<void>
 }
 
-/** Opens every session of a model, one after another so that loading needs little memory beyond the weights. */
+/** Numbers in the widest array that a graph makes inside, at a time: 32 MiB. */
+const CHUNK_NUMBERS = 2 ** 23
+/** Rows in a chunk, if there are as many: with fewer, products wait for their weights. */
+const MIN_CHUNK_ROWS = 1024
+
+/** Opens the sessions of a model over a store of its weights, which the network then owns. */
 export async function openNetwork(
-  architecture: Architecture,
   config: ModelConfig,
-  checkpoint: Checkpoint,
+  weights: ModelWeights,
+  store: WeightStore,
   threads: number,
 ): Promise<Network> {
-  const sessions: InferenceSession[] = []
-  const open = async (
-    name: string,
-    build: Parameters<typeof openSession>[3],
-  ): Promise<InferenceSession> => {
-    const session = await openSession(name, checkpoint, threads, build)
+  const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_layers } = config
+  const d_z = n_heads * d_head
+  const sessions: GraphSession[] = []
+  const open = async (name: string, build: (graph: WeightedGraph) => void) => {
+    const shapes = new Map(
+      Object.entries(weights.blocks[0]!).map(([part, { shape }]) => [part, shape]),
+    )
+    const session = await openGraphSession(name, shapes, threads, build)
     sessions.push(session)
     return session
   }
-  const embed = await open('embed', (graph) => architecture.embed(graph, config))
-  const blocks: { attn: InferenceSession; mlp: InferenceSession }[] = []
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    blocks.push({
-      attn: await open(`attn ${layer}`, (graph) => architecture.attn(graph, config, layer)),
-      mlp: await open(`mlp ${layer}`, (graph) => architecture.mlp(graph, config, layer)),
-    })
+  /** By window: what else tells layers apart is in their inputs. */
+  const attns = new Map<number, GraphSession>()
+  for (const window of new Set(config.windows)) {
+    const kind = { window, rope: config.rope !== undefined }
+    attns.set(window, await open(`attn ${window}`, (graph) => attnGraph(graph, config, kind)))
   }
-  const head = await open('head', (graph) => {
-    addLosses(graph, config, architecture.head(graph, config))
-  })
+  const mlp = await open('mlp', (graph) => mlpGraph(graph, config))
+  const head = await openHead(config, weights, store, threads)
+  const rotary = config.rope === undefined ? undefined : openRotary(config.rope, config.n_ctx)
 
-  const { d_model, d_head, n_heads, n_kv_heads } = config
-  const { cos, sin } = rotaryTables(config)
-  const runHead = async (
-    output: 'logits' | 'losses',
-    normalized: Float32Array,
-    targets: Int32Array,
-  ): Promise<Float32Array> => {
-    const m = normalized.length / d_model
-    const feeds = { normalized: float(normalized, [m, d_model]), targets: int32(targets, [m, 1]) }
-    return run(head, feeds, [output]).then((result) => result[output])
+  /** A block's weights as feeds, those of the block after it fetched ahead. */
+  const weightsOf = async (
+    layer: number,
+    { parts }: GraphSession,
+  ): Promise<Record<string, Tensor>> => {
+    const next = (layer + 1) % n_layers
+    const arrays = await store.block(layer, parts as readonly BlockPart[], next)
+    const block = weights.blocks[layer]!
+    return Object.fromEntries(
+      Array.from(arrays, ([part, array]) => [part, float(array, block[part]!.shape)]),
+    )
   }
 
+  /** Sequences of one chunk, with their rows of the cache. */
   const runAttn = async (
+    session: GraphSession,
+    feeds: Record<string, Tensor>,
     layer: number,
     n_seqs: number,
     resid_pre: Float32Array,
@@ -91,21 +106,26 @@ export async function openNetwork(
     const seq_len = resid_pre.length / d_model / n_seqs
     const start = cache?.length ?? 0
     const n_keys = start + seq_len
-    const past = [n_seqs, n_kv_heads, cache?.n_ctx ?? 0, d_head]
-    const feeds = {
+    const past = [n_seqs, n_kv_heads, start === 0 ? 0 : cache!.capacity, d_head]
+    const table = rotary?.(layer, n_keys)
+    const inputs = {
+      ...feeds,
       resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
-      past_k: float(cache?.k[layer] ?? new Float32Array(0), past),
-      past_v: float(cache?.v[layer] ?? new Float32Array(0), past),
+      past_k: float(start === 0 ? new Float32Array(0) : cache!.k[layer]!, past),
+      past_v: float(start === 0 ? new Float32Array(0) : cache!.v[layer]!, past),
       // Padding counts as tokens: it lies on the right, where no real token looks.
       last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
       n_keys: int32(Int32Array.of(n_keys), [1]),
-      start: new Tensor('int64', BigInt64Array.of(BigInt(start)), [1]),
-      cos,
-      sin,
+      ...(table === undefined
+        ? {}
+        : {
+            start: int64(start),
+            cos: float(table.cos, [table.n_positions, table.cos.length / table.n_positions]),
+            sin: float(table.sin, [table.n_positions, table.sin.length / table.n_positions]),
+          }),
     }
-    const session = blocks[layer]!.attn
-    if (cache === undefined) return run(session, feeds, ['z']).then((out) => out.z)
-    const { z, new_k, new_v } = await run(session, feeds, ['z', 'new_k', 'new_v'])
+    if (cache === undefined) return session.run(inputs, ['z']).then(({ z }) => z)
+    const { z, new_k, new_v } = await session.run(inputs, ['z', 'new_k', 'new_v'])
     appendKeys(cache, cache.k[layer]!, new_k, n_kv_heads, d_head)
     appendKeys(cache, cache.v[layer]!, new_v, n_kv_heads, d_head)
     return z
@@ -114,78 +134,76 @@ export async function openNetwork(
   return {
     config,
 
-    embed: (ids) =>
-      run(embed, { ids: int32(ids, [ids.length]) }, ['hook_embed']).then((out) => out.hook_embed),
+    async embed(ids) {
+      const rows = await store.embed(ids)
+      const { embed_scale } = config
+      if (embed_scale !== 1) for (let i = 0; i < rows.length; i++) rows[i]! *= embed_scale
+      return rows
+    },
+
+    ...(weights.pos === undefined
+      ? {}
+      : { positions: (start: number, n: number) => store.positions(start, n) }),
 
     async attn(layer, n_seqs, resid_pre, cache) {
-      const width = resid_pre.length / n_seqs
-      const isChunk = cache !== undefined && cache.length > 0 && width > d_model
-      if (!isChunk || n_seqs === 1) return runAttn(layer, n_seqs, resid_pre, cache)
+      const session = attns.get(config.windows[layer]!)!
+      const feeds = await weightsOf(layer, session)
+      const seq_len = resid_pre.length / d_model / n_seqs
+      if (cache !== undefined) reserveKeys(cache, cache.length + seq_len, config)
       // Several new tokens after a past: GroupQueryAttention then takes one row at a time.
-      const z = new Float32Array((resid_pre.length / d_model) * n_heads * d_head)
-      for (let row = 0; row < n_seqs; row++) {
-        const own = resid_pre.subarray(row * width, (row + 1) * width)
-        z.set(await runAttn(layer, 1, own, viewRow(cache, row)), (row * z.length) / n_seqs)
+      const isChunk = cache !== undefined && cache.length > 0 && seq_len > 1
+      const rows = isChunk ? seq_len : Math.max(MIN_CHUNK_ROWS, CHUNK_NUMBERS / d_z)
+      const step = Math.max(1, Math.floor(rows / seq_len))
+      if (step >= n_seqs) return runAttn(session, feeds, layer, n_seqs, resid_pre, cache)
+      const z = new Float32Array(n_seqs * seq_len * d_z)
+      for (let seq = 0; seq < n_seqs; seq += step) {
+        const n = Math.min(step, n_seqs - seq)
+        const own = resid_pre.subarray(seq * seq_len * d_model, (seq + n) * seq_len * d_model)
+        const part = cache === undefined ? undefined : viewRows(cache, seq, n)
+        z.set(await runAttn(session, feeds, layer, n, own, part), seq * seq_len * d_z)
       }
       return z
     },
 
-    async mlp(layer, resid_pre, z, outputs) {
+    async mlp<Name extends MlpOutput>(
+      layer: number,
+      resid_pre: Float32Array,
+      z: Float32Array,
+      outputs: readonly Name[],
+    ) {
+      const feeds = await weightsOf(layer, mlp)
       const m = resid_pre.length / d_model
-      const feeds = {
-        resid_pre: float(resid_pre, [m, d_model]),
-        z: float(z, [m, n_heads * d_head]),
+      const run = (from: number, to: number): Promise<Record<Name, Float32Array>> =>
+        mlp.run(
+          {
+            ...feeds,
+            resid_pre: float(resid_pre.subarray(from * d_model, to * d_model), [
+              to - from,
+              d_model,
+            ]),
+            z: float(z.subarray(from * d_z, to * d_z), [to - from, d_z]),
+          },
+          outputs,
+        )
+      const n_chunks = Math.ceil(m / Math.max(MIN_CHUNK_ROWS, CHUNK_NUMBERS / d_mlp))
+      if (n_chunks <= 1) return run(0, m)
+      const whole = Object.fromEntries(
+        outputs.map((name) => [name, new Float32Array(m * d_model)]),
+      ) as Record<Name, Float32Array>
+      const step = Math.ceil(m / n_chunks)
+      for (let from = 0; from < m; from += step) {
+        const part = await run(from, Math.min(m, from + step))
+        for (const name of outputs) whole[name].set(part[name], from * d_model)
       }
-      return run(blocks[layer]!.mlp, feeds, outputs)
+      return whole
     },
 
-    logits: (normalized) =>
-      runHead('logits', normalized, new Int32Array(normalized.length / d_model)),
-
-    losses: (normalized, targets) => runHead('losses', normalized, targets),
+    logits: head.logits,
+    losses: head.losses,
 
     async close() {
-      await Promise.all(sessions.map((session) => session.release()))
+      await Promise.all([head.close(), ...sessions.map((session) => session.close())])
+      await store.close()
     },
   }
-}
-
-const float = (data: Float32Array, dims: readonly number[]): Tensor =>
-  new Tensor('float32', data, dims)
-
-const int32 = (data: Int32Array, dims: readonly number[]): Tensor => new Tensor('int32', data, dims)
-
-/** Runs a session for the float outputs named; it computes the others too, but only these are copied out. */
-async function run<Name extends string>(
-  session: InferenceSession,
-  feeds: Record<string, Tensor>,
-  outputs: readonly Name[],
-): Promise<Record<Name, Float32Array>> {
-  const result = await session.run(feeds, outputs)
-  const arrays = outputs.map((name) => [name, result[name]!.data])
-  return Object.fromEntries(arrays) as Record<Name, Float32Array>
-}
-
-/** `losses = -log_softmax(logits)[target]`, targets and losses [m, 1]; the slow twin is crossEntropy. */
-function addLosses(graph: OnnxGraph, { d_vocab }: ModelConfig, logits: OnnxValue): void {
-  const targets = graph.input('targets', 'I32', ['m', 1])
-  const logProbs = graph.node('LogSoftmax', [logits], { attributes: { axis: 1 } })
-  const chosen = graph.node('GatherElements', [logProbs, targets], { attributes: { axis: 1 } })
-  graph.output('losses', graph.node('Neg', [chosen]), 'F32', ['m', 1])
-  graph.output('logits', logits, 'F32', ['m', d_vocab])
-}
-
-/** Rotary tables [n_ctx, d_head / 2] of `position * theta^(-2j / d_head)`, shared by all layers. */
-function rotaryTables(config: ModelConfig): { cos: Tensor; sin: Tensor } {
-  const half = config.d_head / 2
-  const table = (f: (angle: number) => number): Tensor => {
-    const data = new Float32Array(config.n_ctx * half)
-    for (let position = 0; position < config.n_ctx; position++) {
-      for (let j = 0; j < half; j++) {
-        data[position * half + j] = f(position * config.rope_theta ** (-j / half))
-      }
-    }
-    return float(data, [config.n_ctx, half])
-  }
-  return { cos: table(Math.cos), sin: table(Math.sin) }
 }

@@ -1,8 +1,8 @@
 /** A folder in Hugging Face's layout becomes an open model. */
 
 import { z } from 'zod'
-import { type Folder, FormatError, toFloat32 } from '../formats/index.ts'
-import type { Architecture } from './architecture.ts'
+import { type Folder, FormatError } from '../formats/index.ts'
+import type { Architecture, ModelWeights } from './architecture.ts'
 import { gemma2 } from './architectures/gemma2.ts'
 import { type Checkpoint, openCheckpoint, readJsonSource } from './checkpoint.ts'
 import { runForward } from './forward.ts'
@@ -12,6 +12,7 @@ import { openKvCache } from './kvCache.ts'
 import { openNetwork } from './network.ts'
 import { openTokenizer } from './tokenizer.ts'
 import type { Model, ModelConfig } from './types.ts'
+import { openFloatStore, readWeight } from './weights.ts'
 
 /** Families by config.json's `model_type`. */
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = { gemma2 }
@@ -44,7 +45,9 @@ export async function openModel(
   const checkpoint = await openCheckpoint(folder, architecture.tensors(config))
   const tokenizer = await openTokenizer(folder, config)
   const hash = await hashModel([configSource, ...checkpoint.sources])
-  const network = await openNetwork(architecture, config, checkpoint, threads)
+  const weights = architecture.weights(config)
+  const store = await openFloatStore(checkpoint, weights)
+  const network = await openNetwork(config, weights, store, threads)
   const hooks = hookNames(config.n_layers)
   let unembedding: Promise<Float32Array> | undefined
 
@@ -59,7 +62,7 @@ export async function openModel(
     forward: (batch, options = {}) => runForward(network, hooks, batch, options),
     openCache: (n_seqs, n_ctx) => openKvCache(config, n_seqs, n_ctx),
     unembedding() {
-      unembedding ??= foldUnembedding(architecture, config, checkpoint)
+      unembedding ??= foldUnembedding(weights, config, checkpoint)
       return unembedding
     },
     close: () => network.close(),
@@ -86,13 +89,14 @@ function architectureOf(path: string, json: unknown): Architecture {
   )
 }
 
-/** `E * (1 + w)`: [d_vocab, d_model], each row scaled by the final norm's gain. */
+/** The unembedding [d_vocab, d_model], each row scaled by the final norm's gain. */
 async function foldUnembedding(
-  architecture: Architecture,
+  { unembed, final_norm }: ModelWeights,
   { d_model }: ModelConfig,
   checkpoint: Checkpoint,
 ): Promise<Float32Array> {
-  const embedding = toFloat32(await checkpoint.read(architecture.embedding))
-  const w = toFloat32(await checkpoint.read(architecture.final_norm))
-  return embedding.map((value, i) => value * (1 + w[i % d_model]!))
+  const rows = await readWeight(checkpoint, unembed)
+  const gain = await readWeight(checkpoint, final_norm)
+  for (let i = 0; i < rows.length; i++) rows[i]! *= gain[i % d_model]!
+  return rows
 }

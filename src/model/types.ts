@@ -63,13 +63,15 @@ export type ForwardOptions = {
 /** Keys and values of the tokens so far, one buffer a layer, updated in place. Made by `Model.openCache`. */
 export type KvCache = {
   readonly n_seqs: number
-  /** Tokens it can hold. */
+  /** Tokens it may hold. */
   readonly n_ctx: number
+  /** Tokens it has room for now; it grows up to n_ctx as it is filled. */
+  capacity: number
   /** Tokens it holds, the same for every row. Set it lower to go back. */
   length: number
-  /** Per layer [n_seqs, n_kv_heads, n_ctx, d_head]. */
-  readonly k: readonly Float32Array[]
-  readonly v: readonly Float32Array[]
+  /** Per layer [n_seqs, n_kv_heads, capacity, d_head]. */
+  k: readonly Float32Array[]
+  v: readonly Float32Array[]
 }
 
 export type ForwardResult = {

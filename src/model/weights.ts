@@ -17,6 +17,8 @@ const CHUNK_BYTES = 2 ** 25
 export type BlockWeights = ReadonlyMap<BlockPart, Float32Array>
 
 export interface WeightStore {
+  /** `final_norm`, and `final_norm_b` where there is one: [d_model] */
+  readonly head: ReadonlyMap<string, Float32Array>
   /**
    * Parts of one block. Arrays that the store does not keep lie in room that the next call reuses.
    * @param next the block whose same parts will be asked for next: they may be fetched ahead.
@@ -24,6 +26,8 @@ export interface WeightStore {
   block(layer: number, parts: readonly BlockPart[], next?: number): Promise<BlockWeights>
   /** Rows of the embedding, [n, d_model], unscaled. */
   embed(ids: Int32Array): Promise<Float32Array>
+  /** Learned positions `start` to `start + n`, [n, d_model]. @throws TypeError in a model without. */
+  positions(start: number, n: number): Promise<Float32Array>
   /** Rows `first` to `first + count` of the unembedding [d_vocab, d_model]; reused like a block's. */
   unembed(first: number, count: number): Promise<Float32Array>
   close(): Promise<void>
@@ -111,15 +115,35 @@ async function readColumns(
   }
 }
 
-/** Reads every vector of a block: they stay in memory whatever the store does with matrices. */
+/** What every store keeps: norms and biases. */
+export type Vectors = {
+  readonly blocks: readonly BlockWeights[]
+  /** `final_norm`, and `final_norm_b` where there is one. */
+  readonly head: ReadonlyMap<string, Float32Array>
+}
+
 export async function readVectors(
   checkpoint: Checkpoint,
+  { blocks, final_norm, final_norm_b }: ModelWeights,
+): Promise<Vectors> {
+  const head = new Map([['final_norm', await readWeight(checkpoint, final_norm)]])
+  if (final_norm_b !== undefined)
+    head.set('final_norm_b', await readWeight(checkpoint, final_norm_b))
+  return {
+    head,
+    blocks: await Promise.all(blocks.map((block) => readParts(checkpoint, block, isVector))),
+  }
+}
+
+async function readParts(
+  checkpoint: Checkpoint,
   block: ModelWeights['blocks'][number],
+  isWanted: (spec: WeightSpec) => boolean,
 ): Promise<Map<BlockPart, Float32Array>> {
-  const vectors = new Map<BlockPart, Float32Array>()
+  const arrays = new Map<BlockPart, Float32Array>()
   for (const [part, spec] of Object.entries(block) as [BlockPart, WeightSpec][])
-    if (isVector(spec)) vectors.set(part, await readWeight(checkpoint, spec))
-  return vectors
+    if (isWanted(spec)) arrays.set(part, await readWeight(checkpoint, spec))
+  return arrays
 }
 
 /** Everything in float32: 4 bytes a parameter, a tied embedding once. */
@@ -127,27 +151,29 @@ export async function openFloatStore(
   checkpoint: Checkpoint,
   weights: ModelWeights,
 ): Promise<WeightStore> {
-  const embedding = await readWeight(checkpoint, weights.embed)
-  const unembedding =
-    weights.unembed === weights.embed ? embedding : await readWeight(checkpoint, weights.unembed)
-  const [, d_model] = rowsAndColumns(weights.embed)
+  const { embed, unembed, pos } = weights
+  const [, d_model] = rowsAndColumns(embed)
+  const embedding = await readWeight(checkpoint, embed)
+  const unembedding = unembed === embed ? embedding : await readWeight(checkpoint, unembed)
+  const positions = pos === undefined ? undefined : await readWeight(checkpoint, pos)
+  const { head } = await readVectors(checkpoint, { ...weights, blocks: [] })
   const blocks: BlockWeights[] = []
-  for (const block of weights.blocks) {
-    const arrays = await readVectors(checkpoint, block)
-    for (const [part, spec] of Object.entries(block) as [BlockPart, WeightSpec][])
-      if (!isVector(spec)) arrays.set(part, await readWeight(checkpoint, spec))
-    blocks.push(arrays)
-  }
+  for (const block of weights.blocks) blocks.push(await readParts(checkpoint, block, () => true))
+  const rows = (of: Float32Array, first: number, count: number): Float32Array =>
+    of.subarray(first * d_model, (first + count) * d_model)
   return {
+    head,
     block: async (layer) => blocks[layer]!,
     async embed(ids) {
-      const rows = new Float32Array(ids.length * d_model)
-      for (const [i, id] of ids.entries())
-        rows.set(embedding.subarray(id * d_model, (id + 1) * d_model), i * d_model)
-      return rows
+      const gathered = new Float32Array(ids.length * d_model)
+      for (const [i, id] of ids.entries()) gathered.set(rows(embedding, id, 1), i * d_model)
+      return gathered
     },
-    unembed: async (first, count) =>
-      unembedding.subarray(first * d_model, (first + count) * d_model),
+    async positions(start, n) {
+      if (positions === undefined) throw new TypeError('This model has no learned positions.')
+      return rows(positions, start, n)
+    },
+    unembed: async (first, count) => rows(unembedding, first, count),
     async close() {},
   }
 }
