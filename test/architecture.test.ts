@@ -7,7 +7,7 @@ const SRC = resolve(import.meta.dirname, '../src')
 
 /** Top to bottom: a stage may import those before it. The order of the tree in AGENTS.md. */
 const STAGES = [
-  'formats', 'files', 'model', 'sae', 'steer', 'activations', 'synthetic', 'train', 'evaluate',
+  'formats', 'files', 'hub', 'model', 'sae', 'steer', 'activations', 'synthetic', 'train', 'evaluate',
   'plots', 'latents', 'label', 'store', 'search', 'jobs', 'server', 'cli',
 ] // biome-ignore format: one list, one glance
 
