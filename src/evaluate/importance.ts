@@ -14,7 +14,7 @@
  * Source: arXiv:2408.05147, appendix C.3, eq. 12.
  */
 
-import type { HookName, KvCache, Model } from '../model/index.ts'
+import { type HookName, type Model, selectRows } from '../model/index.ts'
 import { outputSite, type SaeRunner } from '../sae/index.ts'
 
 /** Most rows of one pass: two for each of 32 latents, of any SAE and site. */
@@ -48,7 +48,7 @@ export async function importance(
   first.length = before.length
   const row_bytes = [...first.k, ...first.v].reduce((sum, buffer) => sum + buffer.byteLength, 0)
   const n_rows = Math.max(2, Math.min(MAX_ROWS, 2 * Math.floor(CACHE_BYTES / row_bytes / 2)))
-  const cache = repeat(model, first, n_rows)
+  const cache = selectRows(first, new Array<number>(n_rows).fill(0))
 
   const found = new Map<SaeRunner, Float64Array>()
   const moves: Move[] = []
@@ -119,16 +119,4 @@ function batchOf(ids: ArrayLike<number>, n_seqs: number) {
     n_seqs,
     seq_len,
   }
-}
-
-/** A cache of one row as one of several equal rows. */
-function repeat(model: Model, one: KvCache, n_seqs: number): KvCache {
-  const cache = model.openCache(n_seqs, one.n_ctx)
-  for (const kind of ['k', 'v'] as const) {
-    one[kind].forEach((row, layer) => {
-      for (let seq = 0; seq < n_seqs; seq++) cache[kind][layer]!.set(row, seq * row.length)
-    })
-  }
-  cache.length = one.length
-  return cache
 }

@@ -9,6 +9,7 @@ export {
   type StopReason,
 } from './generate.ts'
 export * from './hooks.ts'
+export { selectRows } from './kvCache.ts'
 export { type OpenModelOptions, openModel } from './openModel.ts'
 export { openRandom, type Random } from './random.ts'
 export { type SampledDocument, type SampleOptions, sampleDocuments } from './sampleDocuments.ts'
