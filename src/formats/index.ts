@@ -9,8 +9,9 @@ export {
   toInt32,
 } from './dtypes.ts'
 export * from './errors.ts'
+export { quote } from './json.ts'
 export { checkRange, openBytes } from './memory.ts'
-export { readNpz, writeNpz } from './npz.ts'
+export { openNpz, readNpz, writeNpz } from './npz.ts'
 export * from './onnx.ts'
 export {
   parseSafetensors,
@@ -21,3 +22,5 @@ export {
   writeSafetensors,
 } from './safetensors.ts'
 export * from './tensor.ts'
+export type { TensorFile, TensorPlace } from './tensorFile.ts'
+export { openTorch } from './torch.ts'

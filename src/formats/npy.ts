@@ -10,7 +10,7 @@ import type { Dtype, Tensor } from './tensor.ts'
 
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)
 const ALIGNMENT = 64
-const MAX_HEADER_BYTES = 65_536
+export const MAX_HEADER_BYTES = 65_536
 /** NumPy 2's own limit. */
 const MAX_AXES = 64
 
@@ -46,7 +46,7 @@ type NpyHeader = {
  * @throws FormatError for another magic or version, big-endian numbers, strings, Python objects and structures, and for a
  *   header that is not exactly the dictionary which NumPy writes.
  */
-function parseNpyHeader(name: string, bytes: Uint8Array): NpyHeader {
+export function parseNpyHeader(name: string, bytes: Uint8Array): NpyHeader {
   const fail = (message: string, offset_bytes: number) =>
     new FormatError(name, message, { offset_bytes })
   if (MAGIC.some((byte, i) => bytes[i] !== byte)) {

@@ -2,10 +2,12 @@
 
 import { Reader, Writer, ZipWriter } from '@zip.js/zip.js'
 import type { ByteSource } from './byteSource.ts'
+import { DTYPE_BYTES, elementCount } from './dtypes.ts'
 import { FormatError } from './errors.ts'
-import { parseNpy, renderNpyHeader } from './npy.ts'
+import { MAX_HEADER_BYTES, parseNpy, parseNpyHeader, renderNpyHeader } from './npy.ts'
 import type { Tensor } from './tensor.ts'
-import { openZip } from './zip.ts'
+import type { TensorFile, TensorPlace } from './tensorFile.ts'
+import { openZip, type ZipEntry } from './zip.ts'
 
 const EXTENSION = '.npy'
 /** The ZIP format's earliest date: equal arrays give equal bytes whenever they are written. */
@@ -19,16 +21,64 @@ const NO_DATE = new Date(1980, 0, 1)
 export async function readNpz(source: ByteSource): Promise<Map<string, Tensor>> {
   const tensors = new Map<string, Tensor>()
   for (const entry of await openZip(source)) {
-    if (!entry.name.endsWith(EXTENSION)) {
-      throw new FormatError(
-        entry.path,
-        'is not an .npy array, as all entries of an .npz archive are. Make it with numpy.savez.',
-      )
-    }
-    const name = entry.name.slice(0, -EXTENSION.length)
-    tensors.set(name, parseNpy(entry.path, await entry.read()))
+    tensors.set(arrayName(entry), parseNpy(entry.path, await entry.read()))
   }
   return tensors
+}
+
+/**
+ * Opens an .npz archive to read its arrays one by one. Of stored arrays in C order only the headers are read now, and their
+ * place in the archive is told; others have none.
+ * @throws FormatError as `readNpz`, and if an array's header does not fit its entry's size.
+ */
+export async function openNpz(source: ByteSource): Promise<TensorFile> {
+  const entries = new Map<string, ZipEntry>()
+  const tensors = new Map<string, TensorPlace>()
+  for (const entry of await openZip(source)) {
+    const name = arrayName(entry)
+    entries.set(name, entry)
+    tensors.set(name, await placeOf(entry, source))
+  }
+  return {
+    name: source.name,
+    tensors,
+    async read(name) {
+      const entry = entries.get(name)
+      if (entry === undefined) {
+        throw new FormatError(
+          source.name,
+          `has no array ${name}; it has ${[...entries.keys()].join(', ')}.`,
+        )
+      }
+      return parseNpy(entry.path, await entry.read())
+    },
+  }
+}
+
+async function placeOf(entry: ZipEntry, source: ByteSource): Promise<TensorPlace> {
+  const start = await entry.start()
+  if (start === undefined) {
+    const { dtype, shape } = parseNpy(entry.path, await entry.read())
+    return { dtype, shape }
+  }
+  const head = await source.read(start, Math.min(entry.size_bytes, MAX_HEADER_BYTES))
+  const { dtype, shape, fortran_order, data_start } = parseNpyHeader(entry.path, head)
+  const expected = data_start + elementCount(shape) * DTYPE_BYTES[dtype]
+  if (entry.size_bytes !== expected) {
+    throw new FormatError(
+      entry.path,
+      `has ${entry.size_bytes} bytes, expected ${expected} for ${dtype} of shape [${shape.join(', ')}]. It is cut short or damaged: copy it again.`,
+    )
+  }
+  return { dtype, shape, ...(fortran_order ? {} : { offset: start + data_start }) }
+}
+
+function arrayName(entry: ZipEntry): string {
+  if (entry.name.endsWith(EXTENSION)) return entry.name.slice(0, -EXTENSION.length)
+  throw new FormatError(
+    entry.path,
+    'is not an .npy array, as all entries of an .npz archive are. Make it with numpy.savez.',
+  )
 }
 
 /**

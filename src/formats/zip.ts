@@ -15,6 +15,8 @@ import { quote } from './json.ts'
 const MAX_DEFLATE_RATIO = 1032
 const STORED = 0
 const DEFLATED = 8
+const LOCAL_HEADER_BYTES = 30
+const LOCAL_SIGNATURE = 0x04034b50
 const COPY_AGAIN = 'The archive is damaged: copy or download it again.'
 
 /** A file in an archive. */
@@ -31,29 +33,43 @@ export type ZipEntry = {
    *   size, or its checksum is wrong.
    */
   read(): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * Where the entry's bytes begin in the archive; undefined where it is deflated. Whoever reads them there checks no checksum.
+   * @throws FormatError if there is no local header where the directory says.
+   */
+  start(): Promise<number | undefined>
 }
 
 /**
  * Reads an archive's directory.
+ * @param strictness 'balanced' for PyTorch's archives, which end in a ZIP64 record that nothing points to.
  * @returns its entries in the directory's order, no name twice.
  * @throws FormatError if it is not a whole ZIP archive and nothing else, or an entry is a folder, encrypted, packed other than
  *   by deflate, of an impossible size, or named so that it would lie outside the archive.
  */
-export async function openZip(source: ByteSource): Promise<ZipEntry[]> {
+export async function openZip(
+  source: ByteSource,
+  strictness: 'strict' | 'balanced' = 'strict',
+): Promise<ZipEntry[]> {
   const zip = new ZipReader(new SourceReader(source), {
-    strictness: 'strict',
+    strictness,
     checkOverlappingEntry: true,
     checkCrc32: true,
     useWebWorkers: false,
   })
+  const names = new Set<string>()
   return (await directoryOf(zip, source.name)).map((entry) => {
     const path = `${source.name}/${quoteName(entry.filename)}`
     checkEntry(entry, path, source.size_bytes)
+    if (names.has(entry.filename))
+      throw new FormatError(path, 'is twice in the archive. Make it again.')
+    names.add(entry.filename)
     return {
       name: entry.filename,
       path,
       size_bytes: entry.uncompressedSize,
       read: () => readEntry(entry, path),
+      start: () => startOf(entry, source, path),
     }
   })
 }
@@ -99,6 +115,25 @@ async function readEntry(entry: FileEntry, path: string): Promise<Uint8Array<Arr
       cause,
     })
   }
+}
+
+/** Behind the local header: 30 bytes, a name and extra fields, whose lengths lie at 26 and 28. */
+async function startOf(
+  entry: FileEntry,
+  source: ByteSource,
+  path: string,
+): Promise<number | undefined> {
+  if (entry.compressionMethod !== STORED) return undefined
+  const { offset, compressedSize } = entry
+  const header = new DataView((await source.read(offset, LOCAL_HEADER_BYTES)).buffer)
+  const start =
+    offset + LOCAL_HEADER_BYTES + header.getUint16(26, true) + header.getUint16(28, true)
+  if (header.getUint32(0, true) !== LOCAL_SIGNATURE || start + compressedSize > source.size_bytes) {
+    throw new FormatError(path, `has no local header, or too few bytes behind it. ${COPY_AGAIN}`, {
+      offset_bytes: offset,
+    })
+  }
+  return start
 }
 
 /** The library's message, with the detail that it keeps beside it. */
