@@ -26,7 +26,7 @@ import { addLosses, type LossSum, lossSum } from './ceLoss.ts'
 import { importance } from './importance.ts'
 import type { Bins } from './position.ts'
 import { openReadout, type Readout } from './readout.ts'
-import { spliceEdit } from './splice.ts'
+import { spliceEdit, streamBefore } from './splice.ts'
 import { addByPosition, addTokens, metricsOf, type SaeSums, saeSums } from './sums.ts'
 import { targetsAmong } from './targets.ts'
 import { uniformity } from './uniformity.ts'
@@ -215,14 +215,6 @@ async function weighLatents(
 }
 
 const FINAL: HookName = 'ln_final.hook_normalized'
-
-/** The last residual stream at or before a site that a pass can begin at, `undefined` outside of blocks. */
-function streamBefore(site: HookName): HookName | undefined {
-  const [, layer] = /^blocks\.(\d+)\./.exec(site) ?? []
-  if (layer === undefined) return undefined
-  if (site.endsWith('.hook_resid_post')) return site
-  return `blocks.${Number(layer)}.hook_resid_pre`
-}
 
 /**
  * Indices in the corpus of counted tokens at positions 1 to 63 of their documents (BOS lies at 0) that a counted token follows.

@@ -12,6 +12,14 @@ export { addToRatio, l2Ratio, type RatioSum, ratioSum } from './l2Ratio.ts'
 export { type Bins, binRuns, binStart, byPosition, positionBin } from './position.ts'
 export { type Head, openReadout, type Readout, type Reference } from './readout.ts'
 export { addToBias, type BiasSums, biasSums, reconstructionBias } from './reconstructionBias.ts'
+export {
+  type SelfTestOptions,
+  type SelfTestResult,
+  type SelfTestSubject,
+  selfTest,
+} from './selfTest.ts'
+export { BADGES, type Badge, type Claims } from './selfTestBadge.ts'
+export type { Cause } from './selfTestCauses.ts'
 export { spliceEdit } from './splice.ts'
 export { type Targets, targetsAmong } from './targets.ts'
 export { uniformity } from './uniformity.ts'

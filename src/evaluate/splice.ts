@@ -22,3 +22,11 @@ export function spliceEdit(hook: HookName, at: Int32Array, values: Float32Array)
     },
   }
 }
+
+/** The last residual stream at or before a site that a pass can begin at, `undefined` outside of blocks. */
+export function streamBefore(site: HookName): HookName | undefined {
+  const [, layer] = /^blocks\.(\d+)\./.exec(site) ?? []
+  if (layer === undefined) return undefined
+  if (site.endsWith('.hook_resid_post')) return site
+  return `blocks.${Number(layer)}.hook_resid_pre`
+}
