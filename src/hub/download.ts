@@ -29,7 +29,7 @@ const FOREIGN_SILENT_MS = 5_000
 
 /**
  * Fetches a file unless its blob is there whole.
- * @throws HubError as requests do, code `damaged` if the checksum is wrong twice; FileError if it cannot be written.
+ * @throws HubError as requests do, reason `damaged` if the checksum is wrong twice; FileError if it cannot be written.
  */
 export async function downloadBlob(
   settings: HubSettings,
@@ -145,7 +145,8 @@ async function fetchRest(
       if (partial.n_bytes > before) failures = 0
       if (failures++ >= settings.n_retries)
         throw explainConnection(error.cause, {
-          what: `${listing.name}: ${file.path} (${partial.n_bytes} of ${file.size_bytes} bytes are kept)`,
+          name: listing.name,
+          file: `${file.path} (${partial.n_bytes} of ${file.size_bytes} bytes are kept)`,
           endpoint: settings.endpoint,
           hasToken: settings.token !== undefined,
         })
@@ -171,7 +172,8 @@ async function fetchPiece(
   const from = partial.n_bytes
   const cut = new AbortController()
   const { response, first } = await request(settings, fileUrl(settings, type, name, commit, file), {
-    what: `${name}: ${file.path}`,
+    name,
+    file: file.path,
     type,
     headers: {
       'accept-encoding': 'identity',

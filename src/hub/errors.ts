@@ -1,7 +1,7 @@
 /** What the Hub refuses or the network loses, said so that a person knows what to do. */
 
 /** Why the Hub did not give what was asked for. */
-export type HubErrorCode =
+export type HubFailure =
   | 'gated'
   | 'unauthorized'
   | 'forbidden'
@@ -15,21 +15,23 @@ export type HubErrorCode =
   | 'damaged'
   | 'refused'
 
-/** The Hub, or the way to it, failed; callers branch on `code`. */
+/** The Hub, or the way to it, failed; callers branch on `reason`. */
 export class HubError extends Error {
-  readonly code: HubErrorCode
+  readonly reason: HubFailure
 
-  constructor(code: HubErrorCode, message: string, options?: ErrorOptions) {
+  constructor(reason: HubFailure, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'HubError'
-    this.code = code
+    this.reason = reason
   }
 }
 
 /** What was asked of the Hub, in words. */
 export type Asked = {
-  /** `google/gemma-2-2b`, or what is asked where no repository is. */
-  readonly what: string
+  /** `google/gemma-2-2b` */
+  readonly name: string
+  /** The file that is asked for. */
+  readonly file?: string | undefined
   readonly endpoint: string
   readonly hasToken: boolean
   /** Dataset pages lie below `/datasets`. */
@@ -44,8 +46,9 @@ export async function explainAnswer(response: Response, asked: Asked): Promise<H
   const { status, headers } = response
   const kind = headers.get('x-error-code')
   const said = headers.get('x-error-message') ?? (await errorInBody(response))
-  const { what, endpoint, hasToken } = asked
-  const page = `${endpoint}/${asked.type === 'dataset' ? 'datasets/' : ''}${what}`
+  const { name, endpoint, hasToken } = asked
+  const what = subjectOf(asked)
+  const page = `${endpoint}/${asked.type === 'dataset' ? 'datasets/' : ''}${name}`
   const newToken = `${endpoint}/settings/tokens`
   const answer = `(${[`status ${status}`, kind, said].filter(Boolean).join(', ')})`
 
@@ -98,13 +101,17 @@ export async function explainAnswer(response: Response, asked: Asked): Promise<H
 }
 
 /** The error for a connection that failed, as `fetch` threw it. */
-export function explainConnection(cause: unknown, { what, endpoint }: Asked): HubError {
+export function explainConnection(cause: unknown, asked: Asked): HubError {
+  const { endpoint } = asked
   return new HubError(
     'network',
-    `${what}: no connection to ${endpoint} (${reasonOf(cause)}). Check the network and HF_ENDPOINT; with HF_HUB_OFFLINE=1 only what was fetched before is used.`,
+    `${subjectOf(asked)}: no connection to ${endpoint} (${reasonOf(cause)}). Check the network and HF_ENDPOINT; with HF_HUB_OFFLINE=1 only what was fetched before is used.`,
     { cause },
   )
 }
+
+const subjectOf = ({ name, file }: Asked): string =>
+  file === undefined ? name : `${name}: ${file}`
 
 /** `fetch failed` says nothing; its causes do. */
 function reasonOf(cause: unknown): string {

@@ -41,7 +41,7 @@ export const isCommit = (revision: string): boolean => COMMIT.test(revision)
 
 /**
  * Asks the Hub what a repository holds.
- * @throws HubError as requests do; code `no-file` if `under` is no folder there.
+ * @throws HubError as requests do; reason `no-file` if `under` is no folder there.
  */
 export async function listRepository(
   settings: HubSettings,
@@ -51,7 +51,7 @@ export async function listRepository(
   const at = revision === 'main' ? name : `${name}@${revision}`
   const common = {
     hubUrl: settings.endpoint,
-    fetch: fetchAs(settings, { what: name, type, signal }),
+    fetch: fetchAs(settings, { name, type, signal }),
   }
   const asked = { ...common, name, revision, additionalFields: ['sha' as const] }
   const commit = isCommit(revision)

@@ -50,7 +50,7 @@ const N_PARALLEL = 4
  * Fetches the files of a repository that are not in the cache yet. Where the Hub cannot be reached, or is not to be asked,
  * what is in the cache is taken as it is.
  * @returns the folder of the snapshot: `<cache>/models--owner--name/snapshots/<commit>`.
- * @throws HubError if the Hub refuses, code `no-file` if no file matches; FileError if the disk does.
+ * @throws HubError if the Hub refuses, reason `no-file` if no file matches; FileError if the disk does.
  */
 export async function pullFiles(options: PullOptions): Promise<string> {
   const { settings = hubSettings(), include } = options
@@ -113,7 +113,7 @@ export async function lookUp(
     })
     return { type, name, revision, listing }
   } catch (cause) {
-    if (!(cause instanceof HubError) || !['offline', 'network', 'server'].includes(cause.code))
+    if (!(cause instanceof HubError) || !['offline', 'network', 'server'].includes(cause.reason))
       throw cause
     const cache = repoCache(settings.cache, type, name)
     const commit = isCommit(revision) ? revision : await readRef(cache, revision)
@@ -213,7 +213,7 @@ function notFetched(
 ): HubError {
   const command = `hooke pull ${name}${revision === 'main' ? '' : `@${revision}`}${type === 'dataset' ? ' --type dataset' : ''}`
   return new HubError(
-    cause.code,
+    cause.reason,
     `${name}: ${include === undefined ? `nothing of ${revision}` : `no file of ${revision} that matches ${include.join(' ')}`} lies in ${cache}. Run "${command}" where the Hub can be reached.`,
     { cause },
   )

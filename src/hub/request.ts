@@ -8,8 +8,9 @@ import { type Asked, askedWait_ms, explainAnswer, explainConnection, HubError } 
 import type { HubSettings } from './settings.ts'
 
 export type HubRequest = {
-  /** `owner/name`, for messages. */
-  readonly what: string
+  /** `owner/name`, and a file in it: for messages. */
+  readonly name: string
+  readonly file?: string
   readonly type?: 'model' | 'dataset'
   readonly method?: string
   readonly headers?: RequestInit['headers']
@@ -32,9 +33,10 @@ export async function request(
   url: string,
   wanted: HubRequest,
 ): Promise<{ response: Response; first: Headers }> {
-  const { what, type, signal, accept = [] } = wanted
+  const { name, file, type, signal, accept = [] } = wanted
   const asked: Asked = {
-    what,
+    name,
+    file,
     endpoint: settings.endpoint,
     hasToken: settings.token !== undefined,
     ...(type === undefined ? {} : { type }),
@@ -42,7 +44,7 @@ export async function request(
   if (settings.offline)
     throw new HubError(
       'offline',
-      `${what}: HF_HUB_OFFLINE (or --offline) is set, so nothing is asked of ${settings.endpoint}. Unset it to fetch.`,
+      `${name}: HF_HUB_OFFLINE (or --offline) is set, so nothing is asked of ${settings.endpoint}. Unset it to fetch.`,
     )
   for (let failures = 0; ; failures++) {
     let pause_ms = settings.retry_ms * 2 ** failures * (0.75 + Math.random() / 2)
@@ -114,7 +116,7 @@ async function answerWithin(
 /** `request` as the `fetch` that @huggingface/hub asks for; it throws where that would have looked at the status. */
 export function fetchAs(
   settings: HubSettings,
-  { what, type, signal }: Pick<HubRequest, 'what' | 'type' | 'signal'>,
+  { name, type, signal }: Pick<HubRequest, 'name' | 'type' | 'signal'>,
 ): typeof fetch {
   return async (input, init = {}) => {
     const url = input instanceof Request ? input.url : String(input)
@@ -122,7 +124,7 @@ export function fetchAs(
     // A commit that was heard but not answered would be made twice.
     const patience = /\/commit\//.test(url) ? { ...settings, n_retries: 0 } : settings
     const { response } = await request(patience, url, {
-      what,
+      name,
       ...(type === undefined ? {} : { type }),
       method: init.method ?? 'GET',
       headers: init.headers ?? {},
