@@ -29,18 +29,19 @@ export function parseJson(bytes: Uint8Array, max_depth: number): unknown {
 
 /**
  * A value as messages show it: like JSON on one line, cut where it is long or deep, control characters and marks that
- * turn the direction of writing escaped.
+ * turn the direction of writing escaped; `none` where there is none.
  */
 export function quote(value: unknown): string {
   const text = quoted(value, QUOTED_DEPTH)
-  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED).toWellFormed()}\u2026` : text
+  return typeof value === 'string' || text.length <= MAX_QUOTED ? text : cut(text)
 }
 
 function quoted(value: unknown, depth: number): string {
   if (typeof value === 'string') {
-    const text = value.length > MAX_QUOTED ? `${value.slice(0, MAX_QUOTED)}\u2026` : value
-    return JSON.stringify(text.toWellFormed()).replace(UNSHOWN, escaped)
+    const text = JSON.stringify(value.slice(0, MAX_QUOTED).toWellFormed()).replace(UNSHOWN, escaped)
+    return text.length > MAX_QUOTED ? `${cut(text)}"` : text
   }
+  if (value === undefined) return 'none'
   if (typeof value !== 'object' || value === null) return String(value)
   if (depth === 0) return Array.isArray(value) ? '[\u2026]' : '{\u2026}'
   const all: unknown[] = Array.isArray(value) ? value : Object.entries(value)
@@ -55,6 +56,14 @@ function quoted(value: unknown, depth: number): string {
 
 /** C1 controls, line separators and direction marks, which JSON leaves as they are. */
 const UNSHOWN = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+/** The beginning, without half an escape or half a character at its end. */
+function cut(text: string): string {
+  return `${text
+    .slice(0, MAX_QUOTED)
+    .replace(/\\[^\\]{0,5}$/, '')
+    .toWellFormed()}\u2026`
+}
 
 function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

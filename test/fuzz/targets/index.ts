@@ -1,0 +1,9 @@
+/** Every target by name. */
+
+import type { Target } from '../target.ts'
+import { npy } from './npy.ts'
+import { npz } from './npz.ts'
+import { safetensors } from './safetensors.ts'
+import { zip } from './zip.ts'
+
+export const TARGETS: readonly Target[] = [safetensors, npy, npz, zip]
