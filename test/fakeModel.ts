@@ -48,7 +48,6 @@ export function fakeModel(
       norm_eps: 1e-6,
       act: 'gelu_tanh',
       parallel: false,
-      rope_theta: 10_000,
       windows: [64],
       query_scale: 1,
       attn_softcap: 50,

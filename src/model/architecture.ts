@@ -1,6 +1,5 @@
 /** What a model family is: how its config.json reads, and which weights it has. One file a family in architectures/. */
 
-import type { OnnxGraph, OnnxValue } from '../formats/index.ts'
 import type { ModelConfig } from './types.ts'
 
 /** A weight as the graphs use it, and where it lies in the checkpoint. Matrices are [d_out, d_in]: `y = x W^T`. */
@@ -69,19 +68,14 @@ export type Architecture = {
   canonical?(tensor: string): string
   /** Tensors (by canonical name) that say nothing: buffers, a vision tower, an unembedding that is tied. */
   ignores?(tensor: string, config: ModelConfig): boolean
-
-  // Below: until the network builds from `weights`.
-  tensors(config: ModelConfig): Map<string, readonly number[]>
-  embed(graph: WeightedGraph, config: ModelConfig): void
-  attn(graph: WeightedGraph, config: ModelConfig, layer: number): void
-  mlp(graph: WeightedGraph, config: ModelConfig, layer: number): void
-  head(graph: WeightedGraph, config: ModelConfig): OnnxValue
-  readonly embedding: string
-  readonly final_norm: string
 }
 
-/** Until the network builds from `weights`: a graph with weights by their names in the checkpoint. */
-export type WeightedGraph = OnnxGraph & {
-  weight(name: string): OnnxValue
-  rows(name: string, indices: OnnxValue): OnnxValue
+/** A model as its config.json describes it. */
+export type Described = {
+  readonly config: ModelConfig
+  readonly weights: ModelWeights
+  /** A checkpoint's name for a tensor in the naming of `weights`. */
+  canonical(tensor: string): string
+  /** Whether a tensor (by canonical name) says nothing. */
+  ignores(tensor: string): boolean
 }

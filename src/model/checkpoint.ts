@@ -11,15 +11,16 @@ import {
   type SafetensorsFile,
   type Tensor,
 } from '../formats/index.ts'
+import type { Described, ModelWeights } from './architecture.ts'
 
 /** Weights by name. They are read when asked for, never all at once. */
 export type Checkpoint = {
   readonly name: string
   readonly sources: readonly ByteSource[]
-  entry(name: string): SafetensorsEntry
-  read(name: string): Promise<Tensor>
+  entry(tensor: string): SafetensorsEntry
+  read(tensor: string): Promise<Tensor>
   /** Elements `first` to `first + count` of a tensor, row-major, as a tensor of one axis. */
-  readElements(name: string, first: number, count: number): Promise<Tensor>
+  readElements(tensor: string, first: number, count: number): Promise<Tensor>
 }
 
 const SINGLE = 'model.safetensors'
@@ -29,43 +30,51 @@ const FLOAT_DTYPES: ReadonlySet<string> = new Set(['F32', 'F16', 'BF16'])
 const Index = z.object({ weight_map: z.record(z.string(), z.string()) })
 
 /**
- * Opens a folder's weights and checks them.
- * @param shapes every tensor that must be there.
+ * Opens a folder's weights and checks them. Its tensors go by their canonical names from here on.
  * @throws FormatError if a file or tensor is missing, not a float, of another shape, or not one that the architecture has.
  */
 export async function openCheckpoint(
   folder: Folder,
-  shapes: ReadonlyMap<string, readonly number[]>,
+  expected: Omit<Described, 'config'>,
 ): Promise<Checkpoint> {
   const { sources, files } = await openFiles(folder)
-  const owners = new Map<string, SafetensorsFile>()
-  for (const file of files) {
-    for (const name of file.tensors.keys()) {
-      const other = owners.get(name)
+  const places = new Map<string, Place>()
+  files.forEach((file, i) => {
+    for (const [name, entry] of file.tensors) {
+      const tensor = expected.canonical(name)
+      if (expected.ignores(tensor)) continue
+      const other = places.get(tensor)
       if (other !== undefined) {
-        throw new FormatError(file.name, `holds ${name}, which ${other.name} holds too.`)
+        const also = other.name === name ? '' : `, as ${other.name}`
+        throw new FormatError(
+          file.name,
+          `holds ${name}, which ${other.file.name} holds too${also}.`,
+        )
       }
-      owners.set(name, file)
+      places.set(tensor, { name, entry, file, source: sources[i]! })
     }
-  }
-  for (const [name, expected] of shapes) checkTensor(folder.name, owners, name, expected)
-  const stranger = [...owners.keys()].find((name) => !shapes.has(name))
-  if (stranger !== undefined) {
+  })
+  const shapes = tensorShapes(expected.weights)
+  for (const [tensor, shape] of shapes) checkTensor(folder.name, tensor, places.get(tensor), shape)
+  for (const [tensor, { file, name }] of places) {
+    if (shapes.has(tensor)) continue
     throw new FormatError(
-      owners.get(stranger)!.name,
-      `holds ${stranger}, which config.json does not account for. Do config.json and the weights belong together?`,
+      file.name,
+      `holds ${name}, which config.json does not account for. Do config.json and the weights belong together?`,
     )
   }
   return {
     name: folder.name,
     sources,
-    entry: (name) => owners.get(name)!.tensors.get(name)!,
-    read: (name) => owners.get(name)!.read(name),
-    async readElements(name, first, count) {
-      const file = owners.get(name)!
-      const { dtype, offset } = file.tensors.get(name)!
+    entry: (tensor) => places.get(tensor)!.entry,
+    read(tensor) {
+      const { file, name } = places.get(tensor)!
+      return file.read(name)
+    },
+    async readElements(tensor, first, count) {
+      const { entry, source } = places.get(tensor)!
+      const { dtype, offset } = entry
       const size = DTYPE_BYTES[dtype]
-      const source = sources[files.indexOf(file)]!
       return {
         dtype,
         shape: [count],
@@ -73,6 +82,29 @@ export async function openCheckpoint(
       }
     },
   }
+}
+
+/** Where a tensor lies. */
+type Place = {
+  /** As the checkpoint names it. */
+  readonly name: string
+  readonly entry: SafetensorsEntry
+  readonly file: SafetensorsFile
+  readonly source: ByteSource
+}
+
+/** The shapes of a checkpoint's tensors, by name: weights that are rows of one tensor fill it together. */
+export function tensorShapes({ blocks, ...rest }: ModelWeights): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>()
+  for (const spec of [...Object.values(rest), ...blocks.flatMap((block) => Object.values(block))]) {
+    const { tensor, shape, rows = [[0, shape[0]]], transposed } = spec
+    const end = Math.max(...rows.map(([first, count]) => first + count))
+    const known = shapes.get(tensor)?.[transposed ? 1 : 0] ?? 0
+    const d_out = Math.max(known, end)
+    const d_in = shape.slice(1)
+    shapes.set(tensor, transposed ? [...d_in, d_out] : [d_out, ...d_in])
+  }
+  return shapes
 }
 
 async function openFiles(
@@ -91,8 +123,14 @@ async function openShards(folder: Folder): Promise<ByteSource[]> {
       `has neither ${SINGLE} nor ${INDEX}. Give a folder in Hugging Face's layout, with its weights.`,
     )
   }
-  const { weight_map } = Index.parse(await readJsonSource(index))
-  const names = [...new Set(Object.values(weight_map))].sort()
+  const { success, data } = Index.safeParse(await readJsonSource(index))
+  if (!success) {
+    throw new FormatError(
+      index.name,
+      'has no weight_map from tensors to files. Copy or download it again.',
+    )
+  }
+  const names = [...new Set(Object.values(data.weight_map))].sort()
   return Promise.all(
     names.map(async (name) => {
       const shard = await folder.open(name)
@@ -104,19 +142,18 @@ async function openShards(folder: Folder): Promise<ByteSource[]> {
 
 function checkTensor(
   where: string,
-  owners: ReadonlyMap<string, SafetensorsFile>,
-  name: string,
+  tensor: string,
+  place: Place | undefined,
   expected: readonly number[],
 ): void {
-  const file = owners.get(name)
   const wanted = `[${expected.join(', ')}]`
-  if (file === undefined) {
+  if (place === undefined) {
     throw new FormatError(
       where,
-      `its weights lack the tensor ${name} ${wanted}. Is the checkpoint complete and of this architecture?`,
+      `its weights lack the tensor ${tensor} ${wanted}. Is the checkpoint complete and of this architecture?`,
     )
   }
-  const entry = file.tensors.get(name)!
+  const { file, name, entry } = place
   if (entry.shape.join() !== expected.join()) {
     throw new FormatError(
       file.name,

@@ -6,7 +6,7 @@ import { expectClose, openGolden } from '../../test/golden.ts'
 import { packageRoot } from '../files/index.ts'
 import { padBatch } from './batch.ts'
 import { type HookName, isReadOnly } from './hooks.ts'
-import { rmsNormalize } from './logits.ts'
+import { normalize } from './logits.ts'
 import { openModel } from './openModel.ts'
 import type { HookActs, HookEdit } from './types.ts'
 
@@ -140,9 +140,8 @@ describe('edits', () => {
   it('of resid_mid are seen in the normalized MLP input', async () => {
     const hooks = ['blocks.2.hook_resid_mid', 'blocks.2.ln2.hook_normalized'] as const
     const { acts } = await model.forward(batch, { hooks, edits: [add(hooks[0])] })
-    const { d_model, norm_eps } = model.config
     const mid = acts.get(hooks[0])!.data
-    expectClose(acts.get(hooks[1])!.data, rmsNormalize(mid, d_model, norm_eps), TOLERANCE)
+    expectClose(acts.get(hooks[1])!.data, normalize(mid, model.config), TOLERANCE)
     // Asked for alone, it is the same.
     const alone = await model.forward(batch, { hooks: [hooks[1]] })
     expect(alone.acts.get(hooks[1])!.data).toEqual(values(hooks[1]))

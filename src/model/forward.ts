@@ -11,7 +11,7 @@
 
 import { checkBatch, checkCache } from './batch.ts'
 import { type BlockHook, type HookName, isReadOnly } from './hooks.ts'
-import { rmsNormalize } from './logits.ts'
+import { normalize } from './logits.ts'
 import type { MlpOutput, Network } from './network.ts'
 import { runLogits, runLoss } from './readout.ts'
 import type { ForwardOptions, ForwardResult, HookActs, TokenBatch } from './types.ts'
@@ -38,7 +38,7 @@ export async function runForward(
   const resid = await runBlocks(network, pass, batch, options)
   if (resid === undefined) return { acts: pass.acts }
 
-  const raw = rmsNormalize(resid, config.d_model, config.norm_eps)
+  const raw = normalize(resid, config)
   const normalized = await pass.visit('ln_final.hook_normalized', raw)
   const result = {
     acts: pass.acts,
@@ -152,7 +152,8 @@ async function runBlocks(
   let first = 0
   if (from === undefined) {
     if (!pass.reaches('hook_embed')) return undefined
-    resid = await pass.visit('hook_embed', await network.embed(batch.ids))
+    const embedded = await pass.visit('hook_embed', await network.embed(batch.ids))
+    resid = await addPositions(network, embedded, batch, cache?.length ?? 0)
   } else {
     const { layer, isAfter } = blockBorder(from.hook)
     resid = isAfter ? await pass.visit(from.hook, from.data.slice()) : from.data.slice()
@@ -166,7 +167,8 @@ async function runBlocks(
     const attended = await network.attn(layer, batch.n_seqs, resid, cache)
     const z = await pass.visit(at('attn.hook_z'), attended)
     if (!pass.reaches(at('hook_attn_out'))) return undefined
-    resid = await runMlp(network, pass, at, layer, resid, z)
+    const finish = network.config.parallel ? runParallel : runMlp
+    resid = await finish(network, pass, at, layer, resid, z)
   }
   return pass.reaches('ln_final.hook_normalized') ? resid : undefined
 }
@@ -207,13 +209,61 @@ async function runMlp(
   if (out.attn_out !== undefined) await pass.visit(at('hook_attn_out'), out.attn_out)
   if (out.resid_mid !== undefined) await pass.visit(at('hook_resid_mid'), out.resid_mid)
   if (needs('ln2.hook_normalized')) {
-    const { d_model, norm_eps } = network.config
-    const normalized = rmsNormalize((resid_mid ?? out.resid_mid)!, d_model, norm_eps)
+    const normalized = normalize((resid_mid ?? out.resid_mid)!, network.config)
     await pass.visit(at('ln2.hook_normalized'), normalized)
   }
   if (out.mlp_out !== undefined) await pass.visit(at('hook_mlp_out'), out.mlp_out)
   const resid_post = out.resid_post ?? sum((resid_mid ?? out.resid_mid)!, out.mlp_out!, 1)
   return pass.visit(at('hook_resid_post'), resid_post)
+}
+
+/**
+ * The same where attention and MLP read resid_pre side by side: `resid_post = resid_pre + attn_out + mlp_out`, computed here
+ * where one of them is edited.
+ */
+async function runParallel(
+  network: Network,
+  pass: Pass,
+  at: (hook: BlockHook) => HookName,
+  layer: number,
+  resid_pre: Float32Array,
+  z: Float32Array,
+): Promise<Float32Array> {
+  const edits = pass.edited(at('hook_attn_out')) || pass.edited(at('hook_mlp_out'))
+  const needs = (hook: BlockHook): boolean => edits || pass.wanted(at(hook))
+  const wanted: MlpOutput[] = edits ? [] : ['resid_post']
+  if (needs('hook_attn_out')) wanted.push('attn_out')
+  if (needs('hook_mlp_out')) wanted.push('mlp_out')
+  const out: Partial<Record<MlpOutput, Float32Array>> = await network.mlp(
+    layer,
+    resid_pre,
+    z,
+    wanted,
+  )
+
+  const visit = async (
+    hook: BlockHook,
+    array: Float32Array | undefined,
+  ): Promise<Float32Array | undefined> => array && pass.visit(at(hook), array)
+  const attn_out = await visit('hook_attn_out', out.attn_out)
+  if (pass.wanted(at('ln2.hook_normalized'))) {
+    await pass.visit(at('ln2.hook_normalized'), normalize(resid_pre, network.config))
+  }
+  const mlp_out = await visit('hook_mlp_out', out.mlp_out)
+  const resid_post = out.resid_post ?? sum(sum(resid_pre, attn_out!, 1), mlp_out!, 1)
+  return pass.visit(at('hook_resid_post'), resid_post)
+}
+
+/** Learned positions, where a model has them, added to every sequence's rows in a new array. */
+async function addPositions(
+  network: Network,
+  embedded: Float32Array,
+  { seq_len }: TokenBatch,
+  start: number,
+): Promise<Float32Array> {
+  if (network.positions === undefined) return embedded
+  const rows = await network.positions(start, seq_len)
+  return embedded.map((value, i) => value + rows[i % rows.length]!)
 }
 
 /** `a + sign * b`. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { expandHooks, hookNames, isBefore, isReadOnly } from './hooks.ts'
 
-const hooks = hookNames(3)
+const hooks = hookNames({ n_layers: 3, parallel: false })
 
 describe('expandHooks', () => {
   it('lists every site in the order of the pass', () => {
@@ -51,7 +51,7 @@ describe('expandHooks', () => {
 
 describe('isBefore', () => {
   it('is the order of the pass, in models of more than ten layers too', () => {
-    const all = hookNames(11)
+    const all = hookNames({ n_layers: 11, parallel: false })
     all.forEach((one, i) => {
       all.forEach((other, j) => {
         expect(isBefore(one, other)).toBe(i < j)

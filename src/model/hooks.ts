@@ -1,6 +1,7 @@
 /** Hook names: TransformerLens's grammar, as a type that a wrong name does not pass. */
 
 import picomatch from 'picomatch'
+import type { ModelConfig } from './types.ts'
 
 /** Hook sites inside one block, in the order in which the forward pass reaches them. */
 export const BLOCK_HOOKS = [
@@ -22,8 +23,9 @@ export function isBefore(one: HookName, other: HookName): boolean {
 }
 
 /**
- * Whether a site can be read but not edited: `ln2.hook_normalized`, the MLP's input `resid_mid / rms(resid_mid)` before the
- * norm's gain, is computed for whoever asks and never goes on. Edit `hook_resid_mid` before it or `hook_mlp_out` after it.
+ * Whether a site can be read but not edited: `ln2.hook_normalized`, the MLP's input before the norm's gain (`resid_mid` over
+ * its root mean square; where the norm is a LayerNorm, less its mean and over its standard deviation; where blocks are
+ * parallel, `resid_pre`), is computed for whoever asks and never goes on. Edit the stream before it or `hook_mlp_out` after it.
  */
 export function isReadOnly(hook: HookName): boolean {
   return hook.endsWith('.ln2.hook_normalized')
@@ -32,10 +34,17 @@ export function isReadOnly(hook: HookName): boolean {
 /** A place in the forward pass where activations can be read. */
 export type HookName = 'hook_embed' | `blocks.${number}.${BlockHook}` | 'ln_final.hook_normalized'
 
-/** Every hook site of a model of `n_layers` blocks, in the order of the pass. */
-export function hookNames(n_layers: number): HookName[] {
+/**
+ * Every hook site of a model, in the order of the pass. Where attention and MLP run side by side (`parallel`), there is no
+ * `hook_resid_mid`.
+ */
+export function hookNames({
+  n_layers,
+  parallel,
+}: Pick<ModelConfig, 'n_layers' | 'parallel'>): HookName[] {
+  const sites = BLOCK_HOOKS.filter((hook) => !(parallel && hook === 'hook_resid_mid'))
   const blocks = Array.from({ length: n_layers }, (_, layer) =>
-    BLOCK_HOOKS.map((hook) => `blocks.${layer}.${hook}` as const),
+    sites.map((hook) => `blocks.${layer}.${hook}` as const),
   )
   return ['hook_embed', ...blocks.flat(), 'ln_final.hook_normalized']
 }

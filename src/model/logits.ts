@@ -1,13 +1,26 @@
-/** The arithmetic around the head: final normalisation before the gain, and losses from logits. */
+/** The arithmetic around the head: normalisation before the gain, and losses from logits. */
 
-/** `x / sqrt(mean(x^2) + eps)` per row of x [m, d]: RMSNorm before its gain, sums in float64. */
-export function rmsNormalize(x: Float32Array, d: number, eps: number): Float32Array {
+import type { ModelConfig } from './types.ts'
+
+/**
+ * A norm before its gain and bias, per row of x [m, d_model], sums in float64: RMSNorm `x / sqrt(mean(x^2) + eps)`, or
+ * LayerNorm, the same of `x - mean(x)`.
+ */
+export function normalize(
+  x: Float32Array,
+  { d_model, norm, norm_eps }: Pick<ModelConfig, 'd_model' | 'norm' | 'norm_eps'>,
+): Float32Array {
   const out = new Float32Array(x.length)
-  for (let row = 0; row < x.length; row += d) {
-    let sum = 0
-    for (let j = row; j < row + d; j++) sum += x[j]! * x[j]!
-    const scale = 1 / Math.sqrt(sum / d + eps)
-    for (let j = row; j < row + d; j++) out[j] = x[j]! * scale
+  for (let row = 0; row < x.length; row += d_model) {
+    let mean = 0
+    if (norm === 'layer') {
+      for (let j = row; j < row + d_model; j++) mean += x[j]!
+      mean /= d_model
+    }
+    let squares = 0
+    for (let j = row; j < row + d_model; j++) squares += (x[j]! - mean) ** 2
+    const scale = 1 / Math.sqrt(squares / d_model + norm_eps)
+    for (let j = row; j < row + d_model; j++) out[j] = (x[j]! - mean) * scale
   }
   return out
 }

@@ -5,7 +5,7 @@ import { openFolder, packageRoot } from '../files/index.ts'
 import { parseSafetensors, toFloat32 } from '../formats/index.ts'
 import { padBatch } from './batch.ts'
 import { type HookName, isReadOnly } from './hooks.ts'
-import { crossEntropy, rmsNormalize } from './logits.ts'
+import { crossEntropy, normalize } from './logits.ts'
 import { openModel } from './openModel.ts'
 import type { HookActs, HookEdit } from './types.ts'
 
@@ -165,7 +165,7 @@ describe('forward', async () => {
       hooks: [site, 'blocks.3.hook_resid_post'],
     })
     const resid = post.acts.get('blocks.3.hook_resid_post')!.data
-    expectClose(post.acts.get(site)?.data, rmsNormalize(resid, 48, 1e-6), SELF_TOLERANCE)
+    expectClose(post.acts.get(site)?.data, normalize(resid, tiny.config), SELF_TOLERANCE)
     const zero: HookEdit = { hook: site, apply: ({ data }) => void data.fill(0) }
     const { logits } = await tiny.forward(padBatch([first]), { edits: [zero], logits: true })
     expect(logits!.every((logit) => logit === 0)).toBe(true)

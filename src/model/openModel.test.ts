@@ -4,6 +4,8 @@ import { memoryFolder, readFolder } from '../../test/memoryFolder.ts'
 import { packageRoot } from '../files/index.ts'
 import { openBytes, parseSafetensors, type Tensor, writeSafetensors } from '../formats/index.ts'
 import { gemma2 } from './architectures/gemma2.ts'
+import { describeModel } from './architectures/index.ts'
+import { tensorShapes } from './checkpoint.ts'
 import { openModel } from './openModel.ts'
 
 const TINY = join(packageRoot(), 'test/fixtures/gemma2-tiny')
@@ -68,9 +70,9 @@ describe('openModel', () => {
     await expect(turned).rejects.toThrow(`${key} has shape [48, 96], expected [96, 48]`)
     const integers = broken((tensors) => tensors.set(key, { ...tensors.get(key)!, dtype: 'I16' }))
     await expect(integers).rejects.toThrow(`${key} is I16, expected BF16, F16 or F32`)
-    const stranger = broken((tensors) => tensors.set('lm_head.weight', tensors.get(key)!))
+    const stranger = broken((tensors) => tensors.set('lm_tail.weight', tensors.get(key)!))
     await expect(stranger).rejects.toThrow(
-      'holds lm_head.weight, which config.json does not account',
+      'holds lm_tail.weight, which config.json does not account',
     )
   })
 
@@ -101,7 +103,7 @@ describe('openModel', () => {
     )
     const shards = { 'a.safetensors': parts[0], 'b.safetensors': parts[1] }
     const weight_map = Object.fromEntries(
-      [...gemma2.tensors(gemma2.parseConfig('', settings)).keys()].map((name) => [
+      [...tensorShapes(describeModel('', settings).weights).keys()].map((name) => [
         name,
         first(name) ? 'b.safetensors' : 'a.safetensors',
       ]),
@@ -121,14 +123,17 @@ describe('openModel', () => {
 
 describe('config.json', () => {
   it.each([
-    [{ model_type: 'llama' }, 'model_type is "llama", supported: gemma2'],
+    [{ model_type: 'mamba' }, 'model_type is "mamba", supported: gemma2, gemma3'],
     [{ model_type: undefined }, 'model_type is missing, supported: gemma2'],
     [{ hidden_size: undefined }, 'hidden_size is missing'],
     [{ num_hidden_layers: 0 }, 'num_hidden_layers is 0'],
     [{ hidden_activation: 'relu' }, 'hidden_activation is "relu", supported:'],
     [{ tie_word_embeddings: false }, 'tie_word_embeddings is false'],
     [{ attention_bias: true }, 'attention_bias is true'],
-    [{ rope_scaling: { factor: 2 } }, 'rope_scaling is {"factor":2}'],
+    [
+      { rope_scaling: { factor: 2 } },
+      "rope_scaling.rope_type is missing, supported: 'default' | 'linear'",
+    ],
     [{ final_logit_softcapping: null }, 'final_logit_softcapping is null'],
     [{ n_experts: 8 }, 'n_experts is 8, a setting of gemma2 that Hooke does not know'],
     [

@@ -1,9 +1,8 @@
 /** A folder in Hugging Face's layout becomes an open model. */
 
-import { z } from 'zod'
 import { type Folder, FormatError } from '../formats/index.ts'
-import type { Architecture, ModelWeights } from './architecture.ts'
-import { gemma2 } from './architectures/gemma2.ts'
+import type { ModelWeights } from './architecture.ts'
+import { describeModel } from './architectures/index.ts'
 import { type Checkpoint, openCheckpoint, readJsonSource } from './checkpoint.ts'
 import { runForward } from './forward.ts'
 import { hashModel } from './hash.ts'
@@ -13,9 +12,6 @@ import { openNetwork } from './network.ts'
 import { openTokenizer } from './tokenizer.ts'
 import type { Model, ModelConfig } from './types.ts'
 import { openFloatStore, readWeight } from './weights.ts'
-
-/** Families by config.json's `model_type`. */
-const ARCHITECTURES: Readonly<Record<string, Architecture>> = { gemma2 }
 
 export type OpenModelOptions = {
   /** Threads inside one operator; 0, the default, is one a physical core. */
@@ -40,15 +36,14 @@ export async function openModel(
     )
   }
   const json = await readJsonSource(configSource)
-  const architecture = architectureOf(configSource.name, json)
-  const config = architecture.parseConfig(configSource.name, json)
-  const checkpoint = await openCheckpoint(folder, architecture.tensors(config))
+  const described = describeModel(configSource.name, json)
+  const { config, weights } = described
+  const checkpoint = await openCheckpoint(folder, described)
   const tokenizer = await openTokenizer(folder, config)
   const hash = await hashModel([configSource, ...checkpoint.sources])
-  const weights = architecture.weights(config)
   const store = await openFloatStore(checkpoint, weights)
   const network = await openNetwork(config, weights, store, threads)
-  const hooks = hookNames(config.n_layers)
+  const hooks = hookNames(config)
   let unembedding: Promise<Float32Array> | undefined
 
   return {
@@ -73,20 +68,6 @@ export async function openModel(
 async function openPath(path: string): Promise<Folder> {
   const { openModelFolder } = await import('./disk.ts')
   return openModelFolder(path)
-}
-
-function architectureOf(path: string, json: unknown): Architecture {
-  const { success, data } = z.object({ model_type: z.string() }).safeParse(json)
-  const supported = Object.keys(ARCHITECTURES).join(', ')
-  if (!success) throw new FormatError(path, `model_type is missing, supported: ${supported}.`)
-  const architecture = Object.hasOwn(ARCHITECTURES, data.model_type)
-    ? ARCHITECTURES[data.model_type]
-    : undefined
-  if (architecture !== undefined) return architecture
-  throw new FormatError(
-    path,
-    `model_type is ${JSON.stringify(data.model_type)}, supported: ${supported}.`,
-  )
 }
 
 /** The unembedding [d_vocab, d_model], each row scaled by the final norm's gain. */

@@ -139,8 +139,6 @@ export type ModelConfig = {
   readonly eos_token_ids: readonly number[]
   /** Fills rows of a batch on the right, where no real token looks: config.json's, or EOS where it names none. */
   readonly pad_token_id: number
-  /** @deprecated until the network reads `rope`. */
-  readonly rope_theta: number
 }
 
 /** Text to token ids and back. */

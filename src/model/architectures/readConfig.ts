@@ -2,26 +2,59 @@
 
 import { z } from 'zod'
 import { FormatError } from '../../formats/index.ts'
+import type { Activation } from '../types.ts'
 
 export const size = z.int().positive()
-export const dtype = z.enum(['bfloat16', 'float16', 'float32'])
+const dtype = z.enum(['bfloat16', 'float16', 'float32'])
+
+export const LAYER_TYPES = z.array(z.enum(['sliding_attention', 'full_attention']))
+
+/** Names of activations; those of one function differ in how it is computed, not in what. */
+const ACTIVATIONS = {
+  gelu: 'gelu',
+  gelu_new: 'gelu_tanh',
+  gelu_fast: 'gelu_tanh',
+  gelu_pytorch_tanh: 'gelu_tanh',
+  relu: 'relu',
+  silu: 'silu',
+  swish: 'silu',
+} as const satisfies Record<string, Activation>
+
+export const activation = z
+  .enum(Object.keys(ACTIVATIONS) as (keyof typeof ACTIVATIONS)[])
+  .transform((name): Activation => ACTIVATIONS[name])
 
 /** Fields of any family that say nothing about the numbers. */
 const IGNORED = new Set([
   'architectures',
   'attention_dropout',
+  'attention_probs_dropout_prob',
   'attn_implementation',
+  'attn_pdrop',
   'auto_map',
   'cache_implementation',
-  'chunk_size_feed_forward',
+  'classifier_dropout',
+  'embd_pdrop',
+  'gradient_checkpointing',
+  'hidden_dropout',
+  'hidden_dropout_prob',
   'id2label',
   'initializer_range',
+  'is_llama_config',
   'label2id',
-  'output_attentions',
-  'output_hidden_states',
+  'max_sequence_length',
+  'n_special',
+  'output_past',
+  'predict_special_tokens',
   'pretraining_tp',
-  'return_dict',
+  'resid_pdrop',
+  'summary_activation',
+  'summary_first_dropout',
+  'summary_proj_to_labels',
+  'summary_type',
+  'summary_use_proj',
   'task_specific_params',
+  'transformers.js_config',
   'transformers_version',
   'unsloth_fixed',
   'unsloth_version',
@@ -66,12 +99,15 @@ function unsupported(path: string, found: Record<string, unknown>, error: z.ZodE
           `${[...issue.path, key].join('.')} is ${JSON.stringify(inside[key])}, a setting of ${found.model_type} that Hooke does not know and will not guess at`,
       )
     }
-    const value = at(found, issue.path.slice(0, 1))
+    const value = at(found, issue.path)
     const text = value === undefined ? 'missing' : JSON.stringify(value)
-    return [`${issue.path.join('.')} is ${text}, supported: ${issue.message}`]
+    return [`${issue.path.join('.')} is ${text}, supported: ${supported(issue)}`]
   })
   return new FormatError(path, `${complaints.join('; ')}.`, { cause: error })
 }
+
+const supported = ({ message }: z.core.$ZodIssue): string =>
+  message.replace(/^Invalid (input: e|option: e|discriminator value. E)xpected (one of )?/, '')
 
 const at = (found: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce<unknown>(
@@ -88,6 +124,22 @@ export function tokenIds(config: z.infer<z.ZodObject<typeof COMMON>>, d_vocab: n
   // Some checkpoints say -1 for none.
   const pad_token_id = pads.find((id) => typeof id === 'number' && id >= 0 && id < d_vocab)!
   return { bos_token_id, eos_token_ids, pad_token_id }
+}
+
+/**
+ * d_head: head_dim, or what is left of the model's width for each head.
+ * @throws FormatError unless it is a multiple of 8, as ONNX Runtime's attention needs.
+ */
+export function headSize(
+  path: string,
+  head_dim: number | undefined,
+  d_model: number,
+  n_heads: number,
+): number {
+  const d_head = head_dim ?? d_model / n_heads
+  if (d_head % 8 === 0) return d_head
+  const what = head_dim === undefined ? `width ${d_model} over ${n_heads} heads` : 'head_dim'
+  throw new FormatError(path, `${what} is ${d_head}, supported: multiples of 8.`)
 }
 
 /** @throws FormatError unless keys and values are shared by equal groups of query heads. */

@@ -1,0 +1,54 @@
+/** The families, by config.json's `model_type`. */
+
+import { z } from 'zod'
+import { FormatError } from '../../formats/index.ts'
+import type { Architecture, Described } from '../architecture.ts'
+import { gemma2 } from './gemma2.ts'
+import { gemma3 } from './gemma3.ts'
+import { gpt2 } from './gpt2.ts'
+import { gptNeox } from './gptNeox.ts'
+import { llama } from './llama.ts'
+import { mistral } from './mistral.ts'
+import { qwen2 } from './qwen2.ts'
+import { qwen3 } from './qwen3.ts'
+
+const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
+  gemma2,
+  gemma3,
+  gemma3_text: gemma3,
+  gpt2,
+  gpt_neox: gptNeox,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+}
+
+/**
+ * Reads config.json as its family does.
+ * @throws FormatError if the family is unknown, or a setting is missing, unknown or not supported; it names the field.
+ */
+export function describeModel(path: string, json: unknown): Described {
+  const architecture = architectureOf(path, json)
+  const config = architecture.parseConfig(path, json)
+  return {
+    config,
+    weights: architecture.weights(config),
+    canonical: (tensor) => architecture.canonical?.(tensor) ?? tensor,
+    ignores: (tensor) => architecture.ignores?.(tensor, config) ?? false,
+  }
+}
+
+function architectureOf(path: string, json: unknown): Architecture {
+  const { success, data } = z.object({ model_type: z.string() }).safeParse(json)
+  const supported = Object.keys(ARCHITECTURES).join(', ')
+  if (!success) throw new FormatError(path, `model_type is missing, supported: ${supported}.`)
+  const architecture = Object.hasOwn(ARCHITECTURES, data.model_type)
+    ? ARCHITECTURES[data.model_type]
+    : undefined
+  if (architecture !== undefined) return architecture
+  throw new FormatError(
+    path,
+    `model_type is ${JSON.stringify(data.model_type)}, supported: ${supported}.`,
+  )
+}
