@@ -10,6 +10,10 @@ const BENCHES = {
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
   search: ['search.ts', 'search over many labels: [labels]'],
   quality: ['quality.ts', 'FVU at equal L0 beside a plain Gemma Scope: [d_sae batch_size n_steps]'],
+  model: [
+    'model/run.ts',
+    'a random Gemma 2 2B beside PyTorch and node-llama-cpp: [open|prefill|decode|streaming|quality]',
+  ],
   frontier: ['frontier.ts', 'sparsity against fidelity of every architecture: --out DIR'],
 } as const
 

@@ -11,6 +11,11 @@ const PYTHONS = ['python3', '/usr/bin/python3']
 export const INSTALL =
   'no python3 here has PyTorch; on Debian: apt-get install python3-torch libopenblas0-pthread'
 
+/** A Python that has PyTorch; undefined where there is none (`INSTALL` says what to do). */
+export function pythonWithTorch(): string | undefined {
+  return PYTHONS.find((name) => spawnSync(name, ['-c', 'import torch']).status === 0)
+}
+
 /** What the step of trainStep.py starts from; W_enc and W_dec [d_sae, d_in], x [batch_size, d_in]. */
 export type TorchSetup = {
   readonly arrays: Readonly<
@@ -61,7 +66,7 @@ export class TorchStep {
     kind: TorchKind,
     { arrays, ...setup }: TorchSetup,
   ): Promise<TorchStep | undefined> {
-    const python = PYTHONS.find((name) => spawnSync(name, ['-c', 'import torch']).status === 0)
+    const python = pythonWithTorch()
     if (python === undefined) return undefined
     const torch = new TorchStep(python, kind)
     const folder = mkdtempSync(join(tmpdir(), 'train-step-'))

@@ -1,0 +1,162 @@
+/**
+ * Part `prefill`: tokens a second through the whole model, plain and with every published site captured, beside eager PyTorch and beside
+ * the bare matrix products. Each contestant has a process of its own and the machine to itself while it is measured.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { INSTALL, pythonWithTorch } from '../torch.ts'
+import { differenceOf, readFloats } from './compare.ts'
+import { Contestant, type Time, withContestant } from './contestant.ts'
+import type { GemmRequest } from './gemm.ts'
+import { type Row, ratiosOf, tokensPerSecond, warnIfBusy } from './report.ts'
+import { Hooke, randomIds, type Setup } from './setup.ts'
+
+const N_CHECKED = 64
+const WARM_UP_TOKENS = 64
+
+/** Times by batch, one a round. */
+type Times = readonly Time[][]
+type Contest = {
+  readonly plain: Times
+  readonly captured: Times
+  readonly torch: Times
+  readonly products: Times
+}
+
+export async function benchPrefill(setup: Setup): Promise<Row[]> {
+  const empty = (): Time[][] => setup.batches.map(() => [])
+  const contest: Contest = {
+    ...{ plain: empty(), captured: empty(), torch: empty(), products: empty() },
+  }
+  const python = pythonWithTorch()
+  if (python === undefined) console.error(`model: ${INSTALL}`)
+  const rows = python === undefined ? [] : await checkAgreement(setup, python)
+  for (let round = 0; round < setup.rounds; round++) {
+    warnIfBusy()
+    await measureHooke(setup, contest)
+    if (python !== undefined) await measureTorch(setup, python, contest)
+    await measureProducts(setup, contest)
+  }
+  return [...rows, ...setup.batches.flatMap((batch, i) => describe(batch, i, contest))]
+}
+
+/** Both on the same ids: losses and the last residual stream. */
+async function checkAgreement(setup: Setup, python: string): Promise<Row[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'model-bench-'))
+  try {
+    const ids = randomIds(setup.shape, 1, N_CHECKED)
+    const paths = [join(folder, 'hooke'), join(folder, 'torch')] as const
+    const ours = await Hooke.with(setup, {}, async (hooke) => {
+      await hooke.ask({ do: 'forward', ids, sites: 'last', keep: paths[0] })
+      return hooke.ask<{ losses: number[] }>({ do: 'losses', ids })
+    })
+    const torch = new Contestant('PyTorch', 'forward.py', setup.threads, python)
+    const theirs = await withContestant(torch, async () => {
+      await torch.ask({ do: 'open', folder: setup.folder })
+      await torch.ask({ do: 'forward', ids, reps: 1, keep: paths[1] })
+      return torch.ask<{ losses: number[] }>({ do: 'losses', ids })
+    })
+    const loss = Math.max(...ours.losses.map((value, i) => Math.abs(value - theirs.losses[i]!)))
+    const { relative } = differenceOf(await readFloats(paths[0]), await readFloats(paths[1]))
+    return [
+      {
+        part: 'prefill',
+        what: `last residual stream, ours and PyTorch's, largest difference / rms`,
+        value: `${N_CHECKED} tokens`,
+        ratios: [relative],
+      },
+      {
+        part: 'prefill',
+        what: `losses, ours and PyTorch's, largest difference in nats`,
+        value: `${N_CHECKED - 1} losses`,
+        ratios: [loss],
+      },
+    ]
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** Plain and captured in turns, in one process. */
+async function measureHooke(setup: Setup, { plain, captured }: Contest): Promise<void> {
+  await Hooke.with(setup, {}, async (hooke) => {
+    const warm = randomIds(setup.shape, 1, WARM_UP_TOKENS)
+    await hooke.ask({ do: 'forward', ids: warm, sites: 'all' })
+    for (const [i, [n_seqs, seq_len]] of setup.batches.entries()) {
+      const ids = randomIds(setup.shape, n_seqs, seq_len)
+      plain[i]!.push(await hooke.ask<Time>({ do: 'forward', ids, sites: 'last' }))
+      captured[i]!.push(await hooke.ask<Time>({ do: 'forward', ids, sites: 'all' }))
+    }
+  })
+}
+
+async function measureTorch(setup: Setup, python: string, contest: Contest): Promise<void> {
+  const torch = new Contestant('PyTorch', 'forward.py', setup.threads, python)
+  await withContestant(torch, async () => {
+    await torch.ask({ do: 'open', folder: setup.folder })
+    const warm = randomIds(setup.shape, 1, WARM_UP_TOKENS)
+    await torch.ask({ do: 'forward', ids: warm, reps: 1 })
+    for (const [i, [n_seqs, seq_len]] of setup.batches.entries()) {
+      const ids = randomIds(setup.shape, n_seqs, seq_len)
+      const { times } = await torch.ask<{ times: Time[] }>({ do: 'forward', ids, reps: 1 })
+      contest.torch[i]!.push(...times)
+    }
+  })
+}
+
+async function measureProducts(
+  { shape, threads, batches }: Setup,
+  contest: Contest,
+): Promise<void> {
+  const gemm = new Contestant('the bare products', 'gemm.ts', threads)
+  const ask = <Answer>(request: GemmRequest) => gemm.ask<Answer>(request)
+  await withContestant(gemm, async () => {
+    await ask({ do: 'open', shape, threads })
+    for (const [i, [n_seqs, seq_len]] of batches.entries()) {
+      const n_tokens = n_seqs * seq_len
+      // As many blocks as the model has would take as long again: a few of them, times their number.
+      const reps = Math.min(shape.n_layers, 4)
+      const { times } = await ask<{ times: Time[] }>({ do: 'products', n_tokens, reps })
+      const sum = (key: keyof Time) =>
+        (times.reduce((total, time) => total + time[key], 0) * shape.n_layers) / reps
+      contest.products[i]!.push({ ms: sum('ms'), cpu_ms: sum('cpu_ms') })
+    }
+  })
+}
+
+function describe(
+  [n_seqs, seq_len]: readonly [number, number],
+  i: number,
+  contest: Contest,
+): Row[] {
+  const n_tokens = n_seqs * seq_len
+  const size = `${n_seqs} x ${seq_len}`
+  const [plain, captured, torch, products] = [
+    contest.plain[i]!,
+    contest.captured[i]!,
+    contest.torch[i]!,
+    contest.products[i]!,
+  ]
+  const value = (times: readonly Time[]) => tokensPerSecond(n_tokens, times)
+  const part = 'prefill'
+  return [
+    { part, what: `${size}: Hooke, plain`, value: value(plain) },
+    {
+      ...{ part, what: `${size}: Hooke, all sites captured; time / plain`, value: value(captured) },
+      ...{ ...ratiosOf(captured, plain), asked: { at_most: 1.1 } },
+    },
+    ...(torch.length === 0
+      ? []
+      : [
+          {
+            ...{ part, what: `${size}: eager PyTorch; its time / ours`, value: value(torch) },
+            ...{ ...ratiosOf(torch, plain), asked: { at_least: 1.3 } },
+          },
+        ]),
+    {
+      ...{ part, what: `${size}: bare products; their time / ours`, value: value(products) },
+      ...{ ...ratiosOf(products, plain), asked: { at_least: 0.75 } },
+    },
+  ]
+}

@@ -1,0 +1,69 @@
+/** Part `streaming`: capturing with less memory than the weights take, block by block, beside the same capture with all in memory. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { differenceOfFiles } from './compare.ts'
+import type { Time } from './contestant.ts'
+import { gigabytes, type Row, tokensPerSecond, warnIfBusy } from './report.ts'
+import { Hooke, randomIds, type Setup } from './setup.ts'
+
+const N_SEQS = 4
+const SEQ_LEN = 256
+const N_TOKENS = N_SEQS * SEQ_LEN
+
+/** @param isCompared false where the machine cannot hold all weights: then only the streamed run is made. */
+export async function benchStreaming(
+  setup: Setup,
+  name: string,
+  isCompared: boolean,
+): Promise<Row[]> {
+  const { shape, memory_bytes } = setup
+  const folder = await mkdtemp(join(setup.folder, 'streaming-'))
+  const ids = randomIds(shape, N_SEQS, SEQ_LEN)
+  const paths = [join(folder, 'streamed'), join(folder, 'whole')] as const
+  const capture = (keep: string, limit: { memory_bytes?: number }) =>
+    Hooke.with(setup, limit, (hooke) =>
+      hooke.ask<Time>({ do: 'forward', ids, sites: 'all', ...(isCompared && { keep }) }),
+    )
+  try {
+    warnIfBusy()
+    const streamed = await capture(paths[0], { memory_bytes })
+    const part = 'streaming'
+    const rows: Row[] = [
+      {
+        part,
+        what: `${name}, ${N_SEQS} x ${SEQ_LEN}, all sites, layers streamed`,
+        value: tokensPerSecond(N_TOKENS, [streamed]),
+      },
+      {
+        part,
+        what: `${name}: its peak memory / ${gigabytes(memory_bytes)} allowed`,
+        value: gigabytes(streamed.peak_bytes),
+        ratios: [streamed.peak_bytes / memory_bytes],
+        asked: { at_most: 1 },
+      },
+    ]
+    if (!isCompared) return rows
+    const whole = await capture(paths[1], {})
+    const widths = [shape.d_model, shape.d_model, shape.n_heads * shape.d_head]
+    const lengths = Array.from({ length: shape.n_layers }, () => widths)
+      .flat()
+      .map((width) => N_TOKENS * width)
+    return [
+      ...rows,
+      {
+        part,
+        what: `${name}: the same with all weights in memory`,
+        value: tokensPerSecond(N_TOKENS, [whole]),
+      },
+      {
+        part,
+        what: `${name}: largest difference of any site / its rms`,
+        value: `${lengths.length} sites`,
+        ratios: [await differenceOfFiles(...paths, lengths)],
+        asked: { at_most: 1e-4 },
+      },
+    ]
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
