@@ -2,6 +2,7 @@
 
 export { addLosses, type LossSum, lossSum, meanLoss, mergeLosses } from './ceLoss.ts'
 export { ceLossRecovered } from './ceLossRecovered.ts'
+export { comparePrecision, type PrecisionComparison } from './comparePrecision.ts'
 export { dead, deadWindows, neverFired, noteFirst } from './dead.ts'
 export { countActive, densityHistogram } from './density.ts'
 export { type EvaluateOptions, evaluateSuite } from './evaluateSuite.ts'

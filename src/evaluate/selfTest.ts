@@ -17,7 +17,7 @@ import { countActive } from './density.ts'
 import { addToFvu, type FvuSums, fvu, fvuSums } from './fvu.ts'
 import { l0 } from './l0.ts'
 import { type Badge, badgeOf, type Claims, type Measured } from './selfTestBadge.ts'
-import { type Cause, findCauses, neighbourThatFits } from './selfTestCauses.ts'
+import { type Cause, findCauses, siteThatFits } from './selfTestCauses.ts'
 import { batchDocuments, type TestBatch, testDocuments } from './selfTestDocuments.ts'
 import { SELF_TEST_TEXT } from './selfTestText.ts'
 import { spliceEdit, streamBefore } from './splice.ts'
@@ -219,10 +219,10 @@ async function judge(
   let badge = found
   let causes: readonly Cause[] = []
   if (found === 'green') {
-    const neighbour = await neighbourThatFits(trial)
-    if (neighbour !== undefined) {
+    const other = await siteThatFits(trial)
+    if (other !== undefined) {
       badge = 'amber'
-      causes = [neighbour]
+      causes = [other]
     }
   } else {
     const search = await findCauses(trial)

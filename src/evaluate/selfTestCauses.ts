@@ -11,7 +11,7 @@
  */
 
 import { takeRows } from '../activations/index.ts'
-import type { HookName, Model } from '../model/index.ts'
+import { type HookName, isReadOnly, type Model } from '../model/index.ts'
 import { outputSite, type Sae, type SaeRunner } from '../sae/index.ts'
 import { type Claims, misfit } from './selfTestBadge.ts'
 import { batchDocuments, withoutBos } from './selfTestDocuments.ts'
@@ -52,8 +52,10 @@ export type Search = {
 const MOST = 3
 /** How much smaller a cause's misfit must be, in nats: half as far from fitting, roughly. */
 const MARGIN = 0.5
-/** The same for a neighbouring layer where nothing looked wrong. */
-const NEIGHBOUR_MARGIN = 0.25
+/** How much worse than the best another cause may fit to be named too. */
+const NEARLY = 0.5
+/** `MARGIN` for another site where nothing looked wrong. */
+const SITE_MARGIN = 0.25
 /** How much better than the best rule a fitted factor must be before it is named. */
 const FITTED_MARGIN = 0.3
 
@@ -75,11 +77,7 @@ export async function findCauses(search: Search): Promise<{ causes: Cause[]; not
   const { sae } = runner
   const documents = documentsToTry(search)
   const sites = sitesAround(sae.hook_name, model)
-  const captured = await captureRows(search, documents, [
-    ...sites,
-    sae.hook_name,
-    outputSite(sae).hook,
-  ])
+  const captured = await captureRows(search, documents, [...sites, ...ownSites(sae)])
   const notes: string[] = []
   const as_is = asIs(sae, captured)
   const before = await fitOf(runner, as_is)
@@ -88,16 +86,19 @@ export async function findCauses(search: Search): Promise<{ causes: Cause[]; not
     ...biasTrials(sae, as_is),
     ...bosTrials(sae, captured, await captureBare(search, documents)),
   ]
-  if (options.normGain === undefined) {
+  if (options.normGain !== undefined) {
+    trials.push(...(await gainTrials(sae, captured, options.normGain)))
+  } else if (isReadOnly(sae.hook_name)) {
     notes.push('The gain of the norm before the MLP was not at hand, so it was not tried.')
-  } else trials.push(...(await gainTrials(sae, captured, options.normGain)))
+  }
   const found: Found[] = []
   for (const trial of trials) {
     options.signal?.throwIfAborted()
     found.push({ trial, fit: await fitOf(runner, trial) })
   }
   found.push(...(await scaleTrials(runner, as_is, claims, FITTED_MARGIN, options.signal)))
-  const limit = misfit(before, claims) - MARGIN
+  const best = Math.min(...found.map(({ fit }) => misfit(fit, claims)))
+  const limit = Math.min(misfit(before, claims) - MARGIN, best + NEARLY)
   const causes = found
     .filter(({ fit }) => fit.fvu !== undefined && misfit(fit, claims) <= limit)
     .sort((a, b) => misfit(a.fit, claims) - misfit(b.fit, claims))
@@ -111,31 +112,25 @@ export async function findCauses(search: Search): Promise<{ causes: Cause[]; not
   return { causes, notes }
 }
 
-/** The same site in the layer before or after, where it fits better than the SAE's own: a mistake that wide bounds let through. */
-export async function neighbourThatFits(search: Search): Promise<Cause | undefined> {
-  const { model, runner, claims } = search
+/** Another site near the SAE's own that fits better, though nothing looked wrong: a mistake that wide bounds let through. */
+export async function siteThatFits(search: Search): Promise<Cause | undefined> {
+  const { model, runner, claims, options } = search
   const { sae } = runner
-  const sites = sitesAround(sae.hook_name, model).filter(
-    (site) => kindOf(site) === kindOf(sae.hook_name),
-  )
-  if (sites.length === 0) return undefined
+  const sites = sitesAround(sae.hook_name, model)
   const documents = documentsToTry(search)
-  const captured = await captureRows(search, documents, [
-    ...sites,
-    sae.hook_name,
-    outputSite(sae).hook,
-  ])
+  const captured = await captureRows(search, documents, [...sites, ...ownSites(sae)])
   const before = await fitOf(runner, asIs(sae, captured))
-  let best: { found: Found; misfit: number } | undefined
-  for (const site of sites) {
-    const trial = siteTrials(sae, captured, [site])[0]
-    if (trial === undefined) continue
-    const found = { trial, fit: await fitOf(runner, trial) }
-    const own = misfit(found.fit, claims)
-    if (own <= (best?.misfit ?? misfit(before, claims) - NEIGHBOUR_MARGIN))
-      best = { found, misfit: own }
+  let best: Found | undefined
+  let least = misfit(before, claims) - SITE_MARGIN
+  for (const trial of siteTrials(sae, captured, sites)) {
+    options.signal?.throwIfAborted()
+    if (trial.hook_name === sae.hook_name) continue
+    const fit = await fitOf(runner, trial)
+    if (misfit(fit, claims) > least) continue
+    least = misfit(fit, claims)
+    best = { trial, fit }
   }
-  return best === undefined ? undefined : causeOf(best.found, before, claims)
+  return best === undefined ? undefined : causeOf(best, before, claims)
 }
 
 function causeOf({ trial, fit }: Found, before: Fit, claims: Claims): Cause {
@@ -207,8 +202,10 @@ async function captureBare(
   const bare = withoutBos(search.model, documents)
   if (bare.every((ids, i) => ids.length === documents[i]?.length)) return undefined
   const { sae } = search.runner
-  return captureRows(search, bare, [sae.hook_name, outputSite(sae).hook])
+  return captureRows(search, bare, ownSites(sae))
 }
+
+const ownSites = (sae: Sae): HookName[] => [sae.hook_name, outputSite(sae).hook]
 
 /** What the SAE reads and should write. */
 function asIs(sae: Sae, { rows }: Captured): Trial {
