@@ -7,7 +7,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { resolveModel } from '../src/files/index.ts'
+import { resolveModel } from '../src/hub/index.ts'
 import { type PipelineConfig, runPipeline } from '../src/jobs/index.ts'
 import { startServer } from '../src/server/index.ts'
 
@@ -15,7 +15,7 @@ const seconds = Number(process.argv[2] ?? 60)
 const workspace = await mkdtemp(join(tmpdir(), 'hooke-bench-'))
 const shared = {
   model: 'thimble-5m',
-  data: [join(resolveModel('thimble-5m'), 'anthology.txt')],
+  data: [join(await resolveModel('thimble-5m'), 'anthology.txt')],
   hooks: ['blocks.*.hook_resid_post'],
   eval_tokens: 10_000,
   held_out: 0.05,

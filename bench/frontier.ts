@@ -22,7 +22,8 @@ import {
 } from '../src/activations/index.ts'
 import { openProgress, renderTable } from '../src/cli/terminal.ts'
 import { evaluateSuite } from '../src/evaluate/index.ts'
-import { resolveModel, writeJson } from '../src/files/index.ts'
+import { writeJson } from '../src/files/index.ts'
+import { resolveModel } from '../src/hub/index.ts'
 import { trainFromStore } from '../src/jobs/index.ts'
 import { expandHooks, type Model, openModel } from '../src/model/index.ts'
 import { readMeasured, writePlots } from '../src/plots/disk.ts'
@@ -200,9 +201,10 @@ async function main(): Promise<void> {
     throw new TypeError(
       `frontier: there is no architecture ${unknown.join(', ')}; there are ${ARCHITECTURE_NAMES.join(', ')}.`,
     )
+  const folder = await resolveModel(MODEL)
   const settings: FrontierSettings = {
     out: resolve(values.out),
-    data: ['anthology.txt', 'samples.txt.gz'].map((file) => join(resolveModel(MODEL), file)),
+    data: ['anthology.txt', 'samples.txt.gz'].map((file) => join(folder, file)),
     ...(values.store === undefined ? {} : { store: resolve(values.store) }),
     hooks: values.hooks.split(/,(?![^{]*\})/),
     architectures: ARCHITECTURE_NAMES.filter((name) => names.includes(name)),

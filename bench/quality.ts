@@ -14,7 +14,7 @@ import {
   splitCorpus,
   writeStore,
 } from '../src/activations/index.ts'
-import { resolveModel } from '../src/files/index.ts'
+import { resolveModel } from '../src/hub/index.ts'
 import { openModel } from '../src/model/index.ts'
 import { compareQuality } from '../src/train/oracle/quality.ts'
 
@@ -25,7 +25,7 @@ const [d_sae = 512, batch_size = 256, n_steps = 600] = process.argv.slice(2).map
 
 const folder = await mkdtemp(join(tmpdir(), 'hooke-quality-'))
 try {
-  const path = resolveModel('thimble-5m')
+  const path = await resolveModel('thimble-5m')
   const model = await openModel(path)
   const files = [join(path, 'anthology.txt'), join(path, 'samples.txt.gz')]
   const corpus = await readCorpus(files, model.tokenizer!, { n_ctx: model.config.n_ctx })

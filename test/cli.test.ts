@@ -249,6 +249,7 @@ describe('help', () => {
         "label",
         "search",
         "steer",
+        "pull",
         "import",
         "export",
         "bench",

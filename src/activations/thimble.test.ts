@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { resolveModel } from '../files/index.ts'
+import { resolveModel } from '../hub/index.ts'
 import { openModel } from '../model/index.ts'
 import { capture } from './capture.ts'
 import { selectDocuments, tokenizeText } from './corpus.ts'
 import { readCorpus } from './readCorpus.ts'
 
 it('thimble: long texts are tokenized in stretches as in one, and padding changes no activation', async () => {
-  const folder = resolveModel('thimble-5m')
+  const folder = await resolveModel('thimble-5m')
   const anthology = join(folder, 'anthology.txt')
   const model = await openModel(folder, { threads: 1 })
   const tokenizer = model.tokenizer!

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { CliError } from './errors.ts'
 import { type Context, globList, oneOf, wholeNumber } from './options.ts'
 import { renderCapturePlan } from './planText.ts'
+import { fetchModel } from './pull.ts'
 import { openProgress, renderDuration, renderTable } from './terminal.ts'
 
 type Options = {
@@ -59,8 +60,8 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
           'capture: needs a model, --data and --hooks. Example: hooke capture thimble-5m --data text.txt --hooks "blocks.*.hook_resid_post" --out store',
         )
       const { expandHooks, openModel } = await import('../model/index.ts')
-      const { lastingModelName } = await import('../files/index.ts')
-      const model = await openModel(name, { threads: options.threads })
+      const { lastingModelName } = await import('../hub/index.ts')
+      const model = await openModel(await fetchModel(name, signal), { threads: options.threads })
       const progress = openProgress()
       try {
         if (!model.tokenizer)

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import type { Command } from 'commander'
 import { CliError } from './errors.ts'
 import { type Context, wholeNumber } from './options.ts'
+import { fetchModel } from './pull.ts'
 import { addSamplingOptions, type SamplingFlags, samplingOf } from './sampling.ts'
 import { openProgress } from './terminal.ts'
 
@@ -21,7 +22,10 @@ export function addGenerateCommand(program: Command, { signal }: Context): void 
     .description(
       'Goes on from a prompt, streaming. With --samples it samples whole documents from the start of text and writes them to --out, separated by lines <|endoftext|> (.gz is compressed).',
     )
-    .argument('<model>', 'a bundled name, or a folder in Hugging Face layout')
+    .argument(
+      '<model>',
+      'a bundled name, a folder in Hugging Face layout, or a Hub id (owner/name)',
+    )
     .option('--prompt <text>', 'text to go on from')
     .option('--samples <n>', 'sample this many documents instead', wholeNumber(1))
     .option('--out <file>', 'file for --samples')
@@ -31,7 +35,7 @@ export function addGenerateCommand(program: Command, { signal }: Context): void 
     const { generate, openModel } = await import('../model/index.ts')
     if ((options.prompt === undefined) === (options.samples === undefined))
       throw new CliError('generate: give either --prompt or --samples, and not both.')
-    const model = await openModel(name, { threads: options.threads })
+    const model = await openModel(await fetchModel(name, signal), { threads: options.threads })
     const sampling = { ...samplingOf(options), signal }
     try {
       if (options.samples !== undefined) {

@@ -5,6 +5,7 @@ import type { HookName } from '../model/index.ts'
 import type { GemmaScopeSites } from '../sae/index.ts'
 import { CliError } from './errors.ts'
 import { type Context, wholeNumber } from './options.ts'
+import { fetchModel } from './pull.ts'
 
 type Options = { model: string; out: string; hook?: string; hookOut?: string; l0?: number }
 
@@ -25,10 +26,10 @@ export function addImportCommand(program: Command, { signal }: Context): void {
       const { checkFits, parseHookName, saeFolder } = await import('../sae/index.ts')
       const { loadGemmaScope, saveSae } = await import('../sae/disk.ts')
       const { openModel } = await import('../model/index.ts')
-      const { lastingModelName } = await import('../files/index.ts')
+      const { lastingModelName } = await import('../hub/index.ts')
       const { adoptSaes } = await import('../jobs/index.ts')
       const sites = parseSites(options, parseHookName)
-      const model = await openModel(options.model)
+      const model = await openModel(await fetchModel(options.model, signal))
       const { name, hash } = model
       const origin = { name, hash, path: lastingModelName(options.model) }
       try {

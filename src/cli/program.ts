@@ -11,6 +11,7 @@ import { addImportCommand } from './import.ts'
 import { addIndexCommand } from './indexCommand.ts'
 import { addLabelCommand } from './label.ts'
 import type { Context } from './options.ts'
+import { addPullCommand } from './pull.ts'
 import { addRunCommand } from './run.ts'
 import { addSearchCommand } from './search.ts'
 import { addServeCommand } from './serve.ts'
@@ -24,6 +25,11 @@ export function createProgram(context: Context): Command {
       'A microscope for language models: train, label, search and steer sparse autoencoders.',
     )
     .version(packageVersion())
+    .option('--offline', 'ask nothing of the Hub: only what was fetched before (HF_HUB_OFFLINE=1)')
+    .hook('preAction', () => {
+      // Worker threads and everything that asks the Hub read it there.
+      if (program.opts().offline) process.env.HF_HUB_OFFLINE = '1'
+    })
     .showHelpAfterError('(hooke COMMAND --help shows how it is used)')
     .exitOverride()
   const adders = [
@@ -38,6 +44,7 @@ export function createProgram(context: Context): Command {
     addLabelCommand,
     addSearchCommand,
     addSteerCommand,
+    addPullCommand,
     addImportCommand,
     addExportCommand,
     addBenchCommand,

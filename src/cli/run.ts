@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { CliError } from './errors.ts'
 import { type Context, globList, idList } from './options.ts'
+import { fetchModel } from './pull.ts'
 import { renderTable } from './terminal.ts'
 
 type Options = { text?: string; ids?: number[]; hooks: string[]; out?: string; json?: boolean }
@@ -13,7 +14,10 @@ export function addRunCommand(program: Command, { signal }: Context): void {
     .description(
       'Runs a text or token ids through a model once. Writes input_ids, each hook [n_tokens, d], logits and next_token_loss as F32 safetensors.',
     )
-    .argument('<model>', 'a bundled name, or a folder in Hugging Face layout')
+    .argument(
+      '<model>',
+      'a bundled name, a folder in Hugging Face layout, or a Hub id (owner/name)',
+    )
     .option('--text <text>', 'text to run (BOS is put in front)')
     .option('--ids <ids>', 'token ids to run as they are, e.g. 2,7,9', idList)
     .option('--hooks <globs...>', 'sites to capture, e.g. "blocks.*.hook_resid_post"', globList)
@@ -21,12 +25,12 @@ export function addRunCommand(program: Command, { signal }: Context): void {
     .option('--json', 'print the summary as JSON')
     .action(async (name: string, options: Options) => {
       const { openModel, padBatch, expandHooks } = await import('../model/index.ts')
-      const { openFolder, resolveModel, writeFileAtomic } = await import('../files/index.ts')
+      const { writeFileAtomic } = await import('../files/index.ts')
       const { fromFloat32, writeSafetensors } = await import('../formats/index.ts')
 
       if ((options.text === undefined) === (options.ids === undefined))
         throw new CliError('run: give either --text or --ids, and not both.')
-      const model = await openModel(openFolder(resolveModel(name)))
+      const model = await openModel(await fetchModel(name, signal))
       try {
         const hooks = options.hooks === undefined ? [] : expandHooks(options.hooks, model.hooks)
         const ids = options.ids

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import type { Intervention, InterventionMode } from '../steer/index.ts'
 import { CliError } from './errors.ts'
 import { type Context, globList, realNumber } from './options.ts'
+import { fetchModel, fetchPath } from './pull.ts'
 import { addSamplingOptions, type SamplingFlags, samplingOf } from './sampling.ts'
 import { renderSideBySide } from './terminal.ts'
 import { parseLatent, suiteEntries } from './workspace.ts'
@@ -24,7 +25,7 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
     .description(
       "Generates from a prompt twice with the same seed, as the model is and with latents changed. Strength is in units of each latent's own maximum activation for add and clamp, a factor for scale.",
     )
-    .argument('<suite>', 'folder of the suite (indexed)')
+    .argument('<suite>', 'folder of the suite (indexed), or a Hub id (owner/name)')
     .requiredOption('--latent <hook/index...>', 'latents to change', globList)
     .addOption(
       new Option('--mode <mode>', 'how')
@@ -36,11 +37,12 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
     .option('--model <model>', 'model, where suite.json does not say')
     .option('--json', 'print both texts as JSON')
   addSamplingOptions(command, { temperature: 0.7, max_tokens: 60 }).action(
-    async (suite: string, options: Options) => {
+    async (asked: string, options: Options) => {
       const { readSuiteFile } = await import('../jobs/index.ts')
       const { loadSae } = await import('../sae/disk.ts')
       const { openModel } = await import('../model/index.ts')
       const { steer } = await import('../steer/index.ts')
+      const suite = await fetchPath(asked, signal)
       const name = options.model ?? (await readSuiteFile(suite))?.model.path
       if (name === undefined)
         throw new CliError(`steer: ${suite} has no suite.json, so give --model.`)
@@ -54,7 +56,7 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
         const sae = await loadSae(entry.path)
         interventions.push({ sae, latent, mode: options.mode, strength: options.strength, max_act })
       }
-      const model = await openModel(name)
+      const model = await openModel(await fetchModel(name, signal))
       try {
         const { prompt } = options
         const sampling = samplingOf(options)

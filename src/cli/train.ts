@@ -199,7 +199,7 @@ async function modelConfig(
     )
   if (options.stream && options.keepActivations)
     throw new CliError('train: --stream keeps no activations; leave out --keep-activations.')
-  const { lastingModelName } = await import('../files/index.ts')
+  const { lastingModelName } = await import('../hub/index.ts')
   return {
     ...common,
     model: lastingModelName(model),

@@ -17,6 +17,7 @@ import {
   explainFileError,
   FileError,
   listFolder,
+  localModel,
   openFile,
   openFolder,
   pathExists,
@@ -24,7 +25,6 @@ import {
   readJson,
   readText,
   removePath,
-  resolveModel,
   writeFileAtomic,
   writeJson,
 } from './index.ts'
@@ -160,18 +160,16 @@ describe('writing', () => {
   })
 })
 
-describe('resolveModel', () => {
+describe('localModel', () => {
   it('finds bundled models by name and others by path', () => {
     expect(bundledModels()).toContain('thimble-5m')
     const bundled = resolve(import.meta.dirname, '../../models/thimble-5m')
-    expect(resolveModel('thimble-5m')).toBe(bundled)
-    expect(resolveModel(bundled)).toBe(bundled)
+    expect(localModel('thimble-5m')).toBe(bundled)
+    expect(localModel(bundled)).toBe(bundled)
+    expect(localModel('gemma-9')).toBeUndefined()
   })
 
-  it('says what there is and what a model folder needs', () => {
-    expect(() => resolveModel('gemma-9')).toThrow(
-      /"gemma-9" is not a bundled model \(thimble-5m\), and there is no folder .*config\.json, \*\.safetensors and tokenizer\.json/,
-    )
-    expect(() => resolveModel(at('ten'))).toThrow(/ten is a file/)
+  it('says that a file is no model', () => {
+    expect(() => localModel(at('ten'))).toThrow(/ten is a file, expected a model's folder with/)
   })
 })

@@ -2,7 +2,7 @@
 
 export { errorCode, explainFileError, FileError } from './errors.ts'
 export { sweepLeftovers } from './leftovers.ts'
-export { bundledModels, lastingModelName, packageRoot, resolveModel } from './models.ts'
+export { bundledModels, localModel, packageRoot } from './models.ts'
 export {
   type DiskFolder,
   listFolder,

@@ -1,4 +1,4 @@
-/** From the name a person types to the folder of a model. */
+/** Models on this machine: those that ship with the package, and folders. Names of the Hub are resolved in hub/. */
 
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -27,23 +27,18 @@ export function bundledModels(): string[] {
 }
 
 /**
- * The absolute path of a model's folder: a bundled name first, a path otherwise (`./thimble-5m` is always a path).
- * @throws FileError if it is neither, naming the bundled models and what a model folder holds.
+ * The absolute path of a model's folder on this machine: a bundled name first, a path otherwise (`./thimble-5m` is always a
+ * path); `undefined` where there is neither.
+ * @throws FileError if it is a file.
  */
-export function resolveModel(nameOrPath: string): string {
+export function localModel(nameOrPath: string): string | undefined {
   if (bundledModels().includes(nameOrPath)) return join(packageRoot(), 'models', nameOrPath)
   const path = resolve(nameOrPath)
-  if (existsSync(path) && statSync(path).isDirectory()) return path
-  const found = existsSync(path) ? `${path} is a file` : `there is no folder ${path}`
+  if (!existsSync(path)) return undefined
+  if (statSync(path).isDirectory()) return path
   throw new FileError(
     path,
-    'ENOENT',
-    `"${nameOrPath}" is not a bundled model (${bundledModels().join(', ')}), and ${found}. ` +
-      'Give a bundled name, or a folder with config.json, *.safetensors and tokenizer.json as on Hugging Face.',
+    'ENOTDIR',
+    `${path} is a file, expected a model's folder with config.json, *.safetensors and tokenizer.json as on Hugging Face.`,
   )
-}
-
-/** What a model is remembered by: a bundled name as it is, a path as an absolute one, so that it opens from any working directory. */
-export function lastingModelName(nameOrPath: string): string {
-  return bundledModels().includes(nameOrPath) ? nameOrPath : resolve(nameOrPath)
 }

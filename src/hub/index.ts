@@ -2,5 +2,13 @@
 export { type HubAddress, parseHubAddress, type RepoType, renderHubAddress } from './address.ts'
 export { HubError, type HubFailure } from './errors.ts'
 export { type HubFile, type Listing, type ListOptions, listRepository } from './listing.ts'
-export { type PullOptions, type PullProgress, pullFiles } from './pull.ts'
+export { type PullOptions, type PullProgress, pullFiles, renderPull } from './pull.ts'
+export {
+  lastingModelName,
+  openModelFolder,
+  pullModel,
+  type ResolveOptions,
+  resolveModel,
+  resolvePath,
+} from './resolve.ts'
 export { type HubSettings, hubSettings } from './settings.ts'

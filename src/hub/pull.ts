@@ -43,6 +43,14 @@ export type PullOptions = {
   readonly onProgress?: ((progress: PullProgress) => void) | undefined
 }
 
+/** `fetching google/gemma-2-2b: 1.2 of 5.2 GB`; the name first, as it is the stage. */
+export function renderPull({ name, n_bytes, of_bytes }: PullProgress): string {
+  const [unit, size] = of_bytes < 1e6 ? ['kB', 1e3] : of_bytes < 1e9 ? ['MB', 1e6] : ['GB', 1e9]
+  const digits = of_bytes / size < 10 ? 1 : 0
+  const count = (bytes: number) => (bytes / size).toFixed(digits)
+  return `fetching ${name}: ${count(n_bytes)} of ${count(of_bytes)} ${unit}`
+}
+
 /** Files fetched at a time. */
 const N_PARALLEL = 4
 
@@ -206,10 +214,11 @@ export function commonFolder(include: readonly string[] | undefined): string | u
   return folder === '' || folder === '.' ? undefined : folder
 }
 
-function notFetched(
+/** Nothing that would serve lies in the cache, and the Hub was not to be asked. */
+export function notFetched(
   { type, name, revision, cause }: Found & { cause: HubError },
   { cache }: HubSettings,
-  include: readonly string[] | undefined,
+  include?: readonly string[],
 ): HubError {
   const command = `hooke pull ${name}${revision === 'main' ? '' : `@${revision}`}${type === 'dataset' ? ' --type dataset' : ''}`
   return new HubError(

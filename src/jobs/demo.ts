@@ -1,6 +1,6 @@
 /** The demo's settings: every layer of the bundled model, small enough for two cores and a few minutes. */
 import { join } from 'node:path'
-import { resolveModel } from '../files/index.ts'
+import { packageRoot } from '../files/index.ts'
 import type { PipelineConfig } from './config.ts'
 
 /**
@@ -9,7 +9,7 @@ import type { PipelineConfig } from './config.ts'
  * @param out the suite's folder.
  */
 export function demoConfig(out: string, options: { threads?: number } = {}): PipelineConfig {
-  const model = resolveModel('thimble-5m')
+  const model = join(packageRoot(), 'models', 'thimble-5m')
   const anthology = join(model, 'anthology.txt')
   return {
     model: 'thimble-5m',

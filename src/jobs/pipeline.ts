@@ -15,7 +15,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openActivations, planCapture, type TokenCorpus, writeStore } from '../activations/index.ts'
 import { evaluateSuite } from '../evaluate/index.ts'
-import { resolveModel } from '../files/index.ts'
+import { type PullProgress, renderPull, resolveModel } from '../hub/index.ts'
 import { LEXICAL_AUTHOR, lexicalLabel, wordBackground } from '../label/index.ts'
 import { LATENTS_FILE, openLatents, saveLatents } from '../latents/disk.ts'
 import { indexLatents, latentRecord } from '../latents/index.ts'
@@ -88,7 +88,9 @@ export async function runPipeline(
   say('capture', 'opening the model', 0)
   const begun = await readSuiteFile(asked.out)
   let config = withBegun(asked, begun)
-  const resting = await openConfigured(config)
+  const resting = await openConfigured(config, signal, (progress) =>
+    say('capture', renderPull(progress), 0),
+  )
   const model = heldModel(resting, hold)
   try {
     // 1. plan
@@ -171,7 +173,7 @@ export async function planPipeline(
 ): Promise<RunPlan> {
   const begun = await readSuiteFile(asked.out)
   const config = withBegun(asked, begun)
-  const model = await openConfigured(config)
+  const model = await openConfigured(config, signal)
   try {
     const { n_ctx } = model.config
     const texts = openTexts(config, { n_ctx, tokenizer: tokenizerOf(model) }, signal)
@@ -182,8 +184,15 @@ export async function planPipeline(
   }
 }
 
-const openConfigured = ({ model, threads }: PipelineConfig): Promise<RestingModel> =>
-  openRestingModel(() => openModel(resolveModel(model), { threads }))
+/** A name of the Hub is resolved once: every opening of a run has the same files. */
+async function openConfigured(
+  { model, threads }: PipelineConfig,
+  signal: AbortSignal,
+  onProgress?: (progress: PullProgress) => void,
+): Promise<RestingModel> {
+  const path = await resolveModel(model, { signal, onProgress })
+  return openRestingModel(() => openModel(path, { threads }))
+}
 
 /** @throws TypeError if the model has none. */
 function tokenizerOf({ name, tokenizer }: Model): Tokenizer {

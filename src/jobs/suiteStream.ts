@@ -7,7 +7,8 @@ import {
   type StreamOptions,
   type TokenCorpus,
 } from '../activations/index.ts'
-import { pathExists, readJson, resolveModel, writeJson } from '../files/index.ts'
+import { pathExists, readJson, writeJson } from '../files/index.ts'
+import { resolveModel } from '../hub/index.ts'
 import type { Model } from '../model/index.ts'
 import { checkpointFolder } from '../train/index.ts'
 import type { PipelineConfig } from './config.ts'
@@ -35,7 +36,7 @@ export async function openSuiteStream(
   const path = normsPath(out)
   const known = (await pathExists(path)) ? Norms.safeParse(await readJson(path)).data : undefined
   const stream = await openStream(model, corpus, {
-    model_path: resolveModel(config.model),
+    model_path: await resolveModel(config.model, { signal: options.signal }),
     dtype,
     threads,
     n_rows: Math.floor(n_tokens / batch_size) * batch_size,

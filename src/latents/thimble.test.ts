@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCorpus, type TokenCorpus } from '../activations/index.ts'
-import { resolveModel } from '../files/index.ts'
+import { resolveModel } from '../hub/index.ts'
 import { type HookName, type Model, openModel, openRandom } from '../model/index.ts'
 import { openRunner, type Sae, type SaeRunner } from '../sae/index.ts'
 import { indexLatents } from './indexLatents.ts'
@@ -43,7 +43,7 @@ function randomSae(hook_name: HookName, seed: number): Sae {
 }
 
 beforeAll(async () => {
-  const folder = resolveModel('thimble-5m')
+  const folder = await resolveModel('thimble-5m')
   model = await openModel(folder, { threads: 1 })
   corpus = await readCorpus([join(folder, 'anthology.txt')], model.tokenizer!, { n_ctx: 256 })
   runners = await Promise.all(

@@ -1,6 +1,7 @@
 /** Open models and SAEs of the inference thread: opened when first asked for, the least recently used closed. */
 import { join } from 'node:path'
-import { openFolder, pathExists, resolveModel } from '../files/index.ts'
+import { pathExists } from '../files/index.ts'
+import { resolveModel } from '../hub/index.ts'
 import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
 import { type HookName, type Model, openModel } from '../model/index.ts'
 import { loadSae, readSaeConfig } from '../sae/disk.ts'
@@ -25,13 +26,13 @@ export class Workbench {
     this.#threads = options.threads
   }
 
-  /** @param name bundled name or folder. @throws FileError if there is none. */
+  /** @param name bundled name, folder or Hub id. @throws FileError or HubError if there is none. */
   async model(name: string): Promise<Model> {
-    const path = resolveModel(name)
+    const path = await resolveModel(name)
     if (this.#model?.path === path) return this.#model.model
     await this.#model?.model.close()
     this.#model = undefined
-    const model = await openModel(openFolder(path), { threads: this.#threads })
+    const model = await openModel(path, { threads: this.#threads })
     this.#model = { path, model }
     return model
   }

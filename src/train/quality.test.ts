@@ -10,7 +10,7 @@ import {
   splitCorpus,
   writeStore,
 } from '../activations/index.ts'
-import { resolveModel } from '../files/index.ts'
+import { resolveModel } from '../hub/index.ts'
 import { openModel } from '../model/index.ts'
 import { compareQuality } from './oracle/quality.ts'
 
@@ -20,7 +20,7 @@ const RUN = { d_sae: 96, batch_size: 128, n_steps: 160, lambdas: [0.002], seed: 
 it('leaves no more error at equal L0, from the same activations in the same order', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'hooke-quality-'))
   try {
-    const path = resolveModel('thimble-5m')
+    const path = await resolveModel('thimble-5m')
     const model = await openModel(path, { threads: 1 })
     const files = [join(path, 'anthology.txt')]
     const corpus = await readCorpus(files, model.tokenizer!, { n_ctx: model.config.n_ctx })
