@@ -1,8 +1,10 @@
 /** The part of the WebAssembly API used here: the compiler's libraries declare it only for browsers. */
 declare namespace WebAssembly {
   class Memory {
-    constructor(descriptor: { initial: number; maximum?: number })
-    readonly buffer: ArrayBuffer
+    constructor(descriptor: { initial: number; maximum?: number; shared?: boolean })
+    /** Shared where the memory is. */
+    readonly buffer: ArrayBufferLike
+    grow(pages: number): number
   }
   class Module {
     constructor(bytes: Uint8Array<ArrayBuffer>)

@@ -1,0 +1,6 @@
+export { activate } from './activate'
+export { attend } from './attend'
+export { quantiseInput, scaleInput } from './input'
+export { pack_bf16, pack_f16, pack_f32, pack_q4, pack_q8 } from './pack'
+export { product_bf16, product_f16, product_f32, product_q4, product_q8 } from './products'
+export { widen_bf16, widen_f16, widen_f32, widen_q4, widen_q8 } from './widen'
