@@ -4,6 +4,7 @@ import { Reader, Writer, ZipWriter } from '@zip.js/zip.js'
 import type { ByteSource } from './byteSource.ts'
 import { DTYPE_BYTES, elementCount } from './dtypes.ts'
 import { FormatError } from './errors.ts'
+import { quote } from './json.ts'
 import { MAX_HEADER_BYTES, parseNpy, parseNpyHeader, renderNpyHeader } from './npy.ts'
 import type { Tensor } from './tensor.ts'
 import type { TensorFile, TensorPlace } from './tensorFile.ts'
@@ -47,7 +48,7 @@ export async function openNpz(source: ByteSource): Promise<TensorFile> {
       if (entry === undefined) {
         throw new FormatError(
           source.name,
-          `has no array ${name}; it has ${[...entries.keys()].join(', ')}.`,
+          `has no array ${quote(name)}; it has ${quote([...entries.keys()])}.`,
         )
       }
       return parseNpy(entry.path, await entry.read())
@@ -67,7 +68,7 @@ async function placeOf(entry: ZipEntry, source: ByteSource): Promise<TensorPlace
   if (entry.size_bytes !== expected) {
     throw new FormatError(
       entry.path,
-      `has ${entry.size_bytes} bytes, expected ${expected} for ${dtype} of shape [${shape.join(', ')}]. It is cut short or damaged: copy it again.`,
+      `has ${entry.size_bytes} bytes, expected ${expected} for ${dtype} of shape ${quote(shape)}. It is cut short or damaged: copy it again.`,
     )
   }
   return { dtype, shape, ...(fortran_order ? {} : { offset: start + data_start }) }

@@ -32,8 +32,8 @@ const CALLS = [
   'torch._utils._rebuild_tensor_v2',
   'torch._utils._rebuild_parameter',
 ] as const
-/** The pickle of a state dict has some hundred bytes a tensor. */
-const MAX_PICKLE_BYTES = 2 ** 24
+/** Some 300 bytes a tensor. A byte can make a dictionary of 200 bytes in memory, and a deflated one takes next to none in the file. */
+const MAX_PICKLE_BYTES = 2 ** 20
 const MAX_AXES = 64
 const NOT_A_STATE_DICT = 'Save a state dict: torch.save(module.state_dict(), path).'
 
@@ -59,8 +59,8 @@ type Made =
  */
 export async function openTorch(source: ByteSource): Promise<TensorFile> {
   await refuseLegacy(source)
-  const entries = await openZip(source, 'balanced')
-  const pickle = entries.find(
+  const entries = new Map((await openZip(source, 'balanced')).map((entry) => [entry.name, entry]))
+  const pickle = [...entries.values()].find(
     ({ name }) => name.endsWith('/data.pkl') && name.split('/').length === 2,
   )
   if (pickle === undefined) {
@@ -76,7 +76,7 @@ export async function openTorch(source: ByteSource): Promise<TensorFile> {
     )
   }
   const folder = pickle.name.slice(0, -'data.pkl'.length)
-  const inFolder = (name: string) => entries.find((entry) => entry.name === `${folder}${name}`)
+  const inFolder = (name: string) => entries.get(`${folder}${name}`)
   const order = inFolder('byteorder')
   if (order !== undefined && new TextDecoder().decode(await order.read()).trim() !== 'little') {
     throw new FormatError(
@@ -98,7 +98,7 @@ export async function openTorch(source: ByteSource): Promise<TensorFile> {
       if (view === undefined) {
         throw new FormatError(
           source.name,
-          `has no tensor ${quote(name)}; it has ${[...views.keys()].slice(0, 16).join(', ')}.`,
+          `has no tensor ${quote(name)}; it has ${quote([...views.keys()])}.`,
         )
       }
       return gather(view, await inFolder(`data/${view.storage.key}`)!.read())
@@ -175,7 +175,7 @@ function viewsOf(root: PickleValue, path: string): Map<string, View> {
     if (typeof name !== 'string' || of === undefined || !('view' in of)) {
       throw new FormatError(
         path,
-        `holds ${quote(String(name))}, which is no tensor. ${NOT_A_STATE_DICT}`,
+        `holds ${quote(name)}, which is no tensor by name. ${NOT_A_STATE_DICT}`,
       )
     }
     views.set(name, of.view)
@@ -205,9 +205,12 @@ function checkView(
   }
   const n = elementCount(shape)
   const last = shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, start)
-  if (shape.length > MAX_AXES || n > storage.n || (n > 0 && last >= storage.n)) {
+  if (shape.length > MAX_AXES) {
+    throw fail(`has ${shape.length} axes, expected at most ${MAX_AXES}.`)
+  }
+  if (n > storage.n || (n > 0 && last >= storage.n)) {
     throw fail(
-      `of shape [${shape.join(', ')}] and steps [${stride.join(', ')}] from ${start} reaches beyond its storage of ${storage.n} numbers.`,
+      `of shape ${quote(shape)} and steps ${quote(stride)} from ${start} reaches beyond its storage of ${storage.n} numbers.`,
     )
   }
 }

@@ -17,6 +17,8 @@ const STORED = 0
 const DEFLATED = 8
 const LOCAL_HEADER_BYTES = 30
 const LOCAL_SIGNATURE = 0x04034b50
+/** A reader holds some 2 KB for each. */
+const MAX_ENTRIES = 1 << 17
 const COPY_AGAIN = 'The archive is damaged: copy or download it again.'
 
 /** A file in an archive. */
@@ -75,13 +77,21 @@ export async function openZip(
 }
 
 async function directoryOf(zip: ZipReader<unknown>, path: string): Promise<Entry[]> {
+  const entries: Entry[] = []
   try {
-    return await zip.getEntries()
+    for await (const entry of zip.getEntriesGenerator()) {
+      if (entries.push(entry) <= MAX_ENTRIES) continue
+      throw new FormatError(
+        path,
+        `has more than ${MAX_ENTRIES} files. Is it an archive of tensors?`,
+      )
+    }
+    return entries
   } catch (cause) {
     if (cause instanceof FormatError) throw cause
     throw new FormatError(
       path,
-      `is not a whole ZIP archive that every program reads alike: ${reason(cause)}. Copy or download it again.`,
+      `is not a whole ZIP archive that every program reads alike: ${reasonOf(cause)}. Copy or download it again.`,
       { cause },
     )
   }
@@ -110,7 +120,7 @@ async function readEntry(entry: FileEntry, path: string): Promise<Uint8Array<Arr
     return await entry.getData(new ArrayWriter(entry.uncompressedSize))
   } catch (cause) {
     if (cause instanceof FormatError) throw cause
-    throw new FormatError(path, `could not be unpacked: ${reason(cause)}. ${COPY_AGAIN}`, {
+    throw new FormatError(path, `could not be unpacked: ${reasonOf(cause)}. ${COPY_AGAIN}`, {
       offset_bytes: entry.offset,
       cause,
     })
@@ -125,7 +135,8 @@ async function startOf(
 ): Promise<number | undefined> {
   if (entry.compressionMethod !== STORED) return undefined
   const { offset, compressedSize } = entry
-  const header = new DataView((await source.read(offset, LOCAL_HEADER_BYTES)).buffer)
+  const { buffer, byteOffset } = await source.read(offset, LOCAL_HEADER_BYTES)
+  const header = new DataView(buffer, byteOffset)
   const start =
     offset + LOCAL_HEADER_BYTES + header.getUint16(26, true) + header.getUint16(28, true)
   if (header.getUint32(0, true) !== LOCAL_SIGNATURE || start + compressedSize > source.size_bytes) {
@@ -137,9 +148,9 @@ async function startOf(
 }
 
 /** The library's message, with the detail that it keeps beside it. */
-function reason(cause: unknown): string {
-  const { message, filename } = cause as { message?: string; filename?: string }
-  const text = message ?? String(cause)
+function reasonOf(cause: unknown): string {
+  const { message, reason, filename } = cause as Error & { reason?: string; filename?: string }
+  const text = reason === undefined ? message : `${message}, ${reason}`
   return filename === undefined ? text : `${text} ${quote(filename)}`
 }
 

@@ -67,7 +67,7 @@ describe('the harness', () => {
     pollutes: 'polluted',
     forgets: 'nobody waits for this',
     allocates: 'allocated 16777216 bytes for an input of 8',
-    hoards: 'ERR_WORKER_OUT_OF_MEMORY',
+    hoards: 'memory limit',
     hangs: 'took longer than',
     fine: undefined,
   }

@@ -42,8 +42,8 @@ function judge(error: unknown, names: readonly string[]): Outcome {
       fault: `expected a FormatError, found ${stack ?? message}`,
     }
   }
-  const { message } = error
-  const kind = kindOf(message)
+  const { message, path } = error
+  const kind = kindOf(message.slice(message.startsWith(path) ? path.length : 0))
   if (!names.some((name) => message.includes(name)))
     return { kind, fault: `names no file: ${message}` }
   if (message.length > MAX_MESSAGE) {

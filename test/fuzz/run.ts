@@ -49,6 +49,7 @@ for (const name of values.target) {
   n_findings += run.findings.length
   print(run)
   if (run.findings.length === 0) continue
+  console.log(`  again: npm run fuzz -- --target ${name} --seed ${seed} --runs 1 --first INDEX`)
   const seeds = await target.seeds()
   for (const { index, fault } of run.findings) {
     const folder = join(values.out, name, `${seed}-${index}`)

@@ -50,6 +50,16 @@ export function zipPart(name: string, data: Uint8Array, deflated = false): ZipPa
   return { local: { ...header }, central: { ...header }, packed, attributes: 0 }
 }
 
+/** An entry inside a stored one: its header and bytes lie within the other's. */
+const INNER = zipPart('inner.npy', new Uint8Array(70))
+
+const INNER_BYTES = join(
+  integer(4, 0x04034b50),
+  common(INNER.local),
+  INNER.local.name,
+  INNER.packed,
+)
+
 /** An archive of these entries, honest where `random` is absent. */
 export function renderZip(parts: readonly ZipPart[], random?: Random): Bytes {
   const ending = endingOf(random)
@@ -57,14 +67,19 @@ export function renderZip(parts: readonly ZipPart[], random?: Random): Bytes {
   const directory: Bytes[] = []
   let at = ending.before.length
   const starts: number[] = []
-  for (const { local, central, packed, attributes } of parts) {
+  const outer = random?.once(12) ? embed(random, parts) : undefined
+  const all = outer === undefined ? parts : [...parts, INNER]
+  let inner = 0
+  for (const part of all) {
+    const { local, central, packed, attributes } = part
     // Now and then an entry that has no bytes of its own, but those of an entry before it.
     const shared = random?.once(40) && starts.length > 0 ? random.pick(starts) : undefined
-    const start = shared ?? at
-    if (shared === undefined) {
-      const piece = join(integer(4, 0x04034b50), common(local), local.name, local.extra, packed)
-      pieces.push(piece)
-      at += piece.length
+    const start = part === INNER ? inner : (shared ?? at)
+    if (part !== INNER && shared === undefined) {
+      const head = join(integer(4, 0x04034b50), common(local), local.name, local.extra)
+      if (part === outer) inner = at + head.length
+      pieces.push(head, packed)
+      at += head.length + packed.length
       starts.push(start)
     }
     directory.push(
@@ -84,10 +99,23 @@ export function renderZip(parts: readonly ZipPart[], random?: Random): Bytes {
   return join(
     ...pieces,
     list,
-    ...end(parts.length, list.length, at, ending),
+    ...end(all.length, list.length, at, ending),
     ending.comment,
     ending.after,
   )
+}
+
+/** Puts INNER into a stored entry that has room for it, whose checksum stays right; undefined where none has. */
+function embed(random: Random, parts: readonly ZipPart[]): ZipPart | undefined {
+  const roomy = parts.filter(
+    ({ central, packed }) => central.method === 0 && packed.length >= INNER_BYTES.length,
+  )
+  if (roomy.length === 0) return undefined
+  const outer = random.pick(roomy)
+  outer.packed = join(INNER_BYTES, outer.packed.subarray(INNER_BYTES.length))
+  outer.local.crc = crc32(outer.packed)
+  outer.central.crc = outer.local.crc
+  return outer
 }
 
 /** Fields that a local header and a central one have alike, from the version needed to the lengths of name and extra. */

@@ -3,7 +3,8 @@
 import type { Target } from '../target.ts'
 import { npy } from './npy.ts'
 import { npz } from './npz.ts'
+import { pickle } from './pickle.ts'
 import { safetensors } from './safetensors.ts'
 import { zip } from './zip.ts'
 
-export const TARGETS: readonly Target[] = [safetensors, npy, npz, zip]
+export const TARGETS: readonly Target[] = [safetensors, npy, npz, zip, pickle]

@@ -33,7 +33,10 @@ export const zip: Target = {
   },
 
   async read(files) {
-    for (const entry of await openZip(openBytes(FILE, files[FILE]!))) await entry.read()
+    for (const entry of await openZip(openBytes(FILE, files[FILE]!))) {
+      await entry.start()
+      await entry.read()
+    }
   },
 }
 
