@@ -5,6 +5,7 @@
  */
 
 import { z } from 'zod'
+import { FormatError } from '../../formats/index.ts'
 import type { Architecture } from '../architecture.ts'
 import { DECODER, decoderConfig, decoderIgnores, decoderWeights, LLAMA_NORMS } from './decoder.ts'
 import { checkLayerTypes, LAYER_TYPES, readConfig, size } from './readConfig.ts'
@@ -26,7 +27,7 @@ const Config = z.strictObject({
 
 /**
  * [n_layers]: the first `max_window_layers` layers look back all the way, the others as far as the window.
- * @throws FormatError if a window is asked for whose size or layers are missing.
+ * @throws FormatError if a window is asked for whose size is missing.
  */
 export function qwenWindows(
   path: string,
@@ -35,7 +36,13 @@ export function qwenWindows(
 ): number[] {
   const { use_sliding_window, sliding_window, max_window_layers, layer_types } = config
   if (layer_types !== undefined) checkLayerTypes(path, layer_types, n_layers)
-  const window = use_sliding_window ? (sliding_window ?? -1) : -1
+  if (use_sliding_window && typeof sliding_window !== 'number') {
+    throw new FormatError(
+      path,
+      `use_sliding_window is true and sliding_window is ${sliding_window === null ? 'null' : 'missing'}, supported: a number of tokens.`,
+    )
+  }
+  const window = use_sliding_window ? sliding_window! : -1
   return Array.from({ length: n_layers }, (_, layer) => {
     const slides = layer_types?.[layer] === 'sliding_attention'
     const isLate = layer_types === undefined && layer >= (max_window_layers ?? n_layers)
