@@ -4,11 +4,16 @@ import type { HookActs, HookName, Model, Tokenizer } from '../src/model/index.ts
 
 /** Characters as ids: ASCII codes; 0 padding, 1 EOS (written `$` in texts), 2 BOS. */
 export const characters: Tokenizer = {
+  bos: 2,
   tokenize(text, { bos = true } = {}) {
     const ids = Array.from(text, (char) => (char === '$' ? 1 : char.charCodeAt(0)))
     return Int32Array.from(bos ? [2, ...ids] : ids)
   },
-  detokenize: (ids) => Array.from(ids, (id) => (id < 3 ? '' : String.fromCharCode(id))).join(''),
+  detokenize: (ids) => Array.from(ids, (id) => characters.openText().push(id)).join(''),
+  openText: () => ({
+    push: (id) => (id < 3 ? '' : String.fromCharCode(id)),
+    end: () => '',
+  }),
   pieces: Array.from({ length: 128 }, (_, id) => String.fromCharCode(id)),
   special_ids: new Set([0, 1, 2]),
 }

@@ -47,7 +47,10 @@ function byteTokenizer() {
     added_tokens: special.map((content, id) => ({ id, content, special: true })),
     normalizer: { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
     pre_tokenizer: null,
-    post_processor: null,
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: '<bos>' } }, { Sequence: { id: 'A' } }],
+    },
     decoder: null,
     model: {
       type: 'BPE',

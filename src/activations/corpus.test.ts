@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { characters } from '../../test/fakeModel.ts'
-import type { Tokenizer } from '../model/index.ts'
 import {
   corpusOfTexts,
   countDocuments,
   sampleCorpus,
   selectDocuments,
   splitCorpus,
-  tokenizeText,
+  textStart,
 } from './corpus.ts'
 import type { TokenCorpus } from './types.ts'
 
@@ -119,23 +118,14 @@ describe('splitCorpus', () => {
   })
 })
 
-it('tokenizes a long line in stretches, but only where no piece reaches across the end of a word', () => {
-  const lengths: number[] = []
-  const tokenizer = (pieces: string[]) =>
-    ({
-      pieces,
-      special_ids: new Set<number>(),
-      tokenize: (text: string) => {
-        lengths.push(text.length)
-        return new Int32Array(text.length)
-      },
-      detokenize: () => '',
-    }) satisfies Tokenizer
-  const line = 'abc de '.repeat(10)
-  tokenizeText(line, tokenizer([' de', 'abc', '  ']), 10)
-  expect(lengths.reduce((a, b) => a + b)).toBe(70)
-  expect(Math.max(...lengths)).toBeLessThan(22)
-  lengths.length = 0
-  tokenizeText(line, tokenizer(['abc de']), 10)
-  expect(lengths).toEqual([70])
+it('puts nothing in front of documents where the tokenizer does not', () => {
+  const bare = { ...characters, bos: undefined }
+  const corpus = corpusOfTexts(['abcde', 'fg'], bare, { n_ctx: 3 })
+  expect(documents(corpus)).toEqual(['abc', 'de', 'fg'])
+  expect([...corpus.doc_start]).toEqual([0, 3, 5, 7])
+  expect([0, 1].map((doc) => textStart(corpus, doc))).toEqual([0, 3])
+  expect(sampleCorpus(corpus, { n_tokens: 7, seed: 1 })).toBe(corpus)
+  const led = corpusOfTexts(['abcde', 'fg'], characters, { n_ctx: 3 })
+  expect([...led.doc_start]).toEqual([0, 3, 6, 8, 11])
+  expect([0, 1].map((doc) => textStart(led, doc))).toEqual([1, 4])
 })

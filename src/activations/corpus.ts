@@ -10,7 +10,7 @@ import type { TokenCorpus } from './types.ts'
 
 /** Collects documents; memory is the tokens' own (4 bytes each), doubled at most while growing. */
 export type CorpusBuilder = {
-  /** Adds one text's ids (without BOS), cut into documents of at most n_ctx tokens, BOS included. */
+  /** Adds one text's ids (without BOS), cut into documents of at most n_ctx tokens, BOS included if there is one. */
   addText(ids: Int32Array): void
   /** Ends the current file and names it. */
   endFile(name: string): void
@@ -20,15 +20,22 @@ export type CorpusBuilder = {
 /**
  * Starts a corpus.
  * @param n_ctx most tokens of a document, the BOS included; at least 2.
- * @param bos the id put before every document.
+ * @param bos the id put before every document, or undefined for none.
  * @throws RangeError for n_ctx below 2.
  */
-export function corpusBuilder({ n_ctx, bos }: { n_ctx: number; bos: number }): CorpusBuilder {
+export function corpusBuilder({
+  n_ctx,
+  bos,
+}: {
+  n_ctx: number
+  bos: number | undefined
+}): CorpusBuilder {
   if (!Number.isInteger(n_ctx) || n_ctx < 2) {
     throw new RangeError(
       `corpus: n_ctx is ${n_ctx}, expected an integer of at least 2 (BOS and one token).`,
     )
   }
+  const lead = Int32Array.from(bos === undefined ? [] : [bos])
   let ids = new Int32Array(1 << 16)
   let n = 0
   let n_texts = 0
@@ -46,13 +53,13 @@ export function corpusBuilder({ n_ctx, bos }: { n_ctx: number; bos: number }): C
 
   return {
     addText(text) {
-      const step = n_ctx - 1
+      const step = n_ctx - lead.length
       for (let at = 0; at < text.length; at += step) {
         const part = text.subarray(at, at + step)
-        reserve(part.length + 1)
-        ids[n] = bos
-        ids.set(part, n + 1)
-        n += part.length + 1
+        reserve(lead.length + part.length)
+        ids.set(lead, n)
+        ids.set(part, n + lead.length)
+        n += lead.length + part.length
         doc_start.push(n)
         doc_text.push(n_texts)
       }
@@ -68,7 +75,13 @@ export function corpusBuilder({ n_ctx, bos }: { n_ctx: number; bos: number }): C
       })
     },
     finish() {
-      return withHash(ids.slice(0, n), Int32Array.from(doc_start), Int32Array.from(doc_text), files)
+      return withHash({
+        bos,
+        ids: ids.slice(0, n),
+        doc_start: Int32Array.from(doc_start),
+        doc_text: Int32Array.from(doc_text),
+        files,
+      })
     },
   }
 }
@@ -76,81 +89,24 @@ export function corpusBuilder({ n_ctx, bos }: { n_ctx: number; bos: number }): C
 /**
  * A corpus of texts in memory.
  * @param name what to call them in manifests.
- * @throws TypeError if the tokenizer puts no BOS in front, RangeError if no text has a token.
+ * @throws RangeError if no text has a token.
  */
 export function corpusOfTexts(
   texts: Iterable<string>,
   tokenizer: Tokenizer,
   { n_ctx, name = 'memory' }: { n_ctx: number; name?: string },
 ): TokenCorpus {
-  const builder = corpusBuilder({ n_ctx, bos: bosOf(tokenizer) })
-  for (const text of texts) builder.addText(tokenizeText(text, tokenizer))
+  const builder = corpusBuilder({ n_ctx, bos: tokenizer.bos })
+  for (const text of texts) builder.addText(tokenizer.tokenize(text, { bos: false }))
   builder.endFile(name)
   const corpus = builder.finish()
   if (corpus.ids.length === 0) throw new RangeError(`${name}: holds no text. Give at least one.`)
   return corpus
 }
 
-/** The id a tokenizer puts in front. */
-export function bosOf(tokenizer: Tokenizer): number {
-  const [bos, ...rest] = tokenizer.tokenize('')
-  if (bos === undefined || rest.length > 0) {
-    throw new TypeError(
-      `corpus: the tokenizer gives ${rest.length + (bos === undefined ? 0 : 1)} ids for an empty text, expected one BOS.`,
-    )
-  }
-  return bos
-}
-
-/** Texts longer than this are tokenized in stretches: a tokenizer's work space is many times its text. */
-const STRETCH_CHARS = 1 << 16
-
-/**
- * Ids of a text without BOS. A long text is cut where no piece of the vocabulary can reach across, so the ids are those of
- * the whole: at beginnings of lines (no piece of Gemma's vocabulary holds a line feed and what follows it), and in longer
- * lines before a space after a word, if no piece holds those two.
- */
-export function tokenizeText(
-  text: string,
-  tokenizer: Tokenizer,
-  stretch_chars: number = STRETCH_CHARS,
-): Int32Array {
-  const parts: Int32Array[] = []
-  for (let from = 0; from < text.length; ) {
-    const to = cutAfter(text, from + stretch_chars, stretch_chars, tokenizer)
-    parts.push(tokenizer.tokenize(text.slice(from, to), { bos: false }))
-    from = to
-  }
-  const ids = new Int32Array(parts.reduce((n, part) => n + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    ids.set(part, at)
-    at += part.length
-  }
-  return ids
-}
-
-/** The first place at or after `at` where a text may be cut; lines are cut only where the next begins more than `patience` characters on. */
-function cutAfter(text: string, at: number, patience: number, { pieces }: Tokenizer): number {
-  let line = text.indexOf('\n', at)
-  if (line < 0) line = text.length
-  if (line - at > patience && !holdsWordAndSpace(pieces)) {
-    const gap = /[^ \n] /g
-    gap.lastIndex = at
-    const found = gap.exec(text)
-    if (found && found.index < line) return found.index + 1
-  }
-  while (text[line] === '\n') line++
-  return line
-}
-
-const known = new WeakMap<readonly string[], boolean>()
-
-/** Whether a piece of the vocabulary reaches across the end of a word. */
-function holdsWordAndSpace(pieces: readonly string[]): boolean {
-  const holds = known.get(pieces) ?? pieces.some((piece) => /[^ ] /.test(piece))
-  known.set(pieces, holds)
-  return holds
+/** Where a document's text begins in `ids`: behind its BOS, if it has one. */
+export function textStart({ doc_start, bos }: TokenCorpus, doc: number): number {
+  return doc_start[doc]! + (bos === undefined ? 0 : 1)
 }
 
 /**
@@ -161,15 +117,15 @@ export function sampleCorpus(
   corpus: TokenCorpus,
   { n_tokens, seed }: { n_tokens: number; seed: number },
 ): TokenCorpus {
-  const { ids, doc_start } = corpus
   const n_docs = countDocuments(corpus)
-  if (ids.length - n_docs <= n_tokens) return corpus
+  const n_lead = corpus.bos === undefined ? 0 : n_docs
+  if (corpus.ids.length - n_lead <= n_tokens) return corpus
   const chosen = new Set<number>()
   let held = 0
   for (const doc of permutation(n_docs, openRandom(seed))) {
     if (held >= n_tokens) break
     chosen.add(doc)
-    held += doc_start[doc + 1]! - doc_start[doc]! - 1
+    held += corpus.doc_start[doc + 1]! - textStart(corpus, doc)
   }
   return selectDocuments(corpus, (doc) => chosen.has(doc))
 }
@@ -242,7 +198,7 @@ export function selectDocuments(corpus: TokenCorpus, keep: (doc: number) => bool
     ids.set(corpus.ids.subarray(corpus.doc_start[doc], corpus.doc_start[doc + 1]), doc_start[i])
   }
   const doc_text = Int32Array.from(kept, (doc) => corpus.doc_text?.[doc] ?? doc)
-  return withHash(ids, doc_start, doc_text, files)
+  return withHash({ bos: corpus.bos, ids, doc_start, doc_text, files })
 }
 
 /** Documents grouped by text (copies of a text together), groups in the order of their hash; one text: one group a document. */
@@ -270,14 +226,10 @@ function idBytes(corpus: TokenCorpus, doc: number): Uint8Array {
   return bytesOf(corpus.ids.subarray(corpus.doc_start[doc], corpus.doc_start[doc + 1]))
 }
 
-function withHash(
-  ids: Int32Array,
-  doc_start: Int32Array,
-  doc_text: Int32Array,
-  files: TokenCorpus['files'],
-): TokenCorpus {
+function withHash(corpus: Omit<TokenCorpus, 'hash'>): TokenCorpus {
+  const { doc_start, ids } = corpus
   const hash = createHash('sha256').update(bytesOf(doc_start)).update(bytesOf(ids)).digest('hex')
-  return { ids, doc_start, doc_text, hash, files }
+  return { ...corpus, hash }
 }
 
 function bytesOf(array: Int32Array): Uint8Array {

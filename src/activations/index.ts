@@ -15,11 +15,13 @@ export {
   sampleCorpus,
   selectDocuments,
   splitCorpus,
+  textStart,
 } from './corpus.ts'
 export { isStore, type Manifest } from './manifest.ts'
 export { type ActivationStore, openActivations, verifyStore } from './openActivations.ts'
 export { hash32 } from './random.ts'
-export { DOCUMENT_SEPARATOR, readCorpus, readDocuments } from './readCorpus.ts'
+export { readCorpus } from './readCorpus.ts'
+export { DOCUMENT_SEPARATOR } from './readDocuments.ts'
 export {
   type ActivationStream,
   NORM_TOKENS,

@@ -2,8 +2,10 @@
 
 import type { HookName } from '../model/index.ts'
 
-/** Tokenized documents, each with one BOS in front; documents never share attention. */
+/** Tokenized documents; they never share attention. */
 export type TokenCorpus = {
+  /** The id that leads every document; undefined where the tokenizer puts none there. */
+  readonly bos: number | undefined
   /** All documents' ids one after another. */
   readonly ids: Int32Array
   /** [n_docs + 1]: document i owns ids[doc_start[i] .. doc_start[i + 1]]. At most n_ctx tokens each: longer texts are cut into several. */

@@ -1,6 +1,6 @@
 /** What a run is about to do: the SAEs it makes, the texts it reads, and whether the folder's suite agrees. */
 import { basename } from 'node:path'
-import { readCorpus, splitCorpus, type TokenCorpus } from '../activations/index.ts'
+import { readCorpus, splitCorpus, type TokenCorpus, textStart } from '../activations/index.ts'
 import { makeFolder, packageVersion } from '../files/index.ts'
 import {
   BLOCK_HOOKS,
@@ -277,14 +277,12 @@ export function checkBegun(
 const SAMPLED_DOCS = 200
 
 /** The beginning of the document that reads best token by token: fewest tokens a word among whole first sentences. */
-function sampleOf(
-  { ids, doc_start }: TokenCorpus,
-  tokenizer: Tokenizer | undefined,
-): { sample_text?: string } {
+function sampleOf(corpus: TokenCorpus, tokenizer: Tokenizer | undefined): { sample_text?: string } {
   if (tokenizer === undefined) return {}
+  const { ids, doc_start } = corpus
   let best: { text: string; tokens_per_word: number } | undefined
   for (let doc = 0; doc + 1 < doc_start.length && doc < SAMPLED_DOCS; doc++) {
-    const start = tokenizer.detokenize(ids.slice(doc_start[doc]! + 1, doc_start[doc + 1]!))
+    const start = tokenizer.detokenize(ids.slice(textStart(corpus, doc), doc_start[doc + 1]!))
     const text = firstSentences(start, 120)
     const n_words = text.split(' ').length
     const isWhole = /^\p{Lu}.*[.!?]["'”’)]?$/u.test(text) && n_words >= 8

@@ -1,6 +1,6 @@
 /** The text around a token: what an example shows, and when two examples show the same. */
 
-import { partOf, type TokenCorpus } from '../activations/index.ts'
+import { partOf, type TokenCorpus, textStart } from '../activations/index.ts'
 
 /** The stretch of text around a token: its document's tokens within +-context, the BOS left out. */
 export function windowOf(
@@ -12,7 +12,7 @@ export function windowOf(
   const doc = partOf(corpus.doc_start, token)
   return {
     doc,
-    from: Math.max(corpus.doc_start[doc]! + 1, token - context),
+    from: Math.max(textStart(corpus, doc), token - context),
     to: Math.min(corpus.doc_start[doc + 1]!, token_end, token + context + 1),
   }
 }

@@ -4,7 +4,7 @@ import { padBatch } from './batch.ts'
 import { controlIds } from './controlIds.ts'
 import { openRandom } from './random.ts'
 import { checkSampling, type SamplingOptions, sampleToken } from './sampling.ts'
-import type { ForwardOptions, HookEdit, HookRead, KvCache, Model, Tokenizer } from './types.ts'
+import type { ForwardOptions, HookEdit, HookRead, KvCache, Model } from './types.ts'
 
 /** Why a text ended: the model closed it, the asked length is reached, or the context is full. */
 export type StopReason = 'end_of_text' | 'max_tokens' | 'n_ctx'
@@ -59,7 +59,8 @@ export async function* generate(
   const cache = model.openCache(1, prompt.length + n_new)
   const random = openRandom(seed)
   const ends = endIds(model, options.stop)
-  const text = openTextStream(model.tokenizer)
+  const special = model.tokenizer?.special_ids
+  const text = model.tokenizer?.openText({ continues: prompt.some((id) => !special?.has(id)) })
   let ids = prompt
   for (let n = 1; n <= n_new; n++) {
     const logits = await nextLogits(model, [ids], cache, options)
@@ -74,7 +75,7 @@ export async function* generate(
     yield {
       id,
       piece: model.tokenizer?.pieces[id] ?? `<${id}>`,
-      text: ends.has(id) ? text.end() : text.push(id) + (stop === undefined ? '' : text.end()),
+      text: (ends.has(id) ? '' : (text?.push(id) ?? '')) + (stop ? (text?.end() ?? '') : ''),
       logprob,
       ...(stop === undefined ? {} : { stop }),
     }
@@ -112,25 +113,4 @@ function promptIds(model: Model, { prompt, ids }: GenerateOptions): Int32Array {
   if (ids !== undefined) return ids
   if (model.tokenizer !== undefined) return model.tokenizer.tokenize(prompt!)
   throw new TypeError(`generate: ${model.name} has no tokenizer. Give token ids, BOS first.`)
-}
-
-/** Turns ids into text as they come: bytes of an unfinished character wait for the rest. */
-function openTextStream(tokenizer: Tokenizer | undefined): {
-  push(id: number): string
-  end(): string
-} {
-  let pending: number[] = []
-  const flush = (): string => {
-    const text = tokenizer?.detokenize(pending) ?? ''
-    pending = []
-    return text
-  }
-  return {
-    push(id) {
-      pending.push(id)
-      const unfinished = tokenizer?.detokenize(pending).endsWith('\uFFFD') && pending.length < 4
-      return unfinished ? '' : flush()
-    },
-    end: flush,
-  }
 }

@@ -143,13 +143,50 @@ export type ModelConfig = {
 
 /** Text to token ids and back. */
 export interface Tokenizer {
-  /** Ids of the text, with BOS in front unless `bos` is false. BOS, EOS, padding and unknown written in the text stay text. */
-  tokenize(text: string, options?: { bos?: boolean }): Int32Array
-  detokenize(ids: ArrayLike<number>): string
-  /** What one id looks like on a page: its piece with the space mark as a space, bytes as `<0xE2>`. [d_vocab] */
+  /** The id that leads every text; undefined where the tokenizer's own files put none there (GPT-2, GPT-NeoX, Qwen). */
+  readonly bos: number | undefined
+  /**
+   * Ids of a text, led by `bos` where there is one. BOS, EOS, padding and unknown written in the text stay text; other added
+   * tokens are found in it. Half a surrogate pair becomes U+FFFD.
+   * @param options.bos whether BOS leads, whatever the files say.
+   * @param options.mark for a rendered chat: every added token is found, except where this character stands in it; then it is
+   *   taken out of the text.
+   * @throws RangeError if BOS is asked for and the files name none.
+   */
+  tokenize(text: string, options?: { bos?: boolean; mark?: string }): Int32Array
+  /** Text of ids; BOS, EOS, padding and unknown are left out, damaged UTF-8 is U+FFFD. */
+  detokenize(ids: ArrayLike<number>, options?: TextOptions): string
+  /** Text of ids as they come. */
+  openText(options?: TextOptions): TextStream
+  /** What one id looks like on a page: space marks as spaces, bytes that are no whole character as `<0xE2>`. [d_vocab] */
   readonly pieces: readonly string[]
   /** BOS, EOS, padding, unknown, chat frame: out of all statistics. */
   readonly special_ids: ReadonlySet<number>
+  /** Absent where the folder has no chat template. */
+  readonly chat?: ChatFormat
+}
+
+export type TextOptions = {
+  /** The ids go on from others: a leading space is theirs (default: false, and what tokenizing put there is taken off). */
+  readonly continues?: boolean
+}
+
+export type TextStream = {
+  /** What an id adds to the text: nothing while it ends within a character. */
+  push(id: number): string
+  /** What was held back, when no more ids come. */
+  end(): string
+}
+
+/** How a model's conversations are written, as its folder says. */
+export type ChatFormat = {
+  /** The file that the template is in. */
+  readonly source: string
+  readonly template: string
+  /** Tokens that the template may name: `bos_token`, `eos_token` and so on. */
+  readonly tokens: Readonly<Record<string, string>>
+  /** Ids that end an answer, as generation_config.json has them. */
+  readonly end_ids: readonly number[]
 }
 
 /** An open language model. Not thread-safe: one call at a time. */
