@@ -25,7 +25,7 @@ import { checkFits, type Metrics, outputSite, type SaeRunner } from '../sae/inde
 import { addLosses, type LossSum, lossSum } from './ceLoss.ts'
 import { importance } from './importance.ts'
 import type { Bins } from './position.ts'
-import { openReadout, type Readout } from './readout.ts'
+import { headOf, openReadout, type Readout } from './readout.ts'
 import { spliceEdit, streamBefore } from './splice.ts'
 import { addByPosition, addTokens, metricsOf, type SaeSums, saeSums } from './sums.ts'
 import { targetsAmong } from './targets.ts'
@@ -103,14 +103,12 @@ export async function evaluateSuite(
   const n_total =
     plan.n_tokens * (1 + runners.length) + n_sample * sites.size + looked.size * runners.length
   let n_done = 0
-  const { d_model, final_softcap } = model.config
-  const head = { unembedding: await model.unembedding(), d_model, final_softcap }
   const run: Run = {
     model,
     corpus,
     plan,
     special_ids,
-    readout: await openReadout(head, options.threads),
+    readout: await openReadout(await headOf(model), options.threads),
     all: new Map(runners.map((runner) => [runner, saeSums(runner)])),
     plain: [],
     plain_sample: lossSum(),

@@ -1,14 +1,15 @@
 /**
  * The model's head for evaluation: losses and divergences of targets, without logits ever leaving ONNX Runtime.
  *
- * 1. `logits = softcap(normalized U^T)`, `normalized` being `ln_final.hook_normalized` and U the unembedding with the final
- *    norm's gain folded in; then log-probabilities.
+ * 1. `logits = softcap(normalized U^T + b)`, `normalized` being `ln_final.hook_normalized`, U the unembedding with the final
+ *    norm's gain folded in and b what the norm's bias adds; then log-probabilities.
  * 2. The plain pass is read once: losses, and its probabilities as the reference that spliced passes are compared with.
  * 3. Rows go through in chunks. The reference of a batch is kept where it is small, else made again for every comparison.
  */
 
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { type OnnxGraph, type OnnxValue, onnxGraph } from '../formats/index.ts'
+import { type Model, padBatch } from '../model/index.ts'
 import { addKl, addNegentropy } from './kl.ts'
 
 /** The head of a model. */
@@ -16,8 +17,22 @@ export type Head = {
   /** [d_vocab, d_model] */
   readonly unembedding: Float32Array
   readonly d_model: number
-  /** `logits = final_softcap * tanh(logits / final_softcap)` */
+  /** [d_vocab], b; absent where the final norm has no bias. */
+  readonly bias?: Float32Array
+  /** `logits = final_softcap * tanh(logits / final_softcap)`; 0 for none. */
   readonly final_softcap: number
+}
+
+/** The head of a model: its bias is what the model says where the residual stream is zero, as LayerNorm makes that zero again. */
+export async function headOf(model: Model): Promise<Head> {
+  const { d_model, n_layers, norm, final_softcap, pad_token_id } = model.config
+  const head = { unembedding: await model.unembedding(), d_model, final_softcap }
+  if (norm === 'rms') return head
+  const batch = padBatch([Int32Array.of(pad_token_id)])
+  const hook = `blocks.${n_layers - 1}.hook_resid_post` as const
+  const from = { ...batch, hook, data: new Float32Array(d_model), d: d_model, start: 0 }
+  const { logits } = await model.forward(batch, { from, logits: 'last' })
+  return { ...head, bias: logits! }
 }
 
 /** A plain pass, to compare with. */
@@ -156,16 +171,29 @@ function splicedGraph(head: Head): Uint8Array {
 }
 
 /** Adds the head and the output `losses` [n, 1]; @returns log-probabilities [n, d_vocab]. */
-function addLosses(graph: OnnxGraph, { d_model, final_softcap }: Head): OnnxValue {
+function addLosses(graph: OnnxGraph, { d_model, final_softcap, bias }: Head): OnnxValue {
   const normalized = graph.input('normalized', 'F32', ['n', d_model])
   const U = graph.input('U', 'F32', ['d_vocab', d_model])
   const targets = graph.input('targets', 'I32', ['n', 1])
-  const bytes = new Uint8Array(Float32Array.of(final_softcap).buffer)
-  const cap = graph.constant('final_softcap', 'F32', [], bytes)
-  const scaled = graph.node('Gemm', [normalized, U], {
-    attributes: { transB: 1, alpha: { float: 1 / final_softcap } },
+  const scale = final_softcap === 0 ? 1 : final_softcap
+  const constant = (name: string, shape: readonly number[], data: Float32Array): OnnxValue =>
+    graph.constant(name, 'F32', shape, new Uint8Array(data.buffer))
+  const b =
+    bias === undefined
+      ? []
+      : [
+          constant(
+            'b',
+            [bias.length],
+            bias.map((value) => value / scale),
+          ),
+        ]
+  const scaled = graph.node('Gemm', [normalized, U, ...b], {
+    attributes: { transB: 1, alpha: { float: 1 / scale } },
   })
-  const logits = graph.node('Mul', [graph.node('Tanh', [scaled]), cap])
+  const cap = (): OnnxValue => constant('final_softcap', [], Float32Array.of(scale))
+  const logits =
+    final_softcap === 0 ? scaled : graph.node('Mul', [graph.node('Tanh', [scaled]), cap()])
   const log_p = graph.node('LogSoftmax', [logits], { attributes: { axis: 1 } })
   const chosen = graph.node('GatherElements', [log_p, targets], { attributes: { axis: 1 } })
   graph.output('losses', graph.node('Neg', [chosen]), 'F32', ['n', 1])

@@ -91,6 +91,26 @@ function columns({ acts }: ForwardResult, hook: HookName, from: number, to: numb
   return Float32Array.from(rows.flat())
 }
 
+describe('the unembedding of a LayerNorm model', async () => {
+  const model = await openModel(pathOf('gpt2-tiny'), { threads: 1 })
+  afterAll(() => model.close())
+
+  it('takes the mean off: the same added to every channel of the last stream changes no logit', async () => {
+    const { sequences } = await openGolden(pathOf('gpt2-tiny'))
+    const hook: HookName = 'blocks.1.hook_resid_post'
+    const shift: HookEdit = { hook, apply: ({ data }) => data.set(data.map((x) => x + 3)) }
+    const plain = await model.forward(padBatch(sequences), { logits: true })
+    const { logits } = await model.forward(padBatch(sequences), { logits: true, edits: [shift] })
+    expectClose(logits, plain.logits!, SELF_TOLERANCE)
+    const { d_model } = model.config
+    const U = await model.unembedding()
+    for (let row = 0; row < U.length; row += d_model) {
+      const sum = U.subarray(row, row + d_model).reduce((total, value) => total + value, 0)
+      expect(Math.abs(sum)).toBeLessThan(1e-5)
+    }
+  })
+})
+
 describe('a parallel block', async () => {
   const model = await openModel(pathOf('gpt-neox-tiny'), { threads: 1 })
   afterAll(() => model.close())

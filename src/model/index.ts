@@ -1,5 +1,6 @@
 /** A language model: open it, run it with hooks and edits, generate from it. */
 
+export { countParameters } from './architectures/index.ts'
 export { padBatch } from './batch.ts'
 export { controlIds } from './controlIds.ts'
 export {

@@ -70,14 +70,19 @@ async function openPath(path: string): Promise<Folder> {
   return openModelFolder(path)
 }
 
-/** The unembedding [d_vocab, d_model], each row scaled by the final norm's gain. */
+/** The unembedding [d_vocab, d_model], each row scaled by the final norm's gain, less its mean where the norm takes the mean off. */
 async function foldUnembedding(
   { unembed, final_norm }: ModelWeights,
-  { d_model }: ModelConfig,
+  { d_model, norm }: ModelConfig,
   checkpoint: Checkpoint,
 ): Promise<Float32Array> {
   const rows = await readWeight(checkpoint, unembed)
   const gain = await readWeight(checkpoint, final_norm)
   for (let i = 0; i < rows.length; i++) rows[i]! *= gain[i % d_model]!
+  if (norm === 'rms') return rows
+  for (let row = 0; row < rows.length; row += d_model) {
+    const mean = rows.subarray(row, row + d_model).reduce((sum, x) => sum + x, 0) / d_model
+    for (let j = row; j < row + d_model; j++) rows[j]! -= mean
+  }
   return rows
 }

@@ -206,7 +206,10 @@ export interface Model {
   forward(batch: TokenBatch, options?: ForwardOptions): Promise<ForwardResult>
   /** An empty cache for `n_seqs` rows of at most `n_ctx` tokens (default and limit: the model's). */
   openCache(n_seqs: number, n_ctx?: number): KvCache
-  /** Unembedding [d_vocab, d_model] with the final norm's gain (1 + w) folded in: for logit effects. Cached. */
+  /**
+   * Unembedding [d_vocab, d_model] with the final norm's gain folded in, and where that norm is a LayerNorm its taking the mean
+   * off: for logit effects. Cached.
+   */
   unembedding(): Promise<Float32Array>
   close(): Promise<void>
 }

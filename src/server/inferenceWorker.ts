@@ -1,7 +1,7 @@
 /** The inference thread: holds an open model and SAEs, answers calls one model pass at a time. Started by inference.ts only. */
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { ModelConfig } from '../model/index.ts'
+import { countParameters, type ModelConfig } from '../model/index.ts'
 import { parseHookName } from '../sae/index.ts'
 import { steer } from '../steer/index.ts'
 import type { SteerEvent } from './api.ts'
@@ -133,19 +133,9 @@ async function onCall(message: Extract<ToInference, { type: 'call' }>): Promise<
   }
 }
 
-/** Parameters from the shapes of a Gemma 2 model with tied embeddings. */
 function describeModel(name: string, config: ModelConfig): ModelInfo {
-  const { n_layers, d_model, d_mlp, d_head, n_heads, n_kv_heads, d_vocab, n_ctx } = config
-  const attention = 2 * d_model * d_head * (n_heads + n_kv_heads)
-  const block = attention + 3 * d_model * d_mlp + 4 * d_model
-  return {
-    name,
-    n_layers,
-    d_model,
-    d_vocab,
-    n_ctx,
-    n_params: d_vocab * d_model + n_layers * block + d_model,
-  }
+  const { n_layers, d_model, d_vocab, n_ctx } = config
+  return { name, n_layers, d_model, d_vocab, n_ctx, n_params: countParameters(config) }
 }
 
 port.on('message', (message: ToInference) => {

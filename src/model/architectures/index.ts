@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { FormatError } from '../../formats/index.ts'
 import type { Architecture, Described } from '../architecture.ts'
+import type { ModelConfig } from '../types.ts'
 import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
 import { gpt2 } from './gpt2.ts'
@@ -37,6 +38,13 @@ export function describeModel(path: string, json: unknown): Described {
     canonical: (tensor) => architecture.canonical?.(tensor) ?? tensor,
     ignores: (tensor) => architecture.ignores?.(tensor, config) ?? false,
   }
+}
+
+/** Numbers that a model has learned; a tied embedding counts once. */
+export function countParameters(config: ModelConfig): number {
+  const { blocks, ...rest } = ARCHITECTURES[config.model_type]!.weights(config)
+  const specs = [...Object.values(rest), ...blocks.flatMap((block) => Object.values(block))]
+  return [...new Set(specs)].reduce((sum, { shape: [d_out, d_in = 1] }) => sum + d_out * d_in, 0)
 }
 
 function architectureOf(path: string, json: unknown): Architecture {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { packageRoot } from '../../files/index.ts'
-import { describeModel } from './index.ts'
+import { countParameters, describeModel } from './index.ts'
 
 const settingsOf = (fixture: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(packageRoot(), 'test/fixtures', fixture, 'config.json'), 'utf8'))
@@ -88,6 +88,14 @@ describe('config.json', () => {
     const types = ['sliding_attention', 'full_attention', 'sliding_attention']
     expect(read('qwen2-tiny', { layer_types: types }).windows).toEqual([6, -1, 6])
     expect(read('llama-tiny', {}).windows).toEqual([-1, -1, -1])
+  })
+
+  it('tells how many numbers a model has learned', () => {
+    // Embedding, unembedding and final norm; in a block queries, keys, values and output, the MLP, two norms.
+    const llama = 61 * 28 * 2 + 28 + 3 * (28 * (64 + 32 + 32 + 64) + 3 * 28 * 37 + 2 * 28)
+    expect(countParameters(read('llama-tiny', {}))).toBe(llama)
+    const block = 24 * 72 + 72 + 24 * 24 + 24 + 2 * 24 * 96 + 96 + 24 + 4 * 24
+    expect(countParameters(read('gpt2-tiny', {}))).toBe(57 * 24 + 48 * 24 + 2 * 24 + 2 * block)
   })
 
   it('may leave out of text_config what the family has by default', () => {
