@@ -42,8 +42,32 @@ export type CapturePlan = {
 /** Documents that are sorted by length together. */
 const STRETCH_DOCS = 512
 
-/** Tokens of a forward pass, padding included, unless asked otherwise. */
+/** Tokens of a forward pass, padding included, unless asked otherwise: at most, and at least. */
 const BATCH_TOKENS = 4096
+const MIN_BATCH_TOKENS = 512
+/** Most tokens of a pass of a model that is read block by block. */
+const STREAMED_BATCH_TOKENS = 2 ** 16
+/** Activations that a pass may hold, unless the model has a budget. */
+const PASS_BYTES = 2 ** 30
+
+/**
+ * Tokens that go through a model at once: as many as its memory allows for the activations of all sites, where its blocks are
+ * read anew at every pass; else enough to fill the cores.
+ */
+export function batchTokens(
+  { memory, config, width }: Pick<Model, 'memory' | 'config' | 'width'>,
+  hooks: readonly HookName[],
+): number {
+  const kept = hooks.reduce((total, hook) => total + width(hook), 0)
+  const passing = 4 * config.d_model + 2 * config.n_heads * config.d_head
+  const token_bytes = 4 * (kept + passing)
+  const room =
+    memory.budget_bytes === undefined
+      ? PASS_BYTES
+      : memory.budget_bytes - memory.weights_bytes - memory.working_bytes
+  const most = memory.isStreamed ? STREAMED_BATCH_TOKENS : BATCH_TOKENS
+  return Math.max(MIN_BATCH_TOKENS, Math.min(most, Math.floor(room / token_bytes)))
+}
 
 /**
  * Plans a capture of the first `n_tokens` countable tokens of a corpus (all where absent or fewer).
@@ -127,11 +151,14 @@ export async function* capture(
   for (const planned of plan.batches.slice(first_batch)) {
     signal?.throwIfAborted()
     const batch = padDocuments(corpus, planned.docs, model.config.pad_token_id)
-    const result = await model.forward(batch, signal === undefined ? { hooks } : { hooks, signal })
     const rows = countableRows(corpus, planned, batch.seq_len, special_ids, plan.token_end)
-    const acts = new Map(
-      hooks.map((hook) => [hook, takeRows(result.acts.get(hook)!, rows.at)] as const),
-    )
+    const acts = new Map<HookName, Float32Array>()
+    // Rows are taken as the pass goes by, so that padding and specials are never held at every site at once.
+    const reads = hooks.map((hook) => ({
+      hook,
+      read: (found: HookActs) => void acts.set(hook, takeRows(found, rows.at)),
+    }))
+    await model.forward(batch, signal === undefined ? { reads } : { reads, signal })
     const { n_tokens, n_excluded } = planned
     yield { n_tokens, acts, token_index: rows.token_index, n_excluded }
   }

@@ -18,7 +18,7 @@ import {
   writeSafetensors,
 } from '../formats/index.ts'
 import type { HookName, Model } from '../model/index.ts'
-import { capture, planCapture, specialIds } from './capture.ts'
+import { batchTokens, capture, planCapture, specialIds } from './capture.ts'
 import {
   describeDifference,
   type Manifest,
@@ -43,7 +43,8 @@ export type CaptureProgress = {
  * @param n_tokens countable tokens to store, from the front of the corpus; all where absent.
  * @param model_path what to open the model by again: a bundled name or an absolute path; kept in the manifest.
  * @param dtype of the stored activations (default F32; BF16 and F16 halve the disk space).
- * @param shard_tokens about how many tokens a shard holds (default 32768).
+ * @param shard_tokens about how many tokens a shard holds (default 32768, fewer where that would be more than 512 MiB).
+ * @param batch_tokens tokens of a forward pass, padding included (default: `batchTokens`).
  * @throws FormatError if `dir` holds a store made otherwise, naming the differences; RangeError as `capture`, or if a value
  *   does not fit F16; FileError if the disk is full: finished shards stay, and the same call goes on.
  */
@@ -62,8 +63,9 @@ export async function writeStore(
     onProgress?: (progress: CaptureProgress) => void
   },
 ): Promise<Manifest> {
-  const { hooks, dtype = 'F32', shard_tokens = 32_768, signal, onProgress } = options
-  const { batch_tokens = 4096, model_path } = options
+  const { hooks, dtype = 'F32', model_path, signal, onProgress } = options
+  const { batch_tokens = batchTokens(model, hooks), shard_tokens = shardTokens(model, hooks) } =
+    options
   const plan = planCapture(corpus, specialIds(model), { ...pick(options.n_tokens), batch_tokens })
   const empty: Manifest = {
     format: 'hooke activations',
@@ -171,6 +173,12 @@ async function writeShard(
     sha256: createHash('sha256').update(bytes).digest('hex'),
     sum_squares,
   }
+}
+
+/** A shard is held in memory until it is written. */
+function shardTokens(model: Model, hooks: readonly HookName[]): number {
+  const token_bytes = 4 * hooks.reduce((total, hook) => total + model.width(hook), 0)
+  return Math.max(1, Math.min(32_768, Math.floor(2 ** 29 / token_bytes)))
 }
 
 function concatenate(parts: readonly Float32Array[], length: number): Float32Array {

@@ -22,6 +22,8 @@ export type Head = {
 const CHUNK_LOGITS = 2 ** 22
 /** Rows of them at a time. */
 const CHUNK_ROWS = 1024
+/** Weights of the unembedding at a time: 128 MiB. */
+const CHUNK_WEIGHTS = 2 ** 25
 
 type Block = {
   readonly from: number
@@ -65,7 +67,8 @@ export async function openHead(
   ): AsyncGenerator<Block & { out: Record<Name, Float32Array> }> {
     const m = targets.length
     const rows = Math.min(m, CHUNK_ROWS)
-    const step = Math.min(d_vocab, Math.max(1, Math.floor(CHUNK_LOGITS / rows)))
+    const most = Math.min(CHUNK_LOGITS / rows, CHUNK_WEIGHTS / d_model)
+    const step = Math.min(d_vocab, Math.max(1, Math.floor(most)))
     for (let first = 0; first < d_vocab; first += step) {
       const count = Math.min(step, d_vocab - first)
       const unembed = float(await store.unembed(first, count), [count, d_model])

@@ -1,6 +1,6 @@
 /** A folder in Hugging Face's layout becomes an open model. */
 
-import { type Folder, FormatError } from '../formats/index.ts'
+import { DTYPE_BYTES, type Folder, FormatError } from '../formats/index.ts'
 import type { ModelWeights } from './architecture.ts'
 import { describeModel } from './architectures/index.ts'
 import { type Checkpoint, openCheckpoint, readJsonSource } from './checkpoint.ts'
@@ -8,7 +8,9 @@ import { runForward } from './forward.ts'
 import { hashModel } from './hash.ts'
 import { hookNames } from './hooks.ts'
 import { openKvCache } from './kvCache.ts'
+import { type Precision, planMemory } from './memory.ts'
 import { openNetwork } from './network.ts'
+import { openStreamedStore } from './streamedWeights.ts'
 import { openTokenizer } from './tokenizer.ts'
 import type { Model, ModelConfig } from './types.ts'
 import { openFloatStore, readWeight } from './weights.ts'
@@ -16,16 +18,21 @@ import { openFloatStore, readWeight } from './weights.ts'
 export type OpenModelOptions = {
   /** Threads inside one operator; 0, the default, is one a physical core. */
   readonly threads?: number
+  /** How weights lie in memory; unless given, float32, or with a budget what it allows without changing the numbers. */
+  readonly weights?: Precision
+  /** Most memory that the model and a pass may take. A model that does not fit is read block by block at every pass. */
+  readonly memory_bytes?: number
 }
 
 /**
  * Opens a model: reads config.json, checks the weights' names and shapes, builds the graphs, reads the tokenizer if there is one.
  * @param at a bundled name or a path (Node only), or a folder of byte sources.
- * @throws FormatError if a file is missing or damaged, the model is of an unknown kind or has an unsupported setting.
+ * @throws FormatError if a file is missing or damaged, the model is of an unknown kind or has an unsupported setting;
+ *   RangeError if the memory it may take is too little.
  */
 export async function openModel(
   at: string | Folder,
-  { threads = 0 }: OpenModelOptions = {},
+  { threads = 0, weights: precision, memory_bytes }: OpenModelOptions = {},
 ): Promise<Model> {
   const folder = typeof at === 'string' ? await openPath(at) : at
   const configSource = await folder.open('config.json')
@@ -41,7 +48,13 @@ export async function openModel(
   const checkpoint = await openCheckpoint(folder, described)
   const tokenizer = await openTokenizer(folder, config)
   const hash = await hashModel([configSource, ...checkpoint.sources])
-  const store = await openFloatStore(checkpoint, weights)
+  const memory = planMemory(config, weights, storedBytes(checkpoint, weights), {
+    ...(precision === undefined ? {} : { precision }),
+    ...(memory_bytes === undefined ? {} : { budget_bytes: memory_bytes }),
+  })
+  const store = memory.isStreamed
+    ? await openStreamedStore(checkpoint, weights)
+    : await openFloatStore(checkpoint, weights)
   const network = await openNetwork(config, weights, store, threads)
   const hooks = hookNames(config)
   let unembedding: Promise<Float32Array> | undefined
@@ -52,6 +65,7 @@ export async function openModel(
     config,
     tokenizer,
     hooks,
+    memory,
     width: (hook) =>
       hook.endsWith('.attn.hook_z') ? config.n_heads * config.d_head : config.d_model,
     forward: (batch, options = {}) => runForward(network, hooks, batch, options),
@@ -68,6 +82,11 @@ export async function openModel(
 async function openPath(path: string): Promise<Folder> {
   const { openModelFolder } = await import('./disk.ts')
   return openModelFolder(path)
+}
+
+/** Bytes of one number of the first block's matrices on disk. */
+function storedBytes(checkpoint: Checkpoint, { blocks }: ModelWeights): number {
+  return DTYPE_BYTES[checkpoint.entry(blocks[0]!.o!.tensor).dtype]
 }
 
 /** The unembedding [d_vocab, d_model], each row scaled by the final norm's gain, less its mean where the norm takes the mean off. */

@@ -1,6 +1,7 @@
 /** What a language model is to the rest of Hooke: batches of tokens in, activations at hook sites out. */
 
 import type { HookName } from './hooks.ts'
+import type { ModelMemory } from './memory.ts'
 
 /** Token sequences of unequal length as one right-padded array. */
 export type TokenBatch = {
@@ -200,6 +201,8 @@ export interface Model {
   readonly tokenizer: Tokenizer | undefined
   /** Every hook site, in the order of the pass. */
   readonly hooks: readonly HookName[]
+  /** What it holds in memory, and whether its blocks are read anew at every pass. */
+  readonly memory: ModelMemory
   /** Width of a hook site: n_heads * d_head at `attn.hook_z`, d_model elsewhere. */
   width(hook: HookName): number
   /** @throws RangeError if the batch is not one the model can run (sizes, ids, context), or an edit or hook is not the model's. */

@@ -1,0 +1,99 @@
+/** What a model takes in memory, and which of its weights stay there under a budget. */
+
+import type { ModelWeights, WeightSpec } from './architecture.ts'
+import type { ModelConfig } from './types.ts'
+import { rowsAndColumns } from './weights.ts'
+
+/** How weights lie in memory; `bf16` is the checkpoint's own 16 bits, whichever they are. */
+export const PRECISIONS = ['f32', 'bf16', 'q8', 'q4'] as const
+export type Precision = (typeof PRECISIONS)[number]
+
+/** What an open model holds. */
+export type ModelMemory = {
+  readonly weights: Precision
+  /** Blocks are read from the checkpoint at every pass: nothing but norms stays. */
+  readonly isStreamed: boolean
+  /** Held while the model is open. */
+  readonly weights_bytes: number
+  /** What a pass takes beside them, apart from what it returns: room for a block, and arrays inside the graphs. */
+  readonly working_bytes: number
+  /** The budget, if there is one. */
+  readonly budget_bytes?: number
+}
+
+/** The process itself: Node, ONNX Runtime and the sources. */
+const BASE_BYTES = 150e6
+/** Rows that go through a graph at a time. */
+const CHUNK_ROWS = 1024
+
+/**
+ * Decides what stays in memory: float32 where the budget allows, else the checkpoint's 16 bits, else nothing (streaming).
+ * Fewer bits change the numbers, so they are never chosen, only asked for.
+ * @param checkpoint_bytes of one number on disk: 2 or 4.
+ * @throws RangeError if not even one block fits, or a precision was asked for that does not.
+ */
+export function planMemory(
+  config: ModelConfig,
+  weights: ModelWeights,
+  checkpoint_bytes: number,
+  { precision, budget_bytes }: { precision?: Precision; budget_bytes?: number },
+): ModelMemory {
+  const block = sum(Object.values(weights.blocks[0]!))
+  const { unembed, embed, pos } = weights
+  const all =
+    sum(weights.blocks.flatMap((parts) => Object.values(parts))) +
+    sum(unembed === embed ? [embed] : [embed, unembed]) +
+    (pos === undefined ? 0 : count(pos))
+  /** Arrays inside: gate, up and their product, or queries, keys, values and scores. */
+  const inside = 4 * CHUNK_ROWS * (3 * config.d_mlp + 6 * config.d_model) + 2 ** 26
+  const plan = (weightsOf: Precision, isStreamed: boolean): ModelMemory => ({
+    weights: weightsOf,
+    isStreamed,
+    weights_bytes: isStreamed ? 0 : all * bytesOf(weightsOf, checkpoint_bytes),
+    working_bytes:
+      BASE_BYTES +
+      inside +
+      (isStreamed ? block * (4 + checkpoint_bytes) : weightsOf === 'f32' ? 0 : block * 4),
+    ...(budget_bytes === undefined ? {} : { budget_bytes }),
+  })
+  if (budget_bytes === undefined) return plan(precision ?? 'f32', false)
+  const resident = (precision === undefined ? (['f32', 'bf16'] as const) : [precision]).map(
+    (weightsOf) => plan(weightsOf, false),
+  )
+  const fits = ({ weights_bytes, working_bytes }: ModelMemory): boolean =>
+    weights_bytes + working_bytes <= budget_bytes
+  const streamed = plan('f32', true)
+  const chosen = [...resident, ...(precision === undefined ? [streamed] : [])].find(fits)
+  if (chosen !== undefined) return chosen
+  const least = precision === undefined ? streamed : resident[0]!
+  throw new RangeError(
+    `memory: ${gigabytes(budget_bytes)} is asked for, but this model takes at least ${gigabytes(least.weights_bytes + least.working_bytes)}` +
+      `${precision === undefined ? ' even when its blocks are read one by one' : ` with weights in ${precision}`}. Give it more, or weights in fewer bits.`,
+  )
+}
+
+/** Bytes of a number in memory, scales included. */
+export function bytesOf(precision: Precision, checkpoint_bytes: number): number {
+  switch (precision) {
+    case 'f32':
+      return 4
+    case 'bf16':
+      return Math.min(4, checkpoint_bytes)
+    case 'q8':
+      return 1 + 4 / 64
+    case 'q4':
+      return 0.5 + 4 / 32
+    default:
+      throw new TypeError(`Unknown precision ${precision satisfies never}.`)
+  }
+}
+
+function count(spec: WeightSpec): number {
+  const [rows, columns] = rowsAndColumns(spec)
+  return rows * columns
+}
+
+const sum = (specs: readonly WeightSpec[]): number =>
+  specs.reduce((total, spec) => total + count(spec), 0)
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`

@@ -1,0 +1,99 @@
+/**
+ * Layer streaming: a block's matrices are read from the checkpoint each time they are needed, the next block's meanwhile.
+ *
+ * In memory lie norms and biases, float32 room for one block, and the bytes of the block after it as the checkpoint has them.
+ * A pass over many tokens reads each matrix once, so the reading weighs little where the batch is large.
+ */
+
+import { type Tensor, toFloat32 } from '../formats/index.ts'
+import type { BlockPart, ModelWeights, WeightSpec } from './architecture.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { isVector, readVectors, readWeight, rowsAndColumns, type WeightStore } from './weights.ts'
+
+/** Opens a store that keeps no matrix. */
+export async function openStreamedStore(
+  checkpoint: Checkpoint,
+  weights: ModelWeights,
+): Promise<WeightStore> {
+  const { head, blocks } = await readVectors(checkpoint, weights)
+  const { embed, unembed, pos } = weights
+  const [, d_model] = rowsAndColumns(embed)
+  const room = openRoom()
+  /** Bytes on their way, by layer and part. */
+  const ahead = new Map<string, Promise<Tensor>>()
+
+  const fetch = (layer: number, part: BlockPart): void => {
+    const spec = weights.blocks[layer]![part]!
+    if (!isWhole(checkpoint, spec)) return
+    const bytes = checkpoint.read(spec.tensor)
+    bytes.catch(() => {}) // reported to whoever asks for it
+    ahead.set(`${layer} ${part}`, bytes)
+  }
+
+  const matrix = async (layer: number, part: BlockPart): Promise<Float32Array> => {
+    const spec = weights.blocks[layer]![part]!
+    const [rows, columns] = rowsAndColumns(spec)
+    const into = room(part, rows * columns)
+    const bytes = ahead.get(`${layer} ${part}`)
+    if (bytes === undefined) return readWeight(checkpoint, spec, { first: 0, count: rows }, into)
+    ahead.delete(`${layer} ${part}`)
+    into.set(toFloat32(await bytes))
+    return into
+  }
+
+  return {
+    head,
+
+    async block(layer, parts, next) {
+      const arrays = new Map<BlockPart, Float32Array>()
+      for (const part of parts) {
+        const vector = blocks[layer]!.get(part)
+        arrays.set(part, vector ?? (await matrix(layer, part)))
+      }
+      if (next !== undefined)
+        for (const part of parts)
+          if (!isVector(weights.blocks[next]![part]!) && !ahead.has(`${next} ${part}`))
+            fetch(next, part)
+      return arrays
+    },
+
+    async embed(ids) {
+      const rows = new Map<number, Promise<Float32Array>>()
+      for (const id of ids)
+        if (!rows.has(id)) rows.set(id, readWeight(checkpoint, embed, { first: id, count: 1 }))
+      const gathered = new Float32Array(ids.length * d_model)
+      for (const [i, id] of ids.entries()) gathered.set(await rows.get(id)!, i * d_model)
+      return gathered
+    },
+
+    async positions(start, n) {
+      if (pos === undefined) throw new TypeError('This model has no learned positions.')
+      return readWeight(checkpoint, pos, { first: start, count: n })
+    },
+
+    unembed: (first, count) =>
+      readWeight(checkpoint, unembed, { first, count }, room('unembed', count * d_model)),
+
+    async close() {
+      ahead.clear()
+    },
+  }
+}
+
+/** Whether a weight is a tensor as it stands, so that its bytes can be read ahead. */
+function isWhole(checkpoint: Checkpoint, spec: WeightSpec): boolean {
+  const { shape } = checkpoint.entry(spec.tensor)
+  return !spec.transposed && spec.plus === undefined && shape.join() === spec.shape.join()
+}
+
+/** Arrays by name that are made once and reused: a smaller request takes the front of a larger one. */
+export function openRoom(): (name: string, length: number) => Float32Array {
+  const arrays = new Map<string, Float32Array>()
+  return (name, length) => {
+    const known = arrays.get(name)
+    if (known !== undefined && known.length >= length) return known.subarray(0, length)
+    const made = new Float32Array(length)
+    arrays.set(name, made)
+    return made
+  }
+}
