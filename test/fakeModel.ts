@@ -67,10 +67,10 @@ export function fakeModel(
       eos_token_ids: [1],
       pad_token_id: 0,
     },
-    async forward({ ids, lengths, n_seqs, seq_len }, { hooks: asked = [] } = {}) {
+    async forward({ ids, lengths, n_seqs, seq_len }, { hooks: asked = [], reads = [] } = {}) {
       passes.n++
       const found = new Map<HookName, HookActs>()
-      for (const hook of asked) {
+      for (const hook of new Set([...asked, ...reads.map((read) => read.hook)])) {
         const d = width(hook)
         const data = new Float32Array(n_seqs * seq_len * d).fill(Number.NaN)
         for (const [row, length] of lengths.entries()) {
@@ -79,7 +79,9 @@ export function fakeModel(
             for (let k = 0; k < d; k++) data[at * d + k] = acts(hook, ids[at]!, t, k)
           }
         }
-        found.set(hook, { hook, data, n_seqs, seq_len, d, start: 0, lengths })
+        const entry = { hook, data, n_seqs, seq_len, d, start: 0, lengths }
+        for (const read of reads) if (read.hook === hook) await read.read(entry)
+        if (asked.includes(hook)) found.set(hook, entry)
       }
       return { acts: found }
     },
