@@ -1,10 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { characters } from '../../test/fakeModel.ts'
-import { readCorpus, readDocuments } from './readCorpus.ts'
+import { type HubServer, openHubServer } from '../../test/hubServer.ts'
+import { pullFiles } from '../hub/index.ts'
+import { readCorpus } from './readCorpus.ts'
+import type { TokenCorpus } from './types.ts'
+
+const FIXTURES = join(import.meta.dirname, '../../test/fixtures/parquet')
 
 let dir = ''
 beforeAll(async () => {
@@ -17,49 +22,6 @@ async function file(name: string, content: string | Uint8Array): Promise<string>
   await writeFile(path, content)
   return path
 }
-const documentsOf = async (name: string, content: string | Uint8Array) =>
-  Array.fromAsync(readDocuments(await file(name, content)))
-
-describe('readDocuments', () => {
-  it('separates plain text at lines <|endoftext|> and drops blank documents', async () => {
-    const text = 'one\nline two\n<|endoftext|>\n\n  \n<|endoftext|>\r\nthree\n'
-    expect(await documentsOf('a.txt', text)).toEqual(['one\nline two', 'three'])
-  })
-
-  it('takes a file without separators as one document, blank lines and a separator within a line kept', async () => {
-    const text = 'one\n\ntwo <|endoftext|> still\n'
-    expect(await documentsOf('b.txt', text)).toEqual(['one\n\ntwo <|endoftext|> still'])
-  })
-
-  it('reads .jsonl, and both packed', async () => {
-    const lines = '{"text": "one\\ntwo", "id": 3}\n\n{"text": "drei"}\n'
-    expect(await documentsOf('c.jsonl', lines)).toEqual(['one\ntwo', 'drei'])
-    expect(await documentsOf('c.jsonl.gz', gzipSync(lines))).toEqual(['one\ntwo', 'drei'])
-    expect(await documentsOf('c.txt.gz', gzipSync('ein\n<|endoftext|>\nzwei'))).toEqual([
-      'ein',
-      'zwei',
-    ])
-  })
-
-  it('reads characters that lie across the blocks of a large file', async () => {
-    const text = 'aé🙂'.repeat(400_000)
-    expect(await documentsOf('large.txt', text)).toEqual([text])
-  })
-
-  it.each([
-    ['an empty file', 'empty.txt', '', /empty\.txt: is empty/],
-    ['a binary file', 'binary.txt', Uint8Array.of(65, 66, 0, 67), /NUL byte.*at byte 2/],
-    ['invalid UTF-8', 'latin1.txt', Uint8Array.of(65, 0xe9, 66, 67), /not text in UTF-8/],
-    ['UTF-8 cut short', 'cut.txt', Uint8Array.of(65, 0xf0, 0x9f), /not text in UTF-8/],
-    ['a line that is not JSON', 'd.jsonl', '{"text": "a"}\n{"text": \n', /line 2 is not JSON/],
-    ['a line without text', 'e.jsonl', '{"text": "a"}\n\n{"t": 1}\n', /line 3 has no string/],
-    ['a file that is not gzip', 'f.txt.gz', 'plain', /not a whole gzip file/],
-    ['a gzip file cut short', 'g.txt.gz', gzipSync('x'.repeat(999)).subarray(0, 20), /not a whole/],
-  ])('refuses %s', async (_, name, content, message) => {
-    await expect(documentsOf(name, content)).rejects.toThrow(message)
-  })
-})
-
 describe('readCorpus', () => {
   it('joins files in order and counts them', async () => {
     const paths = [await file('1.txt', 'abcd'), await file('2.txt', 'x\n<|endoftext|>\nyz')]
@@ -76,5 +38,124 @@ describe('readCorpus', () => {
     await expect(read([])).rejects.toThrow(/no files given/)
     await expect(read([join(dir, 'none.txt')])).rejects.toThrow(/none\.txt: there is no such file/)
     await expect(read([await file('blank.txt', ' \n\n')])).rejects.toThrow(/holds no document/)
+  })
+})
+
+describe('a data set on the Hub', () => {
+  let server: HubServer
+  let home: string
+  beforeEach(async () => {
+    server = await openHubServer()
+    home = await mkdtemp(join(tmpdir(), 'hooke-hub-'))
+    vi.stubEnv('HF_ENDPOINT', server.endpoint)
+    vi.stubEnv('HF_HOME', home)
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    await server.close()
+    await rm(home, { recursive: true })
+  })
+  const add = (files: Parameters<HubServer['add']>[1]) =>
+    server.add('ada/texts', files, { type: 'dataset' })
+  const read = (names: string | string[], hub_tokens = 1e6, text_column?: string) =>
+    readCorpus([names].flat(), characters, { n_ctx: 64, hub_tokens, text_column })
+  const textOf = ({ ids, doc_start }: TokenCorpus) =>
+    Array.from({ length: doc_start.length - 1 }, (_, doc) =>
+      characters.detokenize(ids.subarray(doc_start[doc]! + 1, doc_start[doc + 1])),
+    )
+  const line = (text: string) => `${JSON.stringify({ text })}\n`
+  const parquet = (name: string) => readFile(join(FIXTURES, name))
+  const inParquet = async () =>
+    JSON.parse(await readFile(join(FIXTURES, 'expected.json'), 'utf8')) as string[]
+  const stored = () => server.seen.filter(({ host }) => host === 'storage')
+
+  it('is read in Parquet, file after file, and named by its commit', async () => {
+    const { refs } = add({
+      'README.md': '#',
+      'data/train-00001-of-00002.parquet': await parquet('zstd.parquet'),
+      'data/train-00000-of-00002.parquet': await parquet('snappy.parquet'),
+      'data/test-00000-of-00001.parquet': await parquet('none.parquet'),
+    })
+    const texts = await inParquet()
+    const corpus = await read('ada/texts')
+    expect(textOf(corpus)).toEqual([...texts, ...texts])
+    expect(corpus.files.map(({ name }) => name)).toEqual(
+      [0, 1].map(
+        (n) => `hf://datasets/ada/texts@${refs.get('main')}/data/train-0000${n}-of-00002.parquet`,
+      ),
+    )
+    expect(textOf(await read('ada/texts:test'))).toEqual(texts)
+    const other = await read('ada/texts/data/test-00000-of-00001.parquet', 1e6, 'other')
+    expect(textOf(other)[6]).toBe('other 6')
+  })
+
+  it('is read line by line, packed or not, until there are enough tokens', async () => {
+    const lines = Array.from({ length: 200_000 }, (_, i) => line(`text ${i} ${'x'.repeat(40)}`))
+    const whole = new TextEncoder().encode(lines.join(''))
+    add({ 'a.jsonl': whole, 'b.jsonl.zst': zstdCompressSync(line('never read')) })
+    const corpus = await read('ada/texts', 5_000)
+    const n_tokens = corpus.ids.length - (corpus.doc_start.length - 1)
+    expect(n_tokens).toBeGreaterThanOrEqual(5_000)
+    expect(n_tokens).toBeLessThan(5_100)
+    const asked = stored().map(({ headers }) => headers.range)
+    expect(asked.length).toBeLessThanOrEqual(2)
+    expect(asked[0]).toBe('bytes=0-1048575')
+    expect(whole.length).toBeGreaterThan(10 * 2 ** 20)
+  })
+
+  it('goes on after a cut connection, and packed files are unpacked on the way', async () => {
+    const texts = Array.from({ length: 3000 }, (_, i) => `${i} ${(i * 7919) % 1e6}`)
+    add({
+      'train.jsonl.gz': gzipSync(texts.map(line).join('')),
+      'valid.jsonl.gz': gzipSync(line('other')),
+    })
+    server.faults.push({ match: /storage GET/, cut_bytes: 9_000 })
+    expect(textOf(await read('ada/texts'))).toEqual(texts)
+    expect(stored().map(({ headers }) => headers.range)[1]).toBe(
+      `bytes=9000-${gzipSync(texts.map(line).join('')).length - 1}`,
+    )
+    expect(textOf(await read('ada/texts:valid'))).toEqual(['other'])
+  }, 20_000)
+
+  it('is read from the cache where it was pulled, also offline', async () => {
+    add({ 'train.jsonl': line('one'.repeat(900)), 'test.jsonl': line('two') })
+    await pullFiles({ id: 'ada/texts', type: 'dataset' })
+    server.seen.length = 0
+    expect(textOf(await read('ada/texts')).join('')).toBe('one'.repeat(900))
+    expect(stored()).toEqual([])
+    server.seen.length = 0
+    vi.stubEnv('HF_HUB_OFFLINE', '1')
+    expect(textOf(await read('ada/texts:test'))).toEqual(['two'])
+    expect(server.seen).toEqual([])
+  })
+
+  it('comes after what is on disk, and is not looked for where a file was meant', async () => {
+    const path = await file('here.txt', 'ab')
+    add({ 'x.txt': 'cd\n<|endoftext|>\nef' })
+    expect(textOf(await read([path, 'ada/texts']))).toEqual(['ab', 'cd', 'ef'])
+    server.seen.length = 0
+    await expect(read('corpus/none.jsonl.gz')).rejects.toThrow(
+      /none\.jsonl\.gz: there is no such file/,
+    )
+    expect(server.seen).toEqual([])
+  })
+
+  it('needs a number of tokens, and says what it holds where it has no texts', async () => {
+    add({ 'README.md': '#', 'images.tar': 'x' })
+    await expect(readCorpus(['ada/texts'], characters, { n_ctx: 9 })).rejects.toThrow(
+      /ada\/texts: how much of a data set on the Hub is to be read must be said/,
+    )
+    await expect(read('ada/texts:train')).rejects.toThrow(
+      /holds no \.parquet.*of the split "train".*It holds README\.md, images\.tar/,
+    )
+    await expect(read('ada/nothing')).rejects.toThrow(/no such repository/)
+  })
+
+  it('that is served without ranges is refused with the way out', async () => {
+    add({ 'a.jsonl': new TextEncoder().encode(line('x').repeat(200_000)) })
+    server.faults.push({ match: /storage GET/, times: 99, ignoresRange: true })
+    await expect(read('ada/texts')).rejects.toThrow(
+      /the whole file.*hooke pull ada\/texts --type dataset/,
+    )
   })
 })

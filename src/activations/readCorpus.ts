@@ -1,10 +1,10 @@
 /** Reads texts, from files or from data sets on the Hub, into a corpus. What files may hold is in `readDocuments.ts`. */
 
 import { FormatError } from '../formats/index.ts'
+import { isHubData, listData } from '../hub/index.ts'
 import type { Tokenizer } from '../model/index.ts'
 import { corpusBuilder } from './corpus.ts'
-import { openData } from './dataFiles.ts'
-import { readDocuments } from './readDocuments.ts'
+import { localFile, readDocuments } from './readDocuments.ts'
 import type { TokenCorpus } from './types.ts'
 
 export type ReadOptions = {
@@ -33,11 +33,12 @@ export async function readCorpus(
   const builder = corpusBuilder({ n_ctx, bos: tokenizer.bos })
   let n_tokens = 0
   for (const name of names) {
-    const { files, isRemote } = await openData(name, signal)
+    const isRemote = await isHubData(name)
     if (isRemote && hub_tokens === undefined)
       throw new RangeError(
         `${name}: how much of a data set on the Hub is to be read must be said. Give a number of tokens.`,
       )
+    const files = isRemote ? await listData(name, { signal }) : [localFile(name)]
     const limit = isRemote ? (hub_tokens ?? 0) : Number.POSITIVE_INFINITY
     const before = n_tokens
     for (const file of files) {
@@ -45,6 +46,7 @@ export async function readCorpus(
       for await (const text of readDocuments(file, text_column)) {
         signal?.throwIfAborted()
         const ids = tokenizer.tokenize(text, { bos: false })
+        if (ids.length === 0) continue
         builder.addText(ids)
         n_tokens += ids.length
         if (n_tokens >= limit) break

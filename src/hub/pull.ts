@@ -87,15 +87,11 @@ export type Found = {
   readonly type: RepoType
   readonly name: string
   readonly revision: string
-} & (
-  | { readonly listing: Listing }
-  | {
-      readonly listing?: undefined
-      readonly commit: string | undefined
-      /** Why the Hub was not asked or did not answer. */
-      readonly cause: HubError
-    }
-)
+  readonly commit: string | undefined
+  readonly listing?: Listing
+  /** Where there is no listing: why the Hub was not asked or did not answer. */
+  readonly cause?: HubError
+}
 
 /**
  * Asks the Hub what a repository holds, or the cache where the Hub cannot be asked.
@@ -119,7 +115,7 @@ export async function lookUp(
       ...(under === undefined ? {} : { under }),
       ...(signal === undefined ? {} : { signal }),
     })
-    return { type, name, revision, listing }
+    return { type, name, revision, listing, commit: listing.commit }
   } catch (cause) {
     if (!(cause instanceof HubError) || !['offline', 'network', 'server'].includes(cause.reason))
       throw cause
@@ -216,13 +212,13 @@ export function commonFolder(include: readonly string[] | undefined): string | u
 
 /** Nothing that would serve lies in the cache, and the Hub was not to be asked. */
 export function notFetched(
-  { type, name, revision, cause }: Found & { cause: HubError },
+  { type, name, revision, cause }: Found,
   { cache }: HubSettings,
   include?: readonly string[],
 ): HubError {
   const command = `hooke pull ${name}${revision === 'main' ? '' : `@${revision}`}${type === 'dataset' ? ' --type dataset' : ''}`
   return new HubError(
-    cause.reason,
+    cause?.reason ?? 'offline',
     `${name}: ${include === undefined ? `nothing of ${revision}` : `no file of ${revision} that matches ${include.join(' ')}`} lies in ${cache}. Run "${command}" where the Hub can be reached.`,
     { cause },
   )

@@ -140,10 +140,7 @@ async function readShards(snapshot: string): Promise<string[]> {
 }
 
 /** Without the Hub a snapshot must tell by itself whether it is whole. */
-async function modelInCache(
-  found: Extract<Found, { listing?: undefined }>,
-  settings: HubSettings,
-): Promise<string> {
+async function modelInCache(found: Found, settings: HubSettings): Promise<string> {
   const { type, name, commit } = found
   if (commit === undefined) throw notFetched(found, settings)
   const cache = repoCache(settings.cache, type, name)
