@@ -1,55 +1,74 @@
-/** `hooke import`: a published SAE becomes part of a suite. */
+/** `hooke import`: published SAEs become part of a suite. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { HookName } from '../model/index.ts'
-import type { GemmaScopeSites } from '../sae/index.ts'
+import type { Sites } from '../sae/index.ts'
 import { CliError } from './errors.ts'
 import { type Context, wholeNumber } from './options.ts'
-import { fetchModel } from './pull.ts'
+import { fetchModel, withProgress } from './pull.ts'
 
 type Options = { model: string; out: string; hook?: string; hookOut?: string; l0?: number }
 
 export function addImportCommand(program: Command, { signal }: Context): void {
   program
     .command('import')
-    .summary('put a Gemma Scope params.npz into a suite')
+    .summary('put published SAEs into a suite')
     .description(
-      'Reads params.npz files (Gemma Scope) and writes them into a suite for a model, after checking that they fit it. What is assumed is printed.',
+      'Reads SAEs and transcoders of Gemma Scope 1 and 2, SAELens 3 to 6, sparsify, dictionary_learning and Llama Scope, and writes them into a suite for a model, after checking that they fit it. The format is recognised from the files; what is assumed, and what is folded into the weights, is printed.',
     )
-    .argument('<files...>', 'params.npz')
+    .argument(
+      '<saes...>',
+      'short name (gemma-scope-2b-pt-res/layer_20/width_16k/average_l0_71), owner/name/folder on the Hub, folder, or file of weights',
+    )
     .requiredOption('--model <model>', 'the model it was trained on')
     .requiredOption('--out <suite>', 'folder of the suite')
-    .option('--hook <name>', 'site it reads, where the path does not tell')
+    .option('--hook <name>', 'site it reads, where neither the files nor the path tell')
     .option('--hook-out <name>', 'site it writes if it is a transcoder, with --hook')
-    .option('--l0 <n>', 'L0, where the path does not tell', wholeNumber(1))
-    .action(async (files: string[], options: Options) => {
-      const { checkFits, parseHookName, saeFolder } = await import('../sae/index.ts')
-      const { loadGemmaScope, saveSae } = await import('../sae/disk.ts')
-      const { openModel } = await import('../model/index.ts')
+    .option('--l0 <n>', 'L0, where neither the files nor the path tell', wholeNumber(1))
+    .action(async (saes: string[], options: Options) => {
+      const { checkFits, parseHookName, RELEASES_VERSION, saeFolder } = await import(
+        '../sae/index.ts'
+      )
+      const { fetchPublishedSae, loadPublishedSae, saveSae } = await import('../sae/disk.ts')
+      const { openModel, readMlpNorm } = await import('../model/index.ts')
       const { lastingModelName } = await import('../hub/index.ts')
       const { adoptSaes } = await import('../jobs/index.ts')
       const sites = parseSites(options, parseHookName)
-      const model = await openModel(await fetchModel(options.model, signal))
+      const path = await fetchModel(options.model, signal)
+      const model = await openModel(path)
       const { name, hash } = model
       const origin = { name, hash, path: lastingModelName(options.model) }
       try {
-        for (const file of files) {
+        for (const wanted of saes) {
           signal.throwIfAborted()
-          const sae = await loadGemmaScope(file, sites)
+          const fetched = await withProgress((onProgress) =>
+            fetchPublishedSae(wanted, { signal, onProgress }),
+          )
+          const { source, release } = fetched
+          const published = await loadPublishedSae(fetched.path, {
+            ...(sites === undefined ? {} : { sites }),
+            mlpNorm: (layer) => readMlpNorm(path, layer),
+          })
+          const { sae, dialect, notes } = published
           checkFits(sae, model)
-          const l0 = options.l0 ?? Number(/average_l0_(\d+)/.exec(resolve(file))?.[1] ?? Number.NaN)
-          if (!Number.isFinite(l0))
-            throw new CliError(`import: the path of ${file} names no average_l0_N. Give --l0.`)
+          const l0 = options.l0 ?? published.l0
+          if (l0 === undefined)
+            throw new CliError(
+              `import: neither the files nor the name of ${wanted} tell its L0. Give --l0.`,
+            )
           const folder = saeFolder(options.out, sae.hook_name, sae.d_sae, l0)
           const { hook_name, d_in, d_sae, transcoder } = sae
           const to = transcoder === undefined ? '' : ` to ${transcoder.hook_name_out}`
           const output = transcoder === undefined ? {} : { hook_out: transcoder.hook_name_out }
           const entry = { hook: hook_name, ...output, d_in, d_sae, l0, path: folder }
+          const trained_on = release?.base_model ?? published.model_name
+          const table =
+            release === undefined ? {} : { release: wanted, releases_version: RELEASES_VERSION }
           await adoptSaes(resolve(options.out), origin, [entry])
-          await saveSae(folder, sae)
-          console.log(
-            `${folder}: ${hook_name}${to}, ${d_in} x ${d_sae}, raw activations in, JumpReLU, b_dec added after decoding only`,
-          )
+          await saveSae(folder, { ...sae, metadata: { ...sae.metadata, source, ...table } })
+          console.log(`${folder}: ${dialect}, ${hook_name}${to}, ${d_in} x ${d_sae}, L0 ${l0}`)
+          for (const note of notes) console.log(`  ${note}`)
+          if (trained_on !== undefined) console.log(`  It was trained on ${trained_on}.`)
         }
       } finally {
         await model.close()
@@ -57,11 +76,11 @@ export function addImportCommand(program: Command, { signal }: Context): void {
     })
 }
 
-/** The sites that the options name, `undefined` where the path is to tell. */
+/** The sites that the options name, `undefined` where the files or the path are to tell. */
 function parseSites(
   { hook, hookOut }: Options,
   parse: (text: string, where: string, field?: string) => HookName,
-): GemmaScopeSites | undefined {
+): Sites | undefined {
   if (hook === undefined) {
     if (hookOut === undefined) return undefined
     throw new CliError('import: --hook-out needs --hook, the site that the transcoder reads.')

@@ -55,7 +55,8 @@ export async function fetchPath(name: string, signal: AbortSignal): Promise<stri
   return withProgress((onProgress) => resolvePath(name, { signal, onProgress }))
 }
 
-async function withProgress<T>(
+/** Does work that fetches, and shows in the terminal how far it is. */
+export async function withProgress<T>(
   work: (onProgress: (progress: PullProgress) => void) => Promise<T>,
 ): Promise<T> {
   const { renderPull } = await import('../hub/index.ts')

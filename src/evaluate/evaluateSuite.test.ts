@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { corpusOfTexts, specialIds, type TokenCorpus } from '../activations/index.ts'
 import { type HookName, type Model, openModel, padBatch } from '../model/index.ts'
 import {
-  loadGemmaScope,
+  loadPublishedSae,
   loadSae,
   readMetrics,
   saveGemmaScope,
@@ -379,7 +379,8 @@ describe('a suite saved, exported as params.npz and loaded again', () => {
     const sae = randomSae(HOOKS[1]!, 37)
     await saveSae(join(folder, 'sae'), sae)
     const loaded = await loadSae(join(folder, 'sae'))
-    const exported = await loadGemmaScope(await saveGemmaScope(join(folder, 'scope'), loaded, 3))
+    const npz = await saveGemmaScope(join(folder, 'scope'), loaded, 3)
+    const { sae: exported } = await loadPublishedSae(npz)
     const [before] = await evaluate([sae])
     const [after] = await evaluate([exported])
     expect(after).toEqual(before)

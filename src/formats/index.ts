@@ -13,6 +13,7 @@ export { quote } from './json.ts'
 export { checkRange, openBytes } from './memory.ts'
 export { openNpz, readNpz, writeNpz } from './npz.ts'
 export * from './onnx.ts'
+export { type OpenedTensors, openTensors } from './openTensors.ts'
 export {
   parseSafetensors,
   type SafetensorsEntry,

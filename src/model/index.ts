@@ -2,6 +2,13 @@
 
 export { countParameters } from './architectures/index.ts'
 export { padBatch } from './batch.ts'
+export {
+  type ChatMessage,
+  type ChatOptions,
+  chatEnds,
+  renderChat,
+  tokenizeChat,
+} from './chat.ts'
 export { controlIds } from './controlIds.ts'
 export {
   type GeneratedToken,
@@ -11,6 +18,7 @@ export {
 } from './generate.ts'
 export * from './hooks.ts'
 export { selectRows } from './kvCache.ts'
+export { type MlpNorm, readMlpNorm } from './mlpNorm.ts'
 export { type OpenModelOptions, openModel } from './openModel.ts'
 export { openRandom, type Random } from './random.ts'
 export { type SampledDocument, type SampleOptions, sampleDocuments } from './sampleDocuments.ts'

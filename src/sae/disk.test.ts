@@ -12,7 +12,7 @@ import {
 } from '../formats/index.ts'
 import {
   listSuite,
-  loadGemmaScope,
+  loadPublishedSae,
   loadSae,
   readMetrics,
   readSuiteManifest,
@@ -170,9 +170,10 @@ describe("SAELens's layout", () => {
       apply_b_dec_to_input: true,
     }
     const folded = await loadSae(folder('rescaled', config, saelensTensors(TOPK)))
-    expect(folded.metadata.folded).toBe(
-      'b_enc - b_dec W_enc; encoder times, decoder over the norms of W_dec',
-    )
+    expect(folded.metadata.notes).toEqual([
+      'b_dec is taken off the input there: folded, b_enc := b_enc - b_dec W_enc.',
+      'Norms of the decoder rows are folded: encoder times, decoder over them.',
+    ])
     const x = ramp(21, 5)
     const norms = Array.from({ length: 5 }, (_, i) =>
       Math.hypot(...TOPK.W_dec.subarray(3 * i, 3 * i + 3)),
@@ -199,7 +200,7 @@ describe("SAELens's layout", () => {
   it('folds a subtracted b_dec into b_enc so that the latents stay equal', async () => {
     const config = { ...CONFIG, apply_b_dec_to_input: true }
     const folded = await loadSae(folder('folded', config))
-    expect(folded.metadata.folded).toBe('b_enc - b_dec W_enc')
+    expect(folded.metadata.notes).toEqual([expect.stringContaining('b_enc - b_dec W_enc')])
     const x = ramp(21, 5)
     const centred = x.map((value, i) => value - SAE.b_dec[i % 3]!)
     const [a, b] = [encode(folded, x), encode(SAE, centred)]
@@ -216,7 +217,7 @@ describe("SAELens's layout", () => {
 
   const without = (name: string) => saelensTensors(SAE).filter(([key]) => key !== name)
   const refused: [string, object, [string, Tensor][], string][] = [
-    ['another architecture', { ...CONFIG, architecture: 'gated' }, [], 'has architecture "gated"; Hooke reads jumprelu, jumprelu_transcoder'],
+    ['another architecture', { ...CONFIG, architecture: 'temporal' }, [], 'has architecture "temporal"; Hooke reads jumprelu, jumprelu_transcoder'],
     ['no k', { ...CONFIG, architecture: 'topk' }, without('threshold'), 'has k undefined, expected a whole number above 0'],
     ['more of k than latents', { ...CONFIG, architecture: 'topk', k: 6 }, without('threshold'), 'k is 6, expected an integer from 1 to d_sae 5'],
     ["another architecture's field", { ...CONFIG, k: 6 }, [], 'unknown field "k"'],
@@ -225,7 +226,11 @@ describe("SAELens's layout", () => {
     ['a width that is not written', { ...TRANSCODER_CONFIG, d_out: 4 }, [], 'W_dec has shape [5, 3], expected [5, 4]'],
     ['no skip', { ...TRANSCODER_CONFIG, architecture: 'jumprelu_skip_transcoder' }, [], 'has no tensor W_skip'],
     ['a bias of another site', { ...TRANSCODER_CONFIG, apply_b_dec_to_input: true }, [], 'b_dec of a transcoder belongs to the site it writes'],
-    ['the flat layout of SAELens 3 to 5', { architecture: 'jumprelu', hook_name: 'x' }, [], 'written by SAELens 3 to 5'],
+    ['a flat layout with a setting nobody knows', { architecture: 'jumprelu', warp: 1 }, [], 'has the unknown field "warp"'],
+    ['a flat layout that names its site twice', { hook_name: 'x', hook_point: 'x' }, [], 'says hook_name twice'],
+    ['latents below 0', { activation_fn_str: 'topk', activation_fn_kwargs: { k: 2, signed: true } }, [], 'keeps latents below 0'],
+    ['a factor that is not there', { ...CONFIG, normalize_activations: 'expected_average_only_in' }, [], 'there is no activation_scaler.json'],
+    ['a factor that may not apply', CONFIG, [...saelensTensors(SAE), ['scaling_factor', fromFloat32(ramp(5, 1), [5])]], 'does not say finetuning_scaling_factor'],
     ['a normalization at run time', { ...CONFIG, normalize_activations: 'layer_norm' }, [], 'normalize_activations "layer_norm"'],
     ['an unknown field', { ...CONFIG, rescale: 2 }, [], 'unknown field "rescale"'],
     ['an unknown reshape', { ...CONFIG, reshape_activations: 'hook_q' }, [], 'reshape_activations "hook_q"'],
@@ -333,7 +338,7 @@ describe("Gemma Scope's layout", () => {
   it('is written into the folders of its repositories and loads back equal', async () => {
     const path = await saveGemmaScope(join(root, 'scope'), SAE, 31.6)
     expect(path).toBe(join(root, 'scope-att/layer_3/width_5/average_l0_32/params.npz'))
-    const loaded = await loadGemmaScope(path)
+    const { sae: loaded } = await loadPublishedSae(path)
     expect(arrays(loaded)).toEqual(arrays(SAE))
     expect(loaded.hook_name).toBe(SAE.hook_name)
     const again = await saveGemmaScope(join(root, 'scope-att'), loaded, 31.6)
@@ -344,11 +349,11 @@ describe("Gemma Scope's layout", () => {
     const sae: Sae = { ...asTranscoder(SAE), hook_name: 'blocks.3.ln2.hook_normalized' }
     const path = await saveGemmaScope(join(root, 'scope'), sae, 7)
     expect(path).toBe(join(root, 'scope-transcoders/layer_3/width_5/average_l0_7/params.npz'))
-    const loaded = await loadGemmaScope(path)
+    const { sae: loaded } = await loadPublishedSae(path)
     expect(loaded).toMatchObject({ hook_name: sae.hook_name, transcoder: sae.transcoder })
     expect(arrays(loaded)).toEqual(arrays(sae))
-    const plain = loadGemmaScope(path, { hook_name: 'blocks.3.hook_mlp_out' })
-    await expect(plain).rejects.toThrow('W_dec has shape [5, 2], expected [5, 3]')
+    const plain = loadPublishedSae(path, { sites: { hook_name: 'blocks.3.hook_mlp_out' } })
+    await expect(plain).rejects.toThrow('W_enc has shape [3, 5], expected [2, 5]')
   })
 
   it('has no place for other sites, TopK or a skip', async () => {

@@ -1,6 +1,6 @@
-/** SAEs and suites on disk. The only file of this folder that touches files. */
+/** SAEs and suites on disk. With dialects/disk.ts the only files of this folder that touch files. */
 
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import {
   listFolder,
   openFile,
@@ -9,22 +9,9 @@ import {
   writeFileAtomic,
   writeJson,
 } from '../files/index.ts'
-import {
-  FormatError,
-  parseSafetensors,
-  readNpz,
-  streamSafetensors,
-  writeNpz,
-} from '../formats/index.ts'
+import { FormatError, parseSafetensors, streamSafetensors, writeNpz } from '../formats/index.ts'
 import { checkShapes, parseHookName } from './check.ts'
-import {
-  GEMMA_SCOPE_FILE,
-  type GemmaScopeSites,
-  gemmaScopeFolder,
-  gemmaScopeSites,
-  gemmaScopeTensors,
-  parseGemmaScope,
-} from './gemmaScope.ts'
+import { GEMMA_SCOPE_FILE, gemmaScopeFolder, gemmaScopeTensors } from './gemmaScope.ts'
 import { parseSaelens, saelensTensors } from './saelens.ts'
 import {
   parseSaelensConfig,
@@ -34,6 +21,8 @@ import {
 } from './saelensConfig.ts'
 import { type Metrics, type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
 import type { Sae } from './types.ts'
+
+export { type FetchedSae, fetchPublishedSae, loadPublishedSae } from './dialects/disk.ts'
 
 const MANIFEST = 'suite.json'
 const METRICS = 'metrics.json'
@@ -77,21 +66,6 @@ export async function saveSae(folder: string, sae: Sae): Promise<void> {
     streamSafetensors(tensors, { format: 'pt' }),
   )
   await writeJson(join(folder, SAELENS_FILES.config), saelensConfig(sae))
-}
-
-/**
- * Loads a Gemma Scope params.npz.
- * @param sites where it reads and writes; without them the path tells (see `gemmaScopeSites`).
- * @throws FileError if it is missing, TypeError if the site is unknown, FormatError as `readNpz` and `parseGemmaScope`.
- */
-export async function loadGemmaScope(path: string, sites?: GemmaScopeSites): Promise<Sae> {
-  const told = sites ?? gemmaScopeSites(resolve(path))
-  const file = await openFile(path)
-  try {
-    return parseGemmaScope(await readNpz(file), told, path)
-  } finally {
-    await file.close()
-  }
 }
 
 /**

@@ -3,13 +3,18 @@
  *
  * The site is in the repository's name (`gemma-scope-2b-pt-res`, `-mlp`, `-att`, `-transcoders`); the weights take raw
  * activations. A transcoder has the same five arrays; it reads the MLP's input without the norm's gain and writes its output.
- * Embedding SAEs are not read here. TopK and W_skip have no place in this layout.
+ * SAEs of the embedding lie in `embedding/width_4k/...` of a `-res` repository; their encoder takes rows of the embedding as they
+ * lie in the checkpoint, before the model multiplies them by sqrt(d_model). TopK and W_skip have no place in this layout.
+ * `acts = pre where pre > threshold`, `pre = x W_enc + b_enc`; `recon = acts W_dec + b_dec`.
  * Source: huggingface.co/google/gemma-scope; arXiv:2408.05147, section 3.1 and appendix B.
  */
 
-import { FormatError, fromFloat32, type Tensor, toFloat32 } from '../formats/index.ts'
-import type { BlockHook, HookName } from '../model/index.ts'
-import { checkShapes } from './check.ts'
+import { fromFloat32, type Tensor } from '../formats/index.ts'
+import type { BlockHook } from '../model/index.ts'
+import { finishSae, siteNote } from './dialects/finish.ts'
+import { type Draft, multiply } from './dialects/fold.ts'
+import type { PublishedSae, ReadSaeOptions, SaeFiles, Sites } from './dialects/published.ts'
+import { checkTensors, matrixSizes, readFloats } from './dialects/tensors.ts'
 import { outputSite, weightShapes } from './shapes.ts'
 import { widthName } from './suite.ts'
 import type { Sae } from './types.ts'
@@ -24,9 +29,7 @@ const SITES = {
 type Ending = keyof typeof SITES
 const ENDINGS = Object.keys(SITES) as Ending[]
 
-/** Where an SAE reads, and where it writes if it is a transcoder. */
-export type GemmaScopeSites = { readonly hook_name: HookName; readonly hook_name_out?: HookName }
-
+const WHAT = 'a Gemma Scope params.npz'
 const PARAMS = ['W_enc', 'W_dec', 'b_enc', 'b_dec', 'threshold'] as const
 type Param = (typeof PARAMS)[number]
 
@@ -35,10 +38,11 @@ export const GEMMA_SCOPE_FILE = 'params.npz'
 
 /**
  * The sites of an SAE, from the path of its params.npz: the layer from `layer_12`, the kind from a folder ending in
- * `res`, `mlp`, `att` or `transcoders`.
+ * `res`, `mlp`, `att` or `transcoders`; or the embedding, from `embedding/width_4k`.
  * @throws TypeError if the path does not tell; then give the hook.
  */
-export function gemmaScopeSites(path: string): GemmaScopeSites {
+export function gemmaScopeSites(path: string): Sites {
+  if (/(?:^|[\\/])embedding[\\/]width_/.test(path)) return { hook_name: 'hook_embed' }
   const parts = path.split(/[\\/]/)
   const layer = parts.map((part) => /^layer_(\d+)$/.exec(part)?.[1]).find((found) => found)
   const named = new RegExp(`(?:^|[-_])(${ENDINGS.join('|')})$`)
@@ -90,64 +94,64 @@ export function gemmaScopeFolder(root: string, sae: Sae, average_l0: number): st
 /**
  * An SAE from the arrays of a params.npz.
  *
- * Gemma Scope's encoder is `(pre > threshold) * relu(pre)`; a negative threshold becomes 0, which is the same.
- * @throws FormatError for missing, unknown or misshapen arrays, RangeError for numbers that are not finite.
+ * For the embedding `W_enc / sqrt(d_in)` and `W_dec sqrt(d_in)`, so that it takes what `hook_embed` holds.
+ * @throws FormatError for missing, unknown, misshapen or mistyped arrays, RangeError for numbers that are not finite, TypeError
+ *   if neither the options nor the path tell the site.
  */
-export function parseGemmaScope(
-  params: ReadonlyMap<string, Tensor>,
-  { hook_name, hook_name_out }: GemmaScopeSites,
-  where: string,
-): Sae {
-  const unknown = [...params.keys()].filter((name) => !PARAMS.includes(name as never))
-  const missing = PARAMS.filter((name) => !params.has(name))
-  if (unknown.length > 0 || missing.length > 0) {
-    throw new FormatError(
-      where,
-      `holds the arrays ${[...params.keys()].join(', ')}, expected ${PARAMS.join(', ')}. Is it a Gemma Scope SAE?`,
-    )
-  }
-  const [d_in, d_sae] = matrixShape(params, 'W_enc', where)
-  const [, d_dec] = matrixShape(params, 'W_dec', where)
-  const d_out = hook_name_out === undefined ? d_in : d_dec
+export async function readGemmaScope(
+  { where, weights }: SaeFiles,
+  options: ReadSaeOptions,
+): Promise<PublishedSae> {
+  const sites = options.sites ?? gemmaScopeSites(where)
+  const isTranscoder = sites.hook_name_out !== undefined
+  const [d_first] = matrixSizes(weights, 'W_enc', WHAT)
+  const length = (name: Param) => weights.tensors.get(name)?.shape[0] ?? 0
+  const d_out = length('b_dec')
+  const d_in = isTranscoder ? d_first : d_out
+  const d_sae = length('b_enc')
   const shapes = weightShapes(d_in, d_sae, d_out)
-  const load = (name: Param) => {
-    const tensor = params.get(name)!
-    if (tensor.shape.join() === shapes[name].join()) return toFloat32(tensor)
-    throw new FormatError(
-      where,
-      `${name} has shape [${tensor.shape.join(', ')}], expected [${shapes[name].join(', ')}] from W_enc [${d_in}, ${d_sae}].`,
-    )
-  }
-  const sae: Sae = {
-    architecture: 'jumprelu',
-    hook_name,
+  checkTensors(
+    weights,
+    Object.fromEntries(PARAMS.map((name) => [name, { shape: shapes[name] }])),
+    WHAT,
+  )
+  const draft: Draft = {
     d_in,
     d_sae,
-    W_enc: load('W_enc'),
-    b_enc: load('b_enc'),
-    W_dec: load('W_dec'),
-    b_dec: load('b_dec'),
-    threshold: load('threshold').map((theta) => Math.max(0, theta)),
-    ...(hook_name_out === undefined ? {} : { transcoder: { hook_name_out, d_out } }),
-    metadata: { source: where },
+    d_out,
+    W_enc: await readFloats(weights, 'W_enc'),
+    b_enc: await readFloats(weights, 'b_enc'),
+    W_dec: await readFloats(weights, 'W_dec'),
+    b_dec: await readFloats(weights, 'b_dec'),
+    threshold: await readFloats(weights, 'threshold'),
   }
-  checkShapes(sae, where)
-  return sae
+  const notes = [
+    siteNote(sites, options.sites === undefined ? 'from the path' : 'as told'),
+    'The encoder takes raw activations; b_dec is added after decoding only.',
+  ]
+  if (sites.hook_name === 'hook_embed') {
+    const scale = Math.sqrt(d_in)
+    multiply(draft.W_enc, 1 / scale)
+    multiply(draft.W_dec, scale)
+    notes.push(
+      `The embedding is scaled by sqrt(${d_in}) in the model, not there: W_enc over, W_dec times it; b_dec as published.`,
+    )
+  }
+  if (sites.hook_name.endsWith('ln2.hook_normalized')) {
+    notes.push("It reads the norm's output without the norm's gain, as published.")
+  }
+  const l0 = /(?:^|[\\/])average_l0_(\d+)(?:[\\/]|$)/.exec(where)?.[1]
+  return finishSae(draft, {
+    dialect: 'gemma-scope',
+    where,
+    sites,
+    notes,
+    l0: l0 === undefined ? undefined : Number(l0),
+  })
 }
 
 /** The arrays of params.npz, F32, in Google's order. */
 export function gemmaScopeTensors(sae: Sae): [string, Tensor][] {
   const shapes = weightShapes(sae.d_in, sae.d_sae, outputSite(sae).d)
   return PARAMS.map((name) => [name, fromFloat32(sae[name], shapes[name])])
-}
-
-function matrixShape(
-  params: ReadonlyMap<string, Tensor>,
-  name: Param,
-  where: string,
-): readonly [number, number] {
-  const { shape } = params.get(name)!
-  const [rows, columns] = shape
-  if (rows !== undefined && columns !== undefined && shape.length === 2) return [rows, columns]
-  throw new FormatError(where, `${name} has shape [${shape.join(', ')}], expected a matrix.`)
 }

@@ -2,15 +2,20 @@
 
 export { checkFits, checkShapes, parseHookName } from './check.ts'
 export { decode } from './decode.ts'
+export type {
+  Dialect,
+  PublishedSae,
+  ReadSaeOptions,
+  Sites,
+} from './dialects/published.ts'
 export { encode } from './encode.ts'
 export {
   GEMMA_SCOPE_FILE,
-  type GemmaScopeSites,
   gemmaScopeFolder,
   gemmaScopeSites,
   gemmaScopeTensors,
-  parseGemmaScope,
 } from './gemmaScope.ts'
+export { type NamedSae, nearestL0, RELEASES_VERSION, resolveRelease } from './releases.ts'
 export { openRunner } from './runner.ts'
 export { parseSaelens, saelensTensors } from './saelens.ts'
 export { SAELENS_FILES, type SaelensConfig, saelensConfig } from './saelensConfig.ts'

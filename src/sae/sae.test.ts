@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { HookName } from '../model/index.ts'
-import { loadGemmaScope } from './disk.ts'
+import { loadPublishedSae } from './disk.ts'
 import {
   checkFits,
   checkShapes,
@@ -109,8 +109,8 @@ describe('JumpReLU', () => {
       recon: number[][]
     }
     for (const file of ['stored.npz', 'deflated.npz']) {
-      const loaded = await loadGemmaScope(resolve(folder, file), {
-        hook_name: 'blocks.1.hook_mlp_out',
+      const { sae: loaded } = await loadPublishedSae(resolve(folder, file), {
+        sites: { hook_name: 'blocks.1.hook_mlp_out' },
       })
       const acts = encode(loaded, Float32Array.from(expected.x.flat()))
       expect(toDense(acts).flat()).toEqual(

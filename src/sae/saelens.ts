@@ -6,14 +6,23 @@
  * Source: SAELens 6.49, `saes/sae.py` (`SAE.save_model`), `saes/topk_sae.py`, `saes/transcoder.py` (`SkipTranscoder`).
  */
 
-import {
-  FormatError,
-  fromFloat32,
-  type SafetensorsFile,
-  type Tensor,
-  toFloat32,
-} from '../formats/index.ts'
+import { FormatError, fromFloat32, type Tensor, type TensorFile } from '../formats/index.ts'
 import { checkShapes } from './check.ts'
+import {
+  type Draft,
+  foldDecoderNorms,
+  foldGate,
+  foldInputBias,
+  foldScale,
+  multiply,
+} from './dialects/fold.ts'
+import {
+  checkTensors,
+  readFloats,
+  readTurned,
+  type TensorSpec,
+  transpose,
+} from './dialects/tensors.ts'
 import { parseSaelensConfig, type SaelensConfig } from './saelensConfig.ts'
 import { outputSite, WEIGHT_NAMES, type WeightName, weightOf, weightShapes } from './shapes.ts'
 import type { Sae } from './types.ts'
@@ -34,51 +43,64 @@ export function saelensTensors(sae: Sae): [WeightName, Tensor][] {
 /**
  * An SAE from its configuration and weights.
  *
- * Folded away exactly, and said in `metadata.folded`: `apply_b_dec_to_input: true` (`b_enc := b_enc - b_dec W_enc`) and
- * `rescale_acts_by_decoder_norm: true` (each latent's encoder times the norm of its decoder row, which becomes 1). A
- * negative threshold becomes 0, which is how SAELens applies it; ReLU becomes JumpReLU with thresholds 0.
+ * Folded away exactly, and said in `metadata.notes`: a gate; `apply_b_dec_to_input: true`; a `finetuning_scaling_factor`;
+ * `rescale_acts_by_decoder_norm: true`; `normalize_activations: "expected_average_only_in"`. A negative threshold becomes
+ * 0, which is how SAELens applies it; ReLU becomes JumpReLU with thresholds 0.
  * @param config what cfg.json holds.
  * @param where the folder, for messages.
+ * @param scaling_factor of activations, needed where they are normalised.
  * @throws FormatError for an architecture, normalization or field that Hooke does not read, a missing or unknown tensor, or
- *   one of another shape; RangeError for numbers that are not finite, or a k that d_sae cannot have.
+ *   one of another shape or type; RangeError for numbers that are not finite, or a k that d_sae cannot have.
  */
 export async function parseSaelens(
   config: unknown,
-  weights: SafetensorsFile,
+  weights: TensorFile,
   where: string,
+  scaling_factor?: number,
 ): Promise<Sae> {
   const parsed = parseSaelensConfig(config, where)
-  const { activation, hook_name, d_in, d_sae, k, metadata } = parsed
-  checkTensors(weights, parsed)
-  const load = async (name: WeightName) => toFloat32(await weights.read(name))
-  const threshold = activation === 'jumprelu' ? await load('threshold') : new Float32Array(d_sae)
-  const transcoder = await loadTranscoder(parsed, load)
+  const { activation, hook_name, d_in, d_sae, k, transcoder, metadata } = parsed
+  const d_out = transcoder?.d_out ?? d_in
+  checkTensors(weights, specsOf(parsed), `a SAELens SAE of ${d_in} x ${d_sae}`)
+  const draft: Draft = {
+    d_in,
+    d_sae,
+    d_out,
+    W_enc: await readFloats(weights, 'W_enc'),
+    b_enc: await readFloats(weights, activation === 'gated' ? 'b_gate' : 'b_enc'),
+    W_dec: await readFloats(weights, 'W_dec'),
+    b_dec: await readFloats(weights, 'b_dec'),
+    threshold:
+      activation === 'jumprelu' ? await readFloats(weights, 'threshold') : new Float32Array(d_sae),
+    ...(transcoder?.hasSkip ? { W_skip: await readTurned(weights, 'W_skip') } : {}),
+  }
+  const notes = await fold(draft, parsed, weights, where, scaling_factor)
+  const { W_enc, b_enc, W_dec, b_dec, threshold, W_skip } = draft
+  const before = Array.isArray(metadata.notes) ? metadata.notes : []
   const sae: Sae = {
     architecture: activation === 'topk' ? 'topk' : 'jumprelu',
     hook_name,
     d_in,
     d_sae,
-    W_enc: await load('W_enc'),
-    b_enc: await load('b_enc'),
-    W_dec: await load('W_dec'),
-    b_dec: await load('b_dec'),
+    W_enc,
+    b_enc,
+    W_dec,
+    b_dec,
     threshold: threshold.map((theta) => Math.max(0, theta)),
     ...(k === undefined ? {} : { k }),
-    ...(transcoder === undefined ? {} : { transcoder }),
-    metadata,
+    ...(transcoder === undefined
+      ? {}
+      : {
+          transcoder: {
+            hook_name_out: transcoder.hook_name_out,
+            d_out,
+            ...(W_skip === undefined ? {} : { W_skip }),
+          },
+        }),
+    metadata: notes.length === 0 ? metadata : { ...metadata, notes: [...before, ...notes] },
   }
   checkShapes(sae, where)
-  return fold(sae, parsed)
-}
-
-async function loadTranscoder(
-  { d_in, transcoder }: SaelensConfig,
-  load: (name: WeightName) => Promise<Float32Array>,
-): Promise<Sae['transcoder']> {
-  if (transcoder === undefined) return undefined
-  const { hook_name_out, d_out, hasSkip } = transcoder
-  if (!hasSkip) return { hook_name_out, d_out }
-  return { hook_name_out, d_out, W_skip: transpose(await load('W_skip'), d_out, d_in) }
+  return sae
 }
 
 /** Our shapes, but for W_skip. */
@@ -90,85 +112,81 @@ function saelensShapes(
   return { ...weightShapes(d_in, d_sae, d_out), W_skip: [d_out, d_in] }
 }
 
-function checkTensors(file: SafetensorsFile, parsed: SaelensConfig): void {
-  const { activation, d_in, d_sae, transcoder } = parsed
+function specsOf({
+  activation,
+  d_in,
+  d_sae,
+  transcoder,
+}: SaelensConfig): Record<string, TensorSpec> {
   const shapes = saelensShapes(d_in, d_sae, transcoder?.d_out ?? d_in)
   const isAbsent: Partial<Record<WeightName, boolean>> = {
+    b_enc: activation === 'gated',
     threshold: activation !== 'jumprelu',
     W_skip: transcoder?.hasSkip !== true,
   }
   const names = WEIGHT_NAMES.filter((name) => isAbsent[name] !== true)
-  for (const name of names) {
-    const found = file.tensors.get(name)
-    if (found === undefined) {
-      throw new FormatError(
-        file.name,
-        `has no tensor ${name}; this architecture needs ${names.join(', ')}.`,
-      )
-    }
-    const shape = shapes[name]
-    if (found.shape.join() !== shape.join()) {
-      throw new FormatError(
-        file.name,
-        `${name} has shape [${found.shape.join(', ')}], expected [${shape.join(', ')}] from the sizes in cfg.json.`,
-        { offset_bytes: found.offset },
-      )
-    }
-  }
-  const unknown = [...file.tensors.keys()].find((name) => !(names as string[]).includes(name))
-  if (unknown !== undefined) {
-    throw new FormatError(
-      file.name,
-      `has the unknown tensor "${unknown}"; this architecture has only ${names.join(', ')}. Is it another one?`,
-    )
+  const latents = (isOptional: boolean): TensorSpec => ({
+    shape: [d_sae],
+    ...(isOptional ? { isOptional } : {}),
+  })
+  return {
+    ...Object.fromEntries(names.map((name) => [name, { shape: shapes[name] }])),
+    ...(activation === 'gated'
+      ? { b_gate: latents(false), r_mag: latents(false), b_mag: latents(false) }
+      : {}),
+    ...Object.fromEntries(SCALES.map((name) => [name, latents(true)])),
   }
 }
+
+/** Names of the factors of acts before decoding, in versions 3 and 4, and 5. */
+const SCALES = ['scaling_factor', 'finetuning_scaling_factor'] as const
 
 /** What SAELens does when it runs the SAE, done to the weights once. */
-function fold(sae: Sae, parsed: SaelensConfig): Sae {
-  const centred = parsed.apply_b_dec_to_input ? foldInputBias(sae) : sae
-  return parsed.rescale_acts_by_decoder_norm ? foldDecoderNorms(centred) : centred
-}
-
-/** `b_enc - b_dec W_enc`, summed in f64. */
-function foldInputBias(sae: Sae): Sae {
-  const { d_in, d_sae, W_enc, b_dec } = sae
-  const b_enc = new Float64Array(sae.b_enc)
-  for (let i = 0; i < d_in; i++) {
-    for (let latent = 0; latent < d_sae; latent++) {
-      b_enc[latent]! -= b_dec[i]! * W_enc[i * d_sae + latent]!
-    }
+async function fold(
+  draft: Draft,
+  parsed: SaelensConfig,
+  weights: TensorFile,
+  where: string,
+  scaling_factor: number | undefined,
+): Promise<string[]> {
+  const notes: string[] = []
+  if (parsed.activation === 'gated') {
+    const [r_mag, b_mag] = [await readFloats(weights, 'r_mag'), await readFloats(weights, 'b_mag')]
+    notes.push(foldGate(draft, r_mag, b_mag))
   }
-  return { ...sae, b_enc: new Float32Array(b_enc), metadata: said(sae, 'b_enc - b_dec W_enc') }
-}
-
-/** Encoder columns times, decoder rows over the norm of the decoder's row; a row of zeros stays. */
-function foldDecoderNorms(sae: Sae): Sae {
-  const { d_sae, W_enc, b_enc, W_dec } = sae
-  const { d } = outputSite(sae)
-  const norms = Float64Array.from(
-    { length: d_sae },
-    (_, latent) => Math.hypot(...W_dec.subarray(latent * d, (latent + 1) * d)) || 1,
-  )
-  return {
-    ...sae,
-    W_enc: W_enc.map((value, i) => value * norms[i % d_sae]!),
-    b_enc: b_enc.map((value, latent) => value * norms[latent]!),
-    W_dec: W_dec.map((value, i) => value / norms[Math.floor(i / d)]!),
-    metadata: said(sae, 'encoder times, decoder over the norms of W_dec'),
+  if (parsed.apply_b_dec_to_input) notes.push(foldInputBias(draft))
+  if (parsed.rescale_acts_by_decoder_norm) notes.push(foldDecoderNorms(draft))
+  notes.push(...(await foldFinetuning(draft, parsed, weights)))
+  if (!parsed.isScaled) return notes
+  if (scaling_factor === undefined) {
+    throw new FormatError(
+      where,
+      'multiplies activations by a factor that brings their mean norm to sqrt(d_in) ("expected_average_only_in"), but there is no activation_scaler.json with "scaling_factor". ' +
+        'Copy it too, or fold the factor into the weights with SAELens (fold_activation_norm_scaling_factor) and save it again.',
+    )
   }
+  notes.push(foldScale(draft, scaling_factor))
+  return notes
 }
 
-function said({ metadata }: Sae, folded: string): Sae['metadata'] {
-  const before = metadata.folded === undefined ? [] : [metadata.folded]
-  return { ...metadata, folded: [...before, folded].join('; ') }
-}
-
-/** [columns, rows] from [rows, columns]. */
-function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const turned = new Float32Array(matrix.length)
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) turned[j * rows + i] = matrix[i * columns + j]!
+/** `recon = (acts * scale) W_dec + b_dec`: rows of W_dec times the scale. Ones are left in files where nothing was tuned. */
+async function foldFinetuning(
+  { W_dec, d_out }: Draft,
+  { isFinetuned }: SaelensConfig,
+  weights: TensorFile,
+): Promise<string[]> {
+  const name = SCALES.find((known) => weights.tensors.has(known))
+  if (name === undefined) return []
+  const scales = await readFloats(weights, name)
+  if (scales.every((scale) => scale === 1)) return []
+  if (!isFinetuned) {
+    throw new FormatError(
+      weights.name,
+      `holds ${name} other than 1, but cfg.json does not say finetuning_scaling_factor, so it is not clear whether it applies.`,
+    )
   }
-  return turned
+  scales.forEach((scale, latent) => {
+    multiply(W_dec.subarray(latent * d_out, (latent + 1) * d_out), scale)
+  })
+  return ['Activations are scaled before decoding there: folded into the rows of W_dec.']
 }

@@ -1,5 +1,5 @@
 /**
- * cfg.json of SAELens 6: what the weights beside it mean. v3 to v5 (a flat cfg.json) are not read.
+ * cfg.json of SAELens 6: what the weights beside it mean. A flat one of v3 to v5 is nested first (`saelensFlat.ts`).
  *
  * | `architecture` | activation | recon adds | who has it |
  * |---|---|---|---|
@@ -7,6 +7,7 @@
  * | topk | TopK, `k` | | SAELens |
  * | jumprelu_transcoder, jumprelu_skip_transcoder | JumpReLU | nothing; x W_skip | SAELens |
  * | topk_transcoder, topk_skip_transcoder | TopK, `k` | nothing; x W_skip | Hooke only |
+ * | gated | gate and magnitude, one encoder | | SAELens; folded into JumpReLU, which is the same |
  * | standard, transcoder, skip_transcoder | ReLU | nothing; nothing; x W_skip | SAELens; read as JumpReLU with thresholds 0, which is the same |
  *
  * A transcoder has `d_out` beside `d_in`, `hook_name_out` in the metadata, and no pre-encoder bias.
@@ -14,16 +15,17 @@
  * `saes/transcoder.py`; `loading/pretrained_sae_loaders.py` for `hook_name_out`.
  */
 
-import { FormatError } from '../formats/index.ts'
+import { FormatError, quote } from '../formats/index.ts'
 import type { HookName } from '../model/index.ts'
 import { parseHookName } from './check.ts'
+import { nestFlatConfig } from './saelensFlat.ts'
 import type { Sae } from './types.ts'
 
 /** File names inside an SAE's folder. */
 export const SAELENS_FILES = { config: 'cfg.json', weights: 'sae_weights.safetensors' } as const
 
 type Kind = {
-  readonly activation: 'jumprelu' | 'topk' | 'relu'
+  readonly activation: 'jumprelu' | 'topk' | 'relu' | 'gated'
   readonly isTranscoder?: true
   readonly hasSkip?: true
 }
@@ -36,6 +38,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   topk_transcoder: { activation: 'topk', isTranscoder: true },
   topk_skip_transcoder: { activation: 'topk', isTranscoder: true, hasSkip: true },
   standard: { activation: 'relu' },
+  gated: { activation: 'gated' },
   transcoder: { activation: 'relu', isTranscoder: true },
   skip_transcoder: { activation: 'relu', isTranscoder: true, hasSkip: true },
 }
@@ -50,6 +53,7 @@ const COMMON_FIELDS = [
   'apply_b_dec_to_input',
   'normalize_activations',
   'reshape_activations',
+  'finetuning_scaling_factor',
   'metadata',
 ]
 const TOPK_FIELDS = ['k', 'rescale_acts_by_decoder_norm']
@@ -95,6 +99,10 @@ export type SaelensConfig = {
     readonly hasSkip: boolean
   }
   readonly apply_b_dec_to_input: boolean
+  /** Activations times one number, which is beside cfg.json (activation_scaler.json), so that their mean norm is sqrt(d_in). */
+  readonly isScaled: boolean
+  /** The decoder takes acts times `finetuning_scaling_factor`, a tensor. */
+  readonly isFinetuned: boolean
   readonly rescale_acts_by_decoder_norm: boolean
   readonly metadata: Record<string, unknown>
 }
@@ -104,16 +112,13 @@ export type SaelensConfig = {
  * @param where the folder, for messages.
  * @throws FormatError for an architecture, normalization or field that Hooke does not read; TypeError for a site it does not know.
  */
-export function parseSaelensConfig(value: unknown, where: string): SaelensConfig {
+export function parseSaelensConfig(config: unknown, where: string): SaelensConfig {
   const path = `${where}/${SAELENS_FILES.config}`
   const fail = (message: string) => new FormatError(path, message)
-  if (!isRecord(value)) throw fail('is not a JSON object.')
-  if (!isRecord(value.metadata)) {
-    throw fail(
-      'has no "metadata": it was written by SAELens 3 to 5. Load it with SAELens 6 and save it again.',
-    )
-  }
+  if (!isRecord(config)) throw fail('is not a JSON object.')
+  const value = 'metadata' in config ? config : nestFlatConfig(config, path)
   const { architecture, metadata } = value
+  if (!isRecord(metadata)) throw fail(`has metadata ${quote(metadata)}, expected an object.`)
   const kind = typeof architecture === 'string' ? KINDS[architecture] : undefined
   if (kind === undefined) {
     throw fail(
@@ -149,10 +154,11 @@ export function parseSaelensConfig(value: unknown, where: string): SaelensConfig
       'has apply_b_dec_to_input true, but b_dec of a transcoder belongs to the site it writes, so it cannot be taken off its input.',
     )
   }
-  if ((value.normalize_activations ?? 'none') !== 'none') {
+  const normalization = value.normalize_activations ?? 'none'
+  if (normalization !== 'none' && normalization !== 'expected_average_only_in') {
     throw fail(
-      `has normalize_activations ${JSON.stringify(value.normalize_activations)}; Hooke reads "none". ` +
-        'Fold the scale into the weights with SAELens (fold_activation_norm_scaling_factor) and save it again.',
+      `has normalize_activations ${JSON.stringify(normalization)}; Hooke reads "none", and "expected_average_only_in" with its factor. ` +
+        'A norm of each token is no part of the weights, so it cannot be folded into them.',
     )
   }
   if (!['none', 'hook_z', undefined].includes(value.reshape_activations as string)) {
@@ -181,6 +187,8 @@ export function parseSaelensConfig(value: unknown, where: string): SaelensConfig
         }
       : {}),
     apply_b_dec_to_input,
+    isScaled: normalization !== 'none',
+    isFinetuned: flag('finetuning_scaling_factor', false),
     rescale_acts_by_decoder_norm: flag('rescale_acts_by_decoder_norm', false),
     metadata,
   }
