@@ -9,9 +9,9 @@ import { configJson, parameterCount, type Shape, tensorShapes } from './shape.ts
 const STD = 0.02
 /**
  * Mean of the norms after attention and MLP, whose gain is 1 + w; 0 elsewhere. What 26 blocks add then outweighs the
- * token's own embedding, or the tied unembedding would make every token predict itself.
+ * token's own embedding; otherwise the tied unembedding lets a token predict itself, and a greedy text is one token for ever.
  */
-const POST_NORM_MEAN = 1
+const POST_NORM_MEAN = 3
 /** Numbers in the table that weights are drawn from: one for every value of 16 random bits. */
 const TABLE_SIZE = 2 ** 16
 const PIECE_BYTES = 2 ** 24

@@ -6,7 +6,7 @@
  */
 import { InferenceSession, Tensor } from '#onnxruntime'
 import { onnxGraph } from '../../src/formats/index.ts'
-import { openRandom } from '../../src/model/index.ts'
+import { openRandom } from '../../src/model/random.ts'
 import { serve, timed } from './serve.ts'
 import { blockMatrices, type Shape } from './shape.ts'
 

@@ -93,7 +93,7 @@ await serve<HookeRequest>(async (request) => {
       const { do: _, folder, ...options } = request
       const { value, ms, cpu_ms } = await timed(() => openModel(folder, options))
       model = value
-      return { ms, cpu_ms }
+      return { ms, cpu_ms, weights_bytes: model.memory.weights_bytes }
     }
     case 'forward': {
       const batch = batchOf(request.ids)

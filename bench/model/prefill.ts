@@ -10,7 +10,8 @@ import { differenceOf, readFloats } from './compare.ts'
 import { Contestant, type Time, withContestant } from './contestant.ts'
 import type { GemmRequest } from './gemm.ts'
 import { type Row, ratiosOf, tokensPerSecond, warnIfBusy } from './report.ts'
-import { Hooke, randomIds, type Setup } from './setup.ts'
+import { checkMemory, Hooke, randomIds, type Setup } from './setup.ts'
+import { EMBEDDING, tensorShapes } from './shape.ts'
 
 const N_CHECKED = 64
 const WARM_UP_TOKENS = 64
@@ -47,13 +48,11 @@ async function checkAgreement(setup: Setup, python: string): Promise<Row[]> {
   try {
     const ids = randomIds(setup.shape, 1, N_CHECKED)
     const paths = [join(folder, 'hooke'), join(folder, 'torch')] as const
-    const ours = await Hooke.with(setup, {}, async (hooke) => {
+    const ours = await Hooke.with(setup, { weights: setup.weights }, async (hooke) => {
       await hooke.ask({ do: 'forward', ids, sites: 'last', keep: paths[0] })
       return hooke.ask<{ losses: number[] }>({ do: 'losses', ids })
     })
-    const torch = new Contestant('PyTorch', 'forward.py', setup.threads, python)
-    const theirs = await withContestant(torch, async () => {
-      await torch.ask({ do: 'open', folder: setup.folder })
+    const theirs = await withTorch(setup, python, async (torch) => {
       await torch.ask({ do: 'forward', ids, reps: 1, keep: paths[1] })
       return torch.ask<{ losses: number[] }>({ do: 'losses', ids })
     })
@@ -80,7 +79,7 @@ async function checkAgreement(setup: Setup, python: string): Promise<Row[]> {
 
 /** Plain and captured in turns, in one process. */
 async function measureHooke(setup: Setup, { plain, captured }: Contest): Promise<void> {
-  await Hooke.with(setup, {}, async (hooke) => {
+  await Hooke.with(setup, { weights: setup.weights }, async (hooke) => {
     const warm = randomIds(setup.shape, 1, WARM_UP_TOKENS)
     await hooke.ask({ do: 'forward', ids: warm, sites: 'all' })
     for (const [i, [n_seqs, seq_len]] of setup.batches.entries()) {
@@ -92,9 +91,7 @@ async function measureHooke(setup: Setup, { plain, captured }: Contest): Promise
 }
 
 async function measureTorch(setup: Setup, python: string, contest: Contest): Promise<void> {
-  const torch = new Contestant('PyTorch', 'forward.py', setup.threads, python)
-  await withContestant(torch, async () => {
-    await torch.ask({ do: 'open', folder: setup.folder })
+  await withTorch(setup, python, async (torch) => {
     const warm = randomIds(setup.shape, 1, WARM_UP_TOKENS)
     await torch.ask({ do: 'forward', ids: warm, reps: 1 })
     for (const [i, [n_seqs, seq_len]] of setup.batches.entries()) {
@@ -102,6 +99,22 @@ async function measureTorch(setup: Setup, python: string, contest: Contest): Pro
       const { times } = await torch.ask<{ times: Time[] }>({ do: 'forward', ids, reps: 1 })
       contest.torch[i]!.push(...times)
     }
+  })
+}
+
+/** PyTorch with the checkpoint open; its embedding stays in bfloat16. */
+async function withTorch<Value>(
+  { folder, shape, threads }: Setup,
+  python: string,
+  use: (torch: Contestant) => Promise<Value>,
+): Promise<Value> {
+  let bytes = 0
+  for (const [name, sizes] of tensorShapes(shape))
+    bytes += sizes.reduce((a, b) => a * b, name === EMBEDDING ? 2 : 4)
+  checkMemory('PyTorch', bytes)
+  return withContestant(new Contestant('PyTorch', 'forward.py', threads, python), async (torch) => {
+    await torch.ask({ do: 'open', folder })
+    return use(torch)
   })
 }
 

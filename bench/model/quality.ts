@@ -4,18 +4,19 @@
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Precision } from '../../src/model/memory.ts'
 import { divergence, readFloats } from './compare.ts'
 import type { Row } from './report.ts'
-import { Hooke, randomIds, type Setup, type Weights } from './setup.ts'
+import { Hooke, randomIds, type Setup } from './setup.ts'
 
 const N_TOKENS = 64
-const FEWER: readonly Weights[] = ['bf16', 'q8', 'q4']
+const FEWER: readonly Precision[] = ['bf16', 'q8', 'q4']
 
 export async function benchQuality(setup: Setup): Promise<Row[]> {
   const { shape } = setup
   const folder = await mkdtemp(join(setup.folder, 'quality-'))
   const ids = randomIds(shape, 1, N_TOKENS)
-  const logits = async (weights: Weights): Promise<Float32Array> => {
+  const logits = async (weights: Precision): Promise<Float32Array> => {
     const keep = join(folder, weights)
     await Hooke.with(setup, { weights }, (hooke) =>
       hooke.ask({ do: 'logits', ids, probes: [], keep }),

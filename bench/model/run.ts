@@ -12,13 +12,14 @@
 import { cpus, loadavg, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { PRECISIONS } from '../../src/model/memory.ts'
 import { ensureCheckpoint } from './checkpoint.ts'
 import { benchDecode } from './decode.ts'
 import { benchOpen } from './open.ts'
 import { benchPrefill } from './prefill.ts'
 import { benchQuality } from './quality.ts'
 import { printTable, type Row, renderJson } from './report.ts'
-import type { Setup, Weights } from './setup.ts'
+import type { Setup } from './setup.ts'
 import { SHAPES, type ShapeName } from './shape.ts'
 import { benchStreaming } from './streaming.ts'
 
@@ -66,7 +67,7 @@ async function setupOf(shape: ShapeName): Promise<Setup> {
     shape: SHAPES[shape],
     threads: Number(values.threads),
     rounds: Number(values.rounds),
-    weights: oneOf<Weights>('--weights', values.weights, ['f32', 'bf16', 'q8', 'q4']),
+    weights: oneOf('--weights', values.weights, PRECISIONS),
     memory_bytes: sizeOf(values.memory),
     batches: values.batches.split(',').map((batch) => {
       const [n_seqs, seq_len] = batch.split('x').map(Number)

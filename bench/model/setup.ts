@@ -1,10 +1,10 @@
 /** What every part of the model bench is given, and what it makes of it. */
-import { openRandom } from '../../src/model/index.ts'
+import { freemem } from 'node:os'
+import { bytesOf, type Precision } from '../../src/model/memory.ts'
+import { openRandom } from '../../src/model/random.ts'
 import { Contestant, type Peak, type Time } from './contestant.ts'
 import type { HookeRequest } from './hooke.ts'
-import type { Shape } from './shape.ts'
-
-export type Weights = 'f32' | 'bf16' | 'q8' | 'q4'
+import { parameterCount, type Shape } from './shape.ts'
 
 export type Setup = {
   /** The checkpoint's. */
@@ -14,7 +14,7 @@ export type Setup = {
   /** How often the contestants take turns. */
   readonly rounds: number
   /** Of Hooke, except where a part says which. */
-  readonly weights: Weights
+  readonly weights: Precision
   /** Of a run that streams layers. */
   readonly memory_bytes: number
   /** Rows and tokens a row of the batches that a pass is timed on. */
@@ -28,27 +28,53 @@ export function randomIds(shape: Shape, n_seqs: number, seq_len: number): number
   return Array.from({ length: n_seqs }, () => [2, ...Array.from({ length: seq_len - 1 }, id)])
 }
 
+/** Activations and the process itself, beside the weights. */
+const REST_BYTES = 1.5e9
+
+/**
+ * Looks whether so many weights fit into the memory that is free, since a machine that runs out of it ends any program it likes.
+ * @throws RangeError if they do not.
+ */
+export function checkMemory(who: string, weights_bytes: number): void {
+  const needed = weights_bytes + REST_BYTES
+  if (freemem() >= needed) return
+  const [free, need] = [freemem(), needed].map((bytes) => (bytes / 1e9).toFixed(1))
+  throw new RangeError(
+    `model: ${who} needs about ${need} GB of memory, ${free} GB are free. End other programs, or give fewer bits by --weights, or one part by its name.`,
+  )
+}
+
+/** How Hooke is opened: with weights of a precision, or in as much memory as it may take. */
+export type Opening = { readonly weights: Precision } | { readonly memory_bytes: number }
+
+/** How opening went. */
+export type Opened = Time & Peak & { readonly weights_bytes: number }
+
 /** Hooke in a process of its own, with the checkpoint open. */
 export class Hooke {
   readonly #process: Contestant
-  /** How opening went. */
-  readonly opened: Time & Peak
+  readonly opened: Opened
 
-  private constructor(process: Contestant, opened: Time & Peak) {
+  private constructor(process: Contestant, opened: Opened) {
     this.#process = process
     this.opened = opened
   }
 
   /** Opens the checkpoint, uses it, and ends the process. */
   static async with<Value>(
-    { folder, threads, weights }: Setup,
-    options: { readonly weights?: Weights; readonly memory_bytes?: number },
+    { folder, shape, threads }: Setup,
+    opening: Opening,
     use: (hooke: Hooke) => Promise<Value>,
   ): Promise<Value> {
+    if ('weights' in opening)
+      checkMemory(
+        `Hooke in ${opening.weights}`,
+        parameterCount(shape) * bytesOf(opening.weights, 2),
+      )
     const process = new Contestant('Hooke', 'hooke.ts', threads)
     try {
-      const request = { do: 'open', folder, threads, weights, ...options } as const
-      return await use(new Hooke(process, await process.ask<Time>(request)))
+      const request = { do: 'open', folder, threads, ...opening } as const
+      return await use(new Hooke(process, await process.ask<Opened>(request)))
     } finally {
       await process.close()
     }

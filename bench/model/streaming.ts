@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { differenceOfFiles } from './compare.ts'
 import type { Time } from './contestant.ts'
 import { gigabytes, type Row, tokensPerSecond, warnIfBusy } from './report.ts'
-import { Hooke, randomIds, type Setup } from './setup.ts'
+import { Hooke, type Opening, randomIds, type Setup } from './setup.ts'
 
 const N_SEQS = 4
 const SEQ_LEN = 256
@@ -20,8 +20,8 @@ export async function benchStreaming(
   const folder = await mkdtemp(join(setup.folder, 'streaming-'))
   const ids = randomIds(shape, N_SEQS, SEQ_LEN)
   const paths = [join(folder, 'streamed'), join(folder, 'whole')] as const
-  const capture = (keep: string, limit: { memory_bytes?: number }) =>
-    Hooke.with(setup, limit, (hooke) =>
+  const capture = (keep: string, opening: Opening) =>
+    Hooke.with(setup, opening, (hooke) =>
       hooke.ask<Time>({ do: 'forward', ids, sites: 'all', ...(isCompared && { keep }) }),
     )
   try {
@@ -43,7 +43,7 @@ export async function benchStreaming(
       },
     ]
     if (!isCompared) return rows
-    const whole = await capture(paths[1], {})
+    const whole = await capture(paths[1], { weights: 'f32' })
     const widths = [shape.d_model, shape.d_model, shape.n_heads * shape.d_head]
     const lengths = Array.from({ length: shape.n_layers }, () => widths)
       .flat()
