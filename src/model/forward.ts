@@ -1,8 +1,9 @@
 /**
  * The forward pass: sessions in turn, hooks at their borders.
  *
- * 1. embed, then per block: attn (resid_pre to z), mlp (resid_pre and z to attn_out, resid_mid, mlp_out, resid_post);
- *    `ln2.hook_normalized` is made from resid_mid where it is asked for.
+ * 1. embed, learned positions where a model has them, then per block: attn (resid_pre to z), mlp (resid_pre and z to
+ *    attn_out, resid_mid, mlp_out, resid_post); `ln2.hook_normalized` is made where it is asked for, from resid_mid, or from
+ *    resid_pre where attention and MLP run side by side.
  * 2. At every site: edits run on the array in place, reads look at it, then it is returned if the site was asked for.
  * 3. The pass ends after the last site asked for or read, unless logits, losses or a cache need all of it.
  * 4. A pass may begin at a residual stream that an earlier pass of the same batch returned (`from`).

@@ -6,7 +6,15 @@
 import { z } from 'zod'
 import type { BlockPart, ModelWeights, WeightSpec } from '../architecture.ts'
 import type { ModelConfig } from '../types.ts'
-import { activation, COMMON, checkHeads, headSize, size, tokenIds } from './readConfig.ts'
+import {
+  activation,
+  COMMON,
+  checkHeads,
+  headSize,
+  layerCount,
+  size,
+  tokenIds,
+} from './readConfig.ts'
 import { ROPE, uniformRope } from './ropeFields.ts'
 
 /** Fields of the families that this file reads whole. */
@@ -16,7 +24,7 @@ export const DECODER = {
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),

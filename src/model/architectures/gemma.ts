@@ -4,14 +4,22 @@ import { z } from 'zod'
 import type { ModelWeights } from '../architecture.ts'
 import type { ModelConfig } from '../types.ts'
 import { decoderWeights, GEMMA_NORMS, QK_NORMS } from './decoder.ts'
-import { COMMON, checkHeads, headSize, LAYER_TYPES, size, tokenIds } from './readConfig.ts'
+import {
+  COMMON,
+  checkHeads,
+  headSize,
+  LAYER_TYPES,
+  layerCount,
+  size,
+  tokenIds,
+} from './readConfig.ts'
 
 export const GEMMA = {
   ...COMMON,
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   num_key_value_heads: size,
   head_dim: size,

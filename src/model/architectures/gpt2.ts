@@ -8,14 +8,22 @@
 import { z } from 'zod'
 import type { Architecture, BlockWeights, WeightSpec } from '../architecture.ts'
 import type { ModelConfig } from '../types.ts'
-import { activation, COMMON, headSize, readConfig, size, tokenIds } from './readConfig.ts'
+import {
+  activation,
+  COMMON,
+  headSize,
+  layerCount,
+  readConfig,
+  size,
+  tokenIds,
+} from './readConfig.ts'
 
 const Config = z.strictObject({
   ...COMMON,
   model_type: z.literal('gpt2'),
   vocab_size: size,
   n_embd: size,
-  n_layer: size,
+  n_layer: layerCount,
   n_head: size,
   n_inner: size.nullish(),
   n_positions: size,

@@ -8,7 +8,15 @@ import { z } from 'zod'
 import { FormatError } from '../../formats/index.ts'
 import type { Architecture, BlockWeights, WeightSpec } from '../architecture.ts'
 import type { ModelConfig } from '../types.ts'
-import { activation, COMMON, headSize, readConfig, size, tokenIds } from './readConfig.ts'
+import {
+  activation,
+  COMMON,
+  headSize,
+  layerCount,
+  readConfig,
+  size,
+  tokenIds,
+} from './readConfig.ts'
 import { ROPE, uniformRope } from './ropeFields.ts'
 
 const Config = z.strictObject({
@@ -20,7 +28,7 @@ const Config = z.strictObject({
   vocab_size: size,
   hidden_size: size,
   intermediate_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   max_position_embeddings: size,
   layer_norm_eps: z.number().positive(),

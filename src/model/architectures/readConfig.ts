@@ -4,7 +4,15 @@ import { z } from 'zod'
 import { FormatError } from '../../formats/index.ts'
 import type { Activation } from '../types.ts'
 
-export const size = z.int().positive()
+/** Bounded only so that a damaged file is refused before memory runs out. */
+export const size = z
+  .int()
+  .positive()
+  .max(2 ** 24)
+export const layerCount = z
+  .int()
+  .positive()
+  .max(2 ** 12)
 const dtype = z.enum(['bfloat16', 'float16', 'float32'])
 
 export const LAYER_TYPES = z.array(z.enum(['sliding_attention', 'full_attention']))
