@@ -1,7 +1,7 @@
 /** What a folder says about conversations: the template, its variables, and what ends a turn. */
 
 import { z } from 'zod'
-import { type Folder, FormatError } from '../formats/index.ts'
+import { type Folder, FormatError, quote } from '../formats/index.ts'
 import { readJsonSource } from './checkpoint.ts'
 import type { ChatFormat } from './types.ts'
 
@@ -50,15 +50,17 @@ async function findTemplate(
   if (chat_template == null) return undefined
   const parsed = Template.safeParse(chat_template)
   if (!parsed.success) {
-    const found = JSON.stringify(chat_template).slice(0, 40)
-    throw new FormatError(source, `chat_template is ${found}, expected a text, or a list of them.`)
+    throw new FormatError(
+      source,
+      `chat_template is ${quote(chat_template)}, expected a text, or a list of them.`,
+    )
   }
   if (typeof parsed.data === 'string') return { source, template: parsed.data }
   const { data } = parsed
   const chosen = data.find(({ name }) => name === 'default') ?? (data.length === 1 ? data[0] : null)
   if (chosen) return { source, template: chosen.template }
-  const names = data.map(({ name }) => name).join(', ')
-  throw new FormatError(source, `chat_template has ${names}, expected one called default.`)
+  const names = data.map(({ name }) => name)
+  throw new FormatError(source, `chat_template has ${quote(names)}, expected one called default.`)
 }
 
 /** generation_config.json's ends: instruction-tuned models name there what ends a turn. */

@@ -12,8 +12,9 @@
  */
 
 import { z } from 'zod'
-import { FormatError } from '../formats/index.ts'
+import { FormatError, quote } from '../formats/index.ts'
 import type { AddedToken } from './addedTokens.ts'
+import { checkPattern } from './patterns.ts'
 
 /** What a tokenizer.json says. */
 export type TokenizerFile = {
@@ -46,6 +47,9 @@ const GPT2_PATTERN =
 
 /** Deeper nesting than any tokenizer has. */
 const MAX_DEPTH = 8
+
+/** Normalizers of published models replace one character by one. */
+const MAX_GROWTH = 64
 
 type Json = Record<string, unknown> & { type: string }
 
@@ -126,7 +130,7 @@ export function parseTokenizerFile(
     })),
     pipeline: {
       added_tokens: [],
-      normalizer: shell.normalizer ? normalizer(path, shell.normalizer) : null,
+      normalizer: shell.normalizer ? boundedNormalizer(path, shell.normalizer) : null,
       pre_tokenizer,
       post_processor: null,
       decoder: null,
@@ -170,7 +174,7 @@ function asObject(path: string, name: string, value: unknown): Record<string, un
   }
   throw new FormatError(
     path,
-    `is not a tokenizer.json that Hooke reads: ${name} is ${JSON.stringify(value)?.slice(0, 40)}, expected an object.`,
+    `is not a tokenizer.json that Hooke reads: ${name} is ${quote(value)}, expected an object.`,
   )
 }
 
@@ -181,7 +185,7 @@ function parseVocab(path: string, json: unknown): Map<string, number> {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) {
       throw new FormatError(
         path,
-        `model.vocab: the id of ${JSON.stringify(piece)} is ${JSON.stringify(id)}, expected an integer.`,
+        `model.vocab: the id of ${quote(piece)} is ${quote(id)}, expected an integer.`,
       )
     }
     vocab.set(piece, id)
@@ -209,13 +213,42 @@ function parseMerges(
     }
     throw new FormatError(
       path,
-      `model.merges: entry ${rank} is ${JSON.stringify(entry)?.slice(0, 80)}, expected two pieces that make a third one of the vocabulary.`,
+      `model.merges: entry ${rank} is ${quote(entry)}, expected two pieces that make a third one of the vocabulary.`,
     )
   })
 }
 
 function unsupported(path: string, where: string, found: string, supported: string): FormatError {
-  return new FormatError(path, `${where} is ${found}, supported: ${supported}.`)
+  const shown = /^[\w ,]{1,80}$/.test(found) ? found : quote(found)
+  return new FormatError(path, `${where} is ${shown}, supported: ${supported}.`)
+}
+
+function boundedNormalizer(path: string, step: Json): Json {
+  const checked = normalizer(path, step)
+  const times = growth(checked)
+  if (times <= MAX_GROWTH) return checked
+  throw unsupported(
+    path,
+    'normalizer',
+    `one that makes a text ${times} times as long`,
+    `up to ${MAX_GROWTH} times`,
+  )
+}
+
+function checkSafe(path: string, where: string, pattern: z.infer<typeof Pattern>): void {
+  if ('Regex' in pattern) checkPattern(path, where, pattern.Regex)
+}
+
+/** How many times as long a normalizer can make a text; what it does not replace stays. */
+function growth(step: Json): number {
+  if (Array.isArray(step.normalizers)) {
+    return step.normalizers.reduce((times: number, inner: Json) => times * growth(inner), 1)
+  }
+  const { pattern, content } = step as { pattern?: z.infer<typeof Pattern>; content?: string }
+  if (pattern === undefined || content === undefined) return 1
+  // A pattern may match nothing, before every character.
+  const least = 'String' in pattern ? pattern.String.length : 0
+  return least === 0 ? 1 + content.length : Math.max(1, content.length / least)
 }
 
 function normalizer(path: string, step: Json, depth = 0): Json {
@@ -230,6 +263,7 @@ function normalizer(path: string, step: Json, depth = 0): Json {
     case 'Replace': {
       const fields = z.object({ pattern: Pattern, content: z.string() })
       const { pattern, content } = check(path, 'normalizer: Replace: ', fields, step)
+      checkSafe(path, 'normalizer: Replace', pattern)
       return { type: 'Replace', pattern: folded(pattern), content: content.replaceAll('$', '$$$$') }
     }
     case 'Prepend':
@@ -260,7 +294,9 @@ function preTokenizer(path: string, step: Json, depth = 0): Json {
       )
     case 'Split': {
       const fields = z.object({ pattern: Pattern, behavior: z.string(), invert: z.boolean() })
-      return split(path, check(path, 'pre_tokenizer: Split: ', fields, step))
+      const checked = check(path, 'pre_tokenizer: Split: ', fields, step)
+      checkSafe(path, 'pre_tokenizer: Split', checked.pattern)
+      return split(path, checked)
     }
     case 'Digits':
       return isolated(step.individual_digits === true ? '\\p{N}' : '\\p{N}+')

@@ -31,9 +31,12 @@ const LEAVES = [
   '""', '"0"', '"F32"', '"\\u0000"', '"\\ud800"', '[]', '{}', '[[]]', '{"__proto__":{"polluted":1}}',
 ] as const // biome-ignore format: one list
 
-/** One mutation of the tree, in place; the root stays. */
-export function mutateTree(random: Random, root: Node): void {
-  const places = branches(root)
+/**
+ * One mutation of the tree, in place; the root stays.
+ * @param skip keys whose values are left alone.
+ */
+export function mutateTree(random: Random, root: Node, skip: readonly string[] = []): void {
+  const places = branches(root, skip)
   const node = random.pick(places)
   if ('leaf' in node) return
   const list: (Node | [string, Node])[] = 'items' in node ? node.items : node.pairs
@@ -88,9 +91,12 @@ function deep(random: Random): Node {
   return { leaf: `${open.repeat(n)}0${close.repeat(n)}` }
 }
 
-/** Every object and array of the tree. */
-function branches(node: Node): Node[] {
+/** Every object and array of the tree, but those below the keys to skip. */
+function branches(node: Node, skip: readonly string[]): Node[] {
   if ('leaf' in node) return []
-  const below = 'items' in node ? node.items : node.pairs.map(([, item]) => item)
-  return [node, ...below.flatMap(branches)]
+  const below =
+    'items' in node
+      ? node.items
+      : node.pairs.filter(([key]) => !skip.includes(key)).map(([, item]) => item)
+  return [node, ...below.flatMap((item) => branches(item, skip))]
 }

@@ -51,7 +51,8 @@ function judge(error: unknown, names: readonly string[]): Outcome {
   }
   if (CONTROL.test(message))
     return { kind, fault: `has control characters: ${JSON.stringify(message)}` }
-  const own = message.replaceAll(QUOTED, '')
+  // Zod's way of saying that a field is missing.
+  const own = message.replaceAll(QUOTED, '').replaceAll('received undefined', '')
   if (NOTHING.test(own)) return { kind, fault: `says undefined, NaN or object: ${message}` }
   return { kind }
 }

@@ -7,7 +7,8 @@ import { Random } from './random.ts'
 import { startReach } from './reach.ts'
 import type { Target } from './target.ts'
 
-const REPORT_EVERY = 500
+/** A thread that is ended takes what it has not reported with it. */
+const REPORT_EVERY_MS = 200
 /** What any read may allocate, whatever its input: the library's buffers. */
 const FREE_BYTES = 4 << 20
 /** CPU time of one input. */
@@ -29,6 +30,7 @@ let findings: Finding[] = []
 let slowest: [number, number] = [0, 0]
 let largest: [number, number] = [0, 0]
 let unhandled: unknown
+let next_report = performance.now() + REPORT_EVERY_MS
 process.on('unhandledRejection', (reason) => {
   unhandled = reason
 })
@@ -58,7 +60,7 @@ for (let index = work.first; index < work.end; index++) {
     findings.push({ index, fault: `a rejection that nobody handled: ${String(unhandled)}` })
     unhandled = undefined
   }
-  if ((index + 1 - work.first) % REPORT_EVERY === 0) report(false)
+  if (performance.now() > next_report) report(false)
 }
 report(true, await stopReach?.(target.sources))
 
@@ -72,6 +74,7 @@ function report(done: boolean, reach?: Report['reach']): void {
     ...(reach === undefined ? {} : { reach }),
   }
   parentPort!.postMessage(message)
+  next_report = performance.now() + REPORT_EVERY_MS
   kinds = new Map()
   findings = []
 }

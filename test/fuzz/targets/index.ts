@@ -5,6 +5,7 @@ import { npy } from './npy.ts'
 import { npz } from './npz.ts'
 import { pickle } from './pickle.ts'
 import { safetensors } from './safetensors.ts'
+import { tokenizer } from './tokenizer.ts'
 import { zip } from './zip.ts'
 
-export const TARGETS: readonly Target[] = [safetensors, npy, npz, zip, pickle]
+export const TARGETS: readonly Target[] = [safetensors, npy, npz, zip, pickle, tokenizer]
