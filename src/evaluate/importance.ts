@@ -46,9 +46,10 @@ export async function importance(
   const hooks = [...new Set(runners.flatMap(({ sae }) => [sae.hook_name, outputSite(sae).hook]))]
   const here = await model.forward(batchOf([token], 1), { cache: first, hooks, ...abort })
   first.length = before.length
-  const row_bytes = [...first.k, ...first.v].reduce((sum, buffer) => sum + buffer.byteLength, 0)
+  const row_bytes = first.layers.reduce((sum, { k, v }) => sum + k.byteLength + v.byteLength, 0)
   const n_rows = Math.max(2, Math.min(MAX_ROWS, 2 * Math.floor(CACHE_BYTES / row_bytes / 2)))
   const cache = selectRows(first, new Array<number>(n_rows).fill(0))
+  first.close()
 
   const found = new Map<SaeRunner, Float64Array>()
   const moves: Move[] = []
@@ -91,6 +92,7 @@ export async function importance(
       found((L(2 * i) - L(2 * i + 1)) / (2 * h))
     })
   }
+  cache.close()
   return found
 }
 

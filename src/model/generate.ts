@@ -62,25 +62,29 @@ export async function* generate(
   const special = model.tokenizer?.special_ids
   const text = model.tokenizer?.openText({ continues: prompt.some((id) => !special?.has(id)) })
   let ids = prompt
-  for (let n = 1; n <= n_new; n++) {
-    const logits = await nextLogits(model, [ids], cache, options)
-    const { id, logprob } = sampleToken(logits, options, random)
-    const stop = ends.has(id)
-      ? 'end_of_text'
-      : n === max_tokens
-        ? 'max_tokens'
-        : n === n_new
-          ? 'n_ctx'
-          : undefined
-    yield {
-      id,
-      piece: model.tokenizer?.pieces[id] ?? `<${id}>`,
-      text: (ends.has(id) ? '' : (text?.push(id) ?? '')) + (stop ? (text?.end() ?? '') : ''),
-      logprob,
-      ...(stop === undefined ? {} : { stop }),
+  try {
+    for (let n = 1; n <= n_new; n++) {
+      const logits = await nextLogits(model, [ids], cache, options)
+      const { id, logprob } = sampleToken(logits, options, random)
+      const stop = ends.has(id)
+        ? 'end_of_text'
+        : n === max_tokens
+          ? 'max_tokens'
+          : n === n_new
+            ? 'n_ctx'
+            : undefined
+      yield {
+        id,
+        piece: model.tokenizer?.pieces[id] ?? `<${id}>`,
+        text: (ends.has(id) ? '' : (text?.push(id) ?? '')) + (stop ? (text?.end() ?? '') : ''),
+        logprob,
+        ...(stop === undefined ? {} : { stop }),
+      }
+      if (stop !== undefined) return
+      ids = Int32Array.of(id)
     }
-    if (stop !== undefined) return
-    ids = Int32Array.of(id)
+  } finally {
+    cache.close()
   }
 }
 

@@ -111,8 +111,8 @@ export async function openNetwork(
     const inputs = {
       ...feeds,
       resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
-      past_k: float(start === 0 ? new Float32Array(0) : cache!.k[layer]!, past),
-      past_v: float(start === 0 ? new Float32Array(0) : cache!.v[layer]!, past),
+      past_k: float(start === 0 ? new Float32Array(0) : cache!.layers[layer]!.k, past),
+      past_v: float(start === 0 ? new Float32Array(0) : cache!.layers[layer]!.v, past),
       // Padding counts as tokens: it lies on the right, where no real token looks.
       last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
       n_keys: int32(Int32Array.of(n_keys), [1]),
@@ -126,8 +126,8 @@ export async function openNetwork(
     }
     if (cache === undefined) return session.run(inputs, ['z']).then(({ z }) => z)
     const { z, new_k, new_v } = await session.run(inputs, ['z', 'new_k', 'new_v'])
-    appendKeys(cache, cache.k[layer]!, new_k, n_kv_heads, d_head)
-    appendKeys(cache, cache.v[layer]!, new_v, n_kv_heads, d_head)
+    appendKeys(cache, cache.layers[layer]!.k, new_k, n_kv_heads, d_head)
+    appendKeys(cache, cache.layers[layer]!.v, new_v, n_kv_heads, d_head)
     return z
   }
 

@@ -85,9 +85,14 @@ async function sampleBatch(
       row.doc.ids.push(row.next)
       if (row.doc.ids.length < max_tokens) kept.push(i)
     })
-    if (kept.length < live.length && kept.length > 0) cache = selectRows(cache, kept)
+    if (kept.length < live.length && kept.length > 0) {
+      const rest = selectRows(cache, kept)
+      cache.close()
+      cache = rest
+    }
     live = kept.map((i) => live[i]!)
   }
+  cache.close()
   return docs.map(({ ids, stop }) => ({
     ids: Int32Array.from(ids),
     text: model.tokenizer?.detokenize(ids) ?? '',

@@ -1,6 +1,8 @@
 /** What a language model is to the rest of Hooke: batches of tokens in, activations at hook sites out. */
 
 import type { HookName } from './hooks.ts'
+import type { Region } from './kernels/index.ts'
+import type { KvRoom } from './kvCache.ts'
 import type { ModelMemory } from './memory.ts'
 
 /** Token sequences of unequal length as one right-padded array. */
@@ -61,7 +63,7 @@ export type ForwardOptions = {
   readonly signal?: AbortSignal
 }
 
-/** Keys and values of the tokens so far, one buffer a layer, updated in place. Made by `Model.openCache`. */
+/** Keys and values of the tokens so far, updated in place. Made by `Model.openCache`; its memory may need `close` to be free again. */
 export type KvCache = {
   readonly n_seqs: number
   /** Tokens it may hold. */
@@ -70,9 +72,18 @@ export type KvCache = {
   capacity: number
   /** Tokens it holds, the same for every row. Set it lower to go back. */
   length: number
-  /** Per layer [n_seqs, n_kv_heads, capacity, d_head]. */
-  k: readonly Float32Array[]
-  v: readonly Float32Array[]
+  layers: readonly KvLayer[]
+  readonly room: KvRoom
+  /** Gives its memory back; it is empty then, and may be filled anew. */
+  close(): void
+}
+
+export type KvLayer = {
+  /** [n_seqs, n_kv_heads, capacity, d_head], as `v` is. */
+  readonly k: Float32Array
+  readonly v: Float32Array
+  /** Where both lie, `v` right behind `k`, if threads share them. */
+  readonly region?: Region
 }
 
 export type ForwardResult = {
