@@ -1,13 +1,14 @@
 /** `hooke capture`: a text's activations at the asked sites, as a store on disk. */
 import type { Command } from 'commander'
 import { CliError } from './errors.ts'
-import { type Context, globList, oneOf, wholeNumber } from './options.ts'
+import { type Context, DATA, globList, oneOf, TEXT_COLUMN, wholeNumber } from './options.ts'
 import { renderCapturePlan } from './planText.ts'
 import { fetchModel } from './pull.ts'
 import { openProgress, renderDuration, renderTable } from './terminal.ts'
 
 type Options = {
   data?: string[]
+  textColumn?: string
   hooks?: string[]
   to?: string
   tokens?: number
@@ -32,8 +33,12 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
     .description(
       'Runs text through a model and stores the activations in shards. A store that was begun is finished; --verify re-reads every shard of a finished one.',
     )
-    .argument('[model]', 'a bundled name, or a folder in Hugging Face layout')
-    .option('--data <files...>', 'text: .txt, .jsonl, .txt.gz, .jsonl.gz')
+    .argument(
+      '[model]',
+      'a bundled name, a folder in Hugging Face layout, or a Hub id (owner/name)',
+    )
+    .option('--data <files...>', DATA)
+    .option('--text-column <name>', TEXT_COLUMN)
     .option('--hooks <globs...>', 'sites to capture, e.g. "blocks.*.hook_resid_post"', globList)
     .option('--to <site>', 'capture this site of the same blocks too, for transcoders')
     .option('--tokens <n>', 'tokens to store (default: all)', wholeNumber(1))
@@ -74,6 +79,8 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
         const hooks = model.hooks.filter((hook) => read.includes(hook) || written.includes(hook))
         const corpus = await activations.readCorpus(options.data, model.tokenizer, {
           n_ctx: model.config.n_ctx,
+          text_column: options.textColumn,
+          hub_tokens: options.tokens && Math.ceil(1.1 * options.tokens),
           signal,
         })
         const { dtype } = options

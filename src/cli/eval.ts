@@ -2,13 +2,14 @@
 import { basename, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { CliError } from './errors.ts'
-import { type Context, wholeNumber } from './options.ts'
+import { type Context, DATA, TEXT_COLUMN, wholeNumber } from './options.ts'
 import { runStages } from './pipelineRun.ts'
 import { suiteConfig } from './suiteConfig.ts'
 import { suiteTable } from './suiteTable.ts'
 
 type Options = {
   data?: string[]
+  textColumn?: string
   tokens?: number
   importanceTokens?: number
   threads?: number
@@ -24,7 +25,8 @@ export function addEvalCommand(program: Command, { signal }: Context): void {
       "Measures every SAE of a suite on held-out text, writes metrics.json beside its weights, and prints the table. Without --data: the documents that the suite's own training left out. With --data: all of that text. Several suites are measured one after another, and drawn in the same plots.",
     )
     .argument('<suites...>', 'folders of suites')
-    .option('--data <files...>', 'text to measure on')
+    .option('--data <files...>', `to measure on: ${DATA}`)
+    .option('--text-column <name>', TEXT_COLUMN)
     .option('--tokens <n>', 'tokens to measure on', wholeNumber(1))
     .option(
       '--importance-tokens <n>',

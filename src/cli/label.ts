@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { LatentFile } from '../latents/disk.ts'
 import { CliError } from './errors.ts'
-import { type Context, realNumber, wholeNumber } from './options.ts'
+import { type Context, realNumber, TEXT_COLUMN, wholeNumber } from './options.ts'
 import { runStages } from './pipelineRun.ts'
 import { suiteConfig } from './suiteConfig.ts'
 import { openProgress } from './terminal.ts'
@@ -13,6 +13,7 @@ type Options = {
   latent?: string
   author: string
   data?: string[]
+  textColumn?: string
   explainer: 'lexical' | 'llm'
   baseUrl?: string
   model?: string
@@ -49,6 +50,7 @@ export function addLabelCommand(program: Command, { signal }: Context): void {
       '--data <files...>',
       "text whose words a lexical label is held against (default: the suite's own)",
     )
+    .option('--text-column <name>', TEXT_COLUMN)
     .option('--base-url <url>', 'OpenAI-compatible server (default: OpenAI)')
     .option('--model <id>', 'language model (default: gpt-4o-mini)')
     .option('--latents <n>', 'label the n most used latents of each SAE', wholeNumber(1), 200)
@@ -72,7 +74,7 @@ export function addLabelCommand(program: Command, { signal }: Context): void {
       if (text !== undefined && options.latent !== undefined) {
         await labelByHand(suite, text, options.latent, options)
       } else if (options.explainer === 'lexical') {
-        await runStages(await suiteConfig(suite, options.data ? { data: options.data } : {}), {
+        await runStages(await suiteConfig(suite, options), {
           stages: ['label'],
           signal,
         })

@@ -58,6 +58,13 @@ const UNITS: Readonly<Record<string, number>> = {
   GIB: 2 ** 30,
 }
 
+/** What `--data` takes. */
+export const DATA =
+  'text: .txt, .jsonl, .json, .parquet (also .gz, .zst), or a data set on the Hub: owner/name[@revision][/path][:split]'
+
+/** What `--text-column` is. */
+export const TEXT_COLUMN = 'field or column that holds the text (default: text)'
+
 /** A number of bytes with its unit: `4GiB`, `500MB`. */
 export function byteSize(text: string): number {
   const [, number = '', unit = ''] = /^\s*([\d.]+)\s*([A-Za-z]+)\s*$/.exec(text) ?? []

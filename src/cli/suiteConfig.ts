@@ -9,7 +9,7 @@ import { CliError } from './errors.ts'
  */
 export async function suiteConfig(
   suite: string,
-  options: { data?: readonly string[]; threads?: number } = {},
+  options: { data?: readonly string[]; textColumn?: string; threads?: number } = {},
 ): Promise<PipelineConfig> {
   const { readSuiteFile } = await import('../jobs/index.ts')
   const file = await readSuiteFile(resolve(suite))
@@ -17,15 +17,24 @@ export async function suiteConfig(
     throw new CliError(
       `${suite} has no suite.json of a training. Give the folder that hooke train or hooke demo wrote.`,
     )
-  const data = options.data?.map((path) => resolve(path))
+  const data = options.data && (await lastingData(options.data))
   if (data === undefined && file.pipeline.data.length === 0)
     throw new CliError(
       `${suite} knows no text of its own: it was trained from an activation store, or imported. Give text with --data.`,
     )
+  const { text_column, ...settings } = file.pipeline
+  const column = data === undefined ? text_column : options.textColumn
   return {
-    ...file.pipeline,
+    ...settings,
+    ...(column === undefined ? {} : { text_column: column }),
     out: resolve(suite),
     threads: options.threads ?? file.pipeline.threads,
     ...(data === undefined ? {} : { eval_data: data, index_data: data }),
   }
+}
+
+/** Texts as a suite remembers them: absolute paths, and data sets on the Hub by their names. */
+export async function lastingData(names: readonly string[]): Promise<string[]> {
+  const { lastingDataName } = await import('../hub/index.ts')
+  return Promise.all(names.map(lastingDataName))
 }

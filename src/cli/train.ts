@@ -7,14 +7,17 @@ import { failureLines } from './failures.ts'
 import {
   byteSize,
   type Context,
+  DATA,
   globList,
   numberList,
   oneOf,
   realNumber,
+  TEXT_COLUMN,
   wholeNumber,
 } from './options.ts'
 import { runStages, withProgress } from './pipelineRun.ts'
 import { renderPlan } from './planText.ts'
+import { lastingData } from './suiteConfig.ts'
 import { suiteTable } from './suiteTable.ts'
 
 const ARCHITECTURES = ['jumprelu', 'relu', 'gated', 'topk', 'batchtopk', 'matryoshka'] as const
@@ -22,6 +25,7 @@ const DTYPES = ['F16', 'BF16', 'F32'] as const
 
 type Options = {
   data?: string[]
+  textColumn?: string
   hooks?: string[]
   to?: string
   skip?: boolean
@@ -63,9 +67,10 @@ export function addTrainCommand(program: Command, { signal }: Context): void {
     )
     .argument(
       '<model or store>',
-      'a bundled name, or a folder in Hugging Face layout; or the folder of an activation store',
+      'a bundled name, a folder in Hugging Face layout, or a Hub id; or the folder of an activation store',
     )
-    .option('--data <files...>', 'text, with a model: .txt, .jsonl, .txt.gz, .jsonl.gz')
+    .option('--data <files...>', `with a model: ${DATA}`)
+    .option('--text-column <name>', TEXT_COLUMN)
     .option(
       '--hooks <globs...>',
       'sites (default: blocks.*.hook_resid_post, or all of the store)',
@@ -177,6 +182,7 @@ function recipeOf(options: Options): PipelineConfig['recipe'] | undefined {
 function checkStoreOptions(store: string, options: Options): void {
   for (const [flag, given] of [
     ['--data', options.data],
+    ['--text-column', options.textColumn],
     ['--held-out', options.heldOut],
     ['--keep-activations', options.keepActivations],
     ['--stream', options.stream],
@@ -203,7 +209,8 @@ async function modelConfig(
   return {
     ...common,
     model: lastingModelName(model),
-    data: options.data.map((path) => resolve(path)),
+    data: await lastingData(options.data),
+    ...(options.textColumn === undefined ? {} : { text_column: options.textColumn }),
     hooks: options.hooks ?? ['blocks.*.hook_resid_post'],
     held_out: options.heldOut ?? 0.05,
     dtype: options.dtype ?? 'F16',

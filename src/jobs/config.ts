@@ -4,10 +4,12 @@ import type { RecipeInput, SaeSpec, TrainPoint } from '../train/index.ts'
 
 /** Settings of one suite, from text to labels. Paths are absolute. */
 export type PipelineConfig = {
-  /** A bundled name or a folder in Hugging Face's layout. */
+  /** A bundled name, a folder in Hugging Face's layout, or a Hub id. */
   readonly model: string
-  /** Text to train and evaluate on. */
+  /** Text to train and evaluate on: files, or data sets on the Hub. */
   readonly data: readonly string[]
+  /** Field or column of the data that holds the text; `text` where absent. */
+  readonly text_column?: string
   /** Text to evaluate on, all of it; the held-out documents of `data` where absent. */
   readonly eval_data?: readonly string[]
   /** Text that examples, densities and histograms are taken from; `data` where absent. */

@@ -30,21 +30,35 @@ export type Texts = {
   readonly examples: () => Promise<TokenCorpus>
 }
 
-/** The texts that a configuration names. */
+/** Of a data set on the Hub so much more is read than was asked for: some of its tokens are special, and do not count. */
+const HUB_MARGIN = 1.1
+/** Text is cheaper than training: what is held out shall be enough to measure on, and examples enough to choose from. */
+const LEAST_HUB_TOKENS = 1_000_000
+
+/** The texts that a configuration names: files whole, of data sets on the Hub what the settings need. */
 export function openTexts(
-  { data, eval_data, index_data, held_out, seed }: PipelineConfig,
+  config: PipelineConfig,
   { n_ctx, tokenizer }: { n_ctx: number; tokenizer: Tokenizer },
   signal: AbortSignal,
 ): Texts {
-  const read = (paths: readonly string[]) => readCorpus(paths, tokenizer, { n_ctx, signal })
+  const { data, eval_data, index_data, held_out, seed, text_column } = config
+  const read = (names: readonly string[], wanted_tokens: number) => {
+    const hub_tokens = Math.ceil(HUB_MARGIN * wanted_tokens)
+    return readCorpus(names, tokenizer, { n_ctx, text_column, hub_tokens, signal })
+  }
+  // Decided by what a suite keeps from its beginning alone, or what is held out would change.
+  const trained = Math.max(config.n_tokens / (1 - held_out), LEAST_HUB_TOKENS)
+  const indexed = config.index_tokens ?? Math.max(config.n_tokens, LEAST_HUB_TOKENS)
   const training = once(async () => {
-    const whole = await read(data)
+    const whole = await read(data, trained)
     return { whole, ...splitCorpus(whole, { held_out, seed }) }
   })
   return {
     training,
-    evaluation: once(async () => (eval_data ? read(eval_data) : (await training()).held_out)),
-    examples: once(async () => (index_data ? read(index_data) : (await training()).whole)),
+    evaluation: once(async () =>
+      eval_data ? read(eval_data, config.eval_tokens) : (await training()).held_out,
+    ),
+    examples: once(async () => (index_data ? read(index_data, indexed) : (await training()).whole)),
   }
 }
 
