@@ -182,6 +182,7 @@ describe('the same model written otherwise', () => {
       const logits = await logitsOf('gemma3-tiny', nested, (name, tensor) => [
         [name.replace(/^model\./, prefix), tensor],
         [`${tower}${name}`, pixels],
+        [prefix.startsWith('model.') ? 'lm_head.weight' : 'language_model.lm_head.weight', pixels],
       ])
       expect(logits).toEqual(await logitsOf('gemma3-tiny'))
     },

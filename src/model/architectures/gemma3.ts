@@ -94,6 +94,8 @@ function textConfig(path: string, json: unknown): unknown {
   const isWhole = typeof json === 'object' && json !== null && 'text_config' in json
   if (!isWhole) return json
   const { text_config, ...whole } = readConfig(path, json, PictureConfig)
-  const common = Object.entries(whole).filter(([key]) => Object.hasOwn(COMMON, key))
+  const common = Object.entries(whole).filter(
+    ([key, value]) => Object.hasOwn(COMMON, key) && value !== null,
+  )
   return { ...text_config, ...Object.fromEntries(common), model_type: 'gemma3_text' }
 }

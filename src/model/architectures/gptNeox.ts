@@ -17,12 +17,12 @@ import {
   size,
   tokenIds,
 } from './readConfig.ts'
-import { ROPE, uniformRope } from './ropeFields.ts'
+import { partialRopeParameters, uniformRope } from './ropeFields.ts'
 
 const Config = z.strictObject({
   ...COMMON,
-  rope_scaling: ROPE.rope_scaling,
-  rope_parameters: ROPE.rope_parameters,
+  rope_scaling: partialRopeParameters.nullish(),
+  rope_parameters: partialRopeParameters.nullish(),
   rope_theta: z.number().positive().optional(),
   model_type: z.literal('gpt_neox'),
   vocab_size: size,

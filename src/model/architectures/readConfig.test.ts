@@ -33,6 +33,11 @@ describe('config.json', () => {
       { rope_scaling: { rope_type: 'linear', factor: 8, mscale: 2 } },
       'rope_scaling.mscale is 2, a setting of llama that Hooke does not know',
     ],
+    [
+      'llama-tiny',
+      { rope_scaling: null, rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } },
+      'rope_parameters.partial_rotary_factor is 0.5, supported: 1',
+    ],
     ['llama-tiny', { quantization_config: { bits: 4 } }, 'quantization_config is {"bits":4}'],
     ['mistral-tiny', { sliding_window: undefined }, 'sliding_window is missing'],
     ['mistral-tiny', { hidden_act: 'mish' }, 'hidden_act is "mish", supported: "gelu"|"gelu_new"'],
@@ -60,6 +65,19 @@ describe('config.json', () => {
         read(fixture, {}).d_vocab,
       )
     }
+  })
+
+  it('may say in rope_parameters how many channels turn, and from which base', () => {
+    const old = read('gpt-neox-tiny', { rotary_pct: 0.5, rotary_emb_base: 500 })
+    expect(old.rope).toMatchObject({ rotary_dim: 8, tables: [{ scale: 1 }] })
+    const rope_parameters = { rope_type: 'default', partial_rotary_factor: 0.5, rope_theta: 500 }
+    const none = { rotary_pct: undefined, rotary_emb_base: undefined }
+    expect(read('gpt-neox-tiny', { ...none, rope_parameters })).toEqual(old)
+    const llama = { rope_scaling: undefined, rope_theta: 500 }
+    const nested = { rope_scaling: undefined, rope_theta: undefined }
+    expect(
+      read('llama-tiny', { ...nested, rope_parameters: { rope_type: 'default', rope_theta: 500 } }),
+    ).toEqual(read('llama-tiny', llama))
   })
 
   it('names the ids that frame a text, or none', () => {

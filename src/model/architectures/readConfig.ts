@@ -74,8 +74,8 @@ export const COMMON = {
   bos_token_id: z.int().nullish(),
   eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
   pad_token_id: z.int().nullish(),
-  torch_dtype: dtype.optional(),
-  dtype: dtype.optional(),
+  torch_dtype: dtype.nullish(),
+  dtype: dtype.nullish(),
 }
 
 /**

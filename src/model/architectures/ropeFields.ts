@@ -6,9 +6,6 @@ import type { RopeConfig, RopeTable } from '../types.ts'
 
 const positive = z.number().positive()
 const original_max_position_embeddings = positive
-const rope_theta = positive.optional()
-const partial_rotary_factor = positive.max(1).optional()
-const also = { rope_theta, partial_rotary_factor }
 
 /** Older files say `type` for `rope_type`. */
 function withRopeType(json: unknown): unknown {
@@ -17,30 +14,39 @@ function withRopeType(json: unknown): unknown {
   return { rope_type: type, ...rest }
 }
 
-export const ropeParameters = z.preprocess(
-  withRopeType,
-  z.discriminatedUnion('rope_type', [
-    z.strictObject({ ...also, rope_type: z.literal('default') }),
-    z.strictObject({ ...also, rope_type: z.literal('linear'), factor: positive }),
-    z.strictObject({
-      ...also,
-      rope_type: z.literal('llama3'),
-      factor: positive,
-      low_freq_factor: positive,
-      high_freq_factor: positive,
-      original_max_position_embeddings,
-    }),
-    z.strictObject({
-      ...also,
-      rope_type: z.literal('yarn'),
-      factor: positive,
-      original_max_position_embeddings,
-      beta_fast: positive.default(32),
-      beta_slow: positive.default(1),
-    }),
-  ]),
-)
-type RopeParameters = z.infer<typeof ropeParameters>
+/** @param share of each head's channels that may turn: `partial_rotary_factor`. */
+function parametersOf(share: z.ZodType<number>) {
+  const also = { rope_theta: positive.optional(), partial_rotary_factor: share.optional() }
+  return z.preprocess(
+    withRopeType,
+    z.discriminatedUnion('rope_type', [
+      z.strictObject({ ...also, rope_type: z.literal('default') }),
+      z.strictObject({ ...also, rope_type: z.literal('linear'), factor: positive }),
+      z.strictObject({
+        ...also,
+        rope_type: z.literal('llama3'),
+        factor: positive,
+        low_freq_factor: positive,
+        high_freq_factor: positive,
+        original_max_position_embeddings,
+      }),
+      z.strictObject({
+        ...also,
+        rope_type: z.literal('yarn'),
+        factor: positive,
+        original_max_position_embeddings,
+        beta_fast: positive.default(32),
+        beta_slow: positive.default(1),
+      }),
+    ]),
+  )
+}
+
+/** Where all channels turn. */
+export const ropeParameters = parametersOf(z.literal(1))
+/** Where only some may. */
+export const partialRopeParameters = parametersOf(positive.max(1))
+type RopeParameters = z.infer<typeof partialRopeParameters>
 
 /** Fields of a family whose layers all turn alike. */
 export const ROPE = {
@@ -51,7 +57,11 @@ export const ROPE = {
 
 /** One table for all layers. */
 export function uniformRope(
-  config: z.infer<z.ZodObject<typeof ROPE>>,
+  config: {
+    readonly rope_theta: number
+    readonly rope_scaling?: RopeParameters | null | undefined
+    readonly rope_parameters?: RopeParameters | null | undefined
+  },
   rotary_dim: number,
   n_layers: number,
 ): RopeConfig {
