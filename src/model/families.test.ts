@@ -4,12 +4,17 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { expectClose, openGolden } from '../../test/golden.ts'
 import { memoryFolder, readFolder } from '../../test/memoryFolder.ts'
-import { packageRoot } from '../files/index.ts'
+import { openFolder, packageRoot } from '../files/index.ts'
 import { openBytes, parseSafetensors, type Tensor, writeSafetensors } from '../formats/index.ts'
+import type { BlockPart } from './architecture.ts'
+import { describeModel } from './architectures/index.ts'
 import { padBatch } from './batch.ts'
+import { openCheckpoint, readJsonSource } from './checkpoint.ts'
 import { type HookName, isReadOnly } from './hooks.ts'
 import { openModel } from './openModel.ts'
+import { openStreamedStore } from './streamedWeights.ts'
 import type { ForwardResult, HookEdit } from './types.ts'
+import { openFloatStore } from './weights.ts'
 
 /** The maker and its version stand in each folder's notes. */
 const FIXTURES = [
@@ -60,6 +65,29 @@ describe.each(FIXTURES)('%s', async (fixture) => {
       const part = await model.forward(piece, { cache, hooks: model.hooks, logits: 'last' })
       for (const hook of model.hooks) {
         expectClose(part.acts.get(hook)!.data, columns(whole, hook, from, to), SELF_TOLERANCE, hook)
+      }
+    }
+  })
+
+  it('has the same weights when its blocks are read one by one', async () => {
+    const folder = openFolder(pathOf(fixture))
+    const settings = await readJsonSource((await folder.open('config.json'))!)
+    const described = describeModel('config.json', settings)
+    const checkpoint = await openCheckpoint(folder, described)
+    const { blocks } = described.weights
+    const resident = await openFloatStore(checkpoint, described.weights)
+    const streamed = await openStreamedStore(checkpoint, described.weights)
+    const ids = golden.sequences[1]!
+    expect(await streamed.embed(ids)).toEqual(await resident.embed(ids))
+    expect(await streamed.unembed(2, 7)).toEqual(await resident.unembed(2, 7))
+    for (const [layer, specs] of blocks.entries()) {
+      const parts = Object.keys(specs) as BlockPart[]
+      const next = layer + 1 < blocks.length ? layer + 1 : undefined
+      const found = await streamed.block(layer, parts, next)
+      const expected = await resident.block(layer, parts)
+      for (const part of parts) {
+        expect(found.get(part), `${part} of block ${layer}`).toEqual(expected.get(part))
+        expect(found.get(part)).toHaveLength(specs[part]!.shape.reduce((n, size) => n * size, 1))
       }
     }
   })
