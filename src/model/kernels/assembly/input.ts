@@ -1,29 +1,21 @@
 // The rows of x as the products read them.
 import { BLOCK, F16_INPUT, INPUT_BYTES, INPUT_FLIPS, INPUT_OFFSET, INPUT_SIGN, INPUT_SIGNED, INPUT_UNIT } from "./layout";
+import { max4 } from "./vector";
 
-// @ts-ignore: decorator
-@inline
-function max4(a: v128): f32 {
-  return max(
-    max(f32x4.extract_lane(a, 0), f32x4.extract_lane(a, 1)),
-    max(f32x4.extract_lane(a, 2), f32x4.extract_lane(a, 3)),
-  );
-}
-
-/** x [n_blocks, 32] in f32 to blocks of 8-bit integers, unit = max |x| / 127. */
+/** x [n_blocks, 32] in f32 to blocks of 8-bit integers, unit = max |x| / 127; 0 where all are. */
 export function quantiseInput(x: usize, out: usize, n_blocks: u32): void {
   for (let b: u32 = 0; b < n_blocks; b++, x += BLOCK << 2, out += INPUT_BYTES) {
     let largest = f32x4.splat(0);
     for (let k: usize = 0; k < 128; k += 16) largest = f32x4.max(largest, f32x4.abs(v128.load(x + k)));
     let unit = max4(largest) / 127;
-    let inverse = f32x4.splat(unit > 0 ? <f32>1 / unit : 0);
+    let units = f32x4.splat(unit);
     let sum = i16x8.splat(0), flips = i16x8.splat(0);
     for (let k: usize = 0; k < BLOCK; k += 16) {
       let p = x + (k << 2);
-      let q0 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(p), inverse)));
-      let q1 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(p, 16), inverse)));
-      let q2 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(p, 32), inverse)));
-      let q3 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(p, 48), inverse)));
+      let q0 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(p), units)));
+      let q1 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(p, 16), units)));
+      let q2 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(p, 32), units)));
+      let q3 = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(v128.load(p, 48), units)));
       let q = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(q0, q1), i16x8.narrow_i32x4_s(q2, q3));
       q = i8x16.max_s(q, i8x16.splat(-127));
       let sign = i8x16.shr_s(q, 7), magnitude = i8x16.abs(q);

@@ -17,6 +17,16 @@ export function sum4(a: v128): f32 {
   );
 }
 
+/** Largest of the four lanes. */
+// @ts-ignore: decorator
+@inline
+export function max4(a: v128): f32 {
+  return max(
+    max(f32x4.extract_lane(a, 0), f32x4.extract_lane(a, 1)),
+    max(f32x4.extract_lane(a, 2), f32x4.extract_lane(a, 3)),
+  );
+}
+
 /**
  * c[i] + the sum over j of a[4 i + j] b[4 i + j], exact in both builds: b is in 0 .. 127, for which the relaxed instruction is
  * defined, and two products (at most 2 * 128 * 127) fit 16 bits.
