@@ -5,7 +5,7 @@
  * 1. Some hundreds of tokens are captured at the site, at the other sites of its layer, and in the layers beside it.
  * 2. Each alternative is one change: another site read, or written; inputs rescaled, by a rule or by a fitted factor; b_dec
  *    subtracted or added; the norm's gain multiplied in; BOS counted among the tokens, or not in front of the text.
- * 3. One that fits clearly better than the SAE as it is (`misfit`) is a cause; the three best are named.
+ * 3. One that fits, and clearly better than the SAE as it is (`misfit`), is a cause; up to three that are nearly as good are named.
  *
  * Alternatives are not combined: an SAE that is wrong in two ways shows none, or the one that helps by itself.
  */
@@ -13,8 +13,8 @@
 import { takeRows } from '../activations/index.ts'
 import { type HookName, isReadOnly, type Model } from '../model/index.ts'
 import { outputSite, type Sae, type SaeRunner } from '../sae/index.ts'
-import { type Claims, misfit } from './selfTestBadge.ts'
-import { batchDocuments, withoutBos } from './selfTestDocuments.ts'
+import { badgeOf, type Claims, misfit } from './selfTestBadge.ts'
+import { batchDocuments, otherwiseBegun } from './selfTestDocuments.ts'
 import { scaleTrials } from './selfTestScale.ts'
 import { type CauseKind, type Fit, type Found, fitOf, type Trial } from './selfTestTrial.ts'
 
@@ -54,6 +54,8 @@ const MOST = 3
 const MARGIN = 0.5
 /** How much worse than the best another cause may fit to be named too. */
 const NEARLY = 0.5
+/** Misfits nearer than this are equal: what was tried first, another site, then comes first. */
+const TIE = 0.02
 /** `MARGIN` for another site where nothing looked wrong. */
 const SITE_MARGIN = 0.25
 /** How much better than the best rule a fitted factor must be before it is named. */
@@ -84,7 +86,7 @@ export async function findCauses(search: Search): Promise<{ causes: Cause[]; not
   const trials: Trial[] = [
     ...siteTrials(sae, captured, sites),
     ...biasTrials(sae, as_is),
-    ...bosTrials(sae, captured, await captureBare(search, documents)),
+    ...(await bosTrials(search, captured, documents)),
   ]
   if (options.normGain !== undefined) {
     trials.push(...(await gainTrials(sae, captured, options.normGain)))
@@ -100,8 +102,8 @@ export async function findCauses(search: Search): Promise<{ causes: Cause[]; not
   const best = Math.min(...found.map(({ fit }) => misfit(fit, claims)))
   const limit = Math.min(misfit(before, claims) - MARGIN, best + NEARLY)
   const causes = found
-    .filter(({ fit }) => fit.fvu !== undefined && misfit(fit, claims) <= limit)
-    .sort((a, b) => misfit(a.fit, claims) - misfit(b.fit, claims))
+    .filter(({ fit }) => fits(fit, claims) && misfit(fit, claims) <= limit)
+    .sort((a, b) => Math.round((misfit(a.fit, claims) - misfit(b.fit, claims)) / TIE))
     .slice(0, MOST)
     .map((one) => causeOf(one, before, claims))
   if (causes.length === 0) {
@@ -126,12 +128,16 @@ export async function siteThatFits(search: Search): Promise<Cause | undefined> {
     options.signal?.throwIfAborted()
     if (trial.hook_name === sae.hook_name) continue
     const fit = await fitOf(runner, trial)
-    if (misfit(fit, claims) > least) continue
+    if (!fits(fit, claims) || misfit(fit, claims) > least) continue
     least = misfit(fit, claims)
     best = { trial, fit }
   }
   return best === undefined ? undefined : causeOf(best, before, claims)
 }
+
+/** Whether an alternative is more than the lesser evil. */
+const fits = (fit: Fit, claims: Claims): boolean =>
+  fit.fvu !== undefined && badgeOf(fit, claims) !== 'red'
 
 function causeOf({ trial, fit }: Found, before: Fit, claims: Claims): Cause {
   const { kind, fits, hook_name, hook_name_out, scale } = trial
@@ -192,17 +198,6 @@ async function captureRows(
   const joined = (parts: ReadonlyMap<HookName, Float32Array[]>) =>
     new Map([...parts].map(([hook, own]) => [hook, concat(own)]))
   return { rows: joined(rows), bos_rows: joined(bos_rows) }
-}
-
-/** The same text without BOS in front, at the sites read and written; absent where the tokenizer puts none there. */
-async function captureBare(
-  search: Search,
-  documents: readonly Int32Array[],
-): Promise<Captured | undefined> {
-  const bare = withoutBos(search.model, documents)
-  if (bare.every((ids, i) => ids.length === documents[i]?.length)) return undefined
-  const { sae } = search.runner
-  return captureRows(search, bare, ownSites(sae))
 }
 
 const ownSites = (sae: Sae): HookName[] => [sae.hook_name, outputSite(sae).hook]
@@ -289,25 +284,35 @@ function biasTrials(sae: Sae, { x, y }: Trial): Trial[] {
   ]
 }
 
-/** BOS among the tokens counted, and text without BOS in front. */
-function bosTrials(sae: Sae, { rows, bos_rows }: Captured, bare: Captured | undefined): Trial[] {
-  if (bare === undefined) return []
+/** BOS among the tokens counted, and the text begun the other way. */
+async function bosTrials(
+  search: Search,
+  { rows, bos_rows }: Captured,
+  documents: readonly Int32Array[],
+): Promise<Trial[]> {
+  const { sae } = search.runner
   const { hook } = outputSite(sae)
-  const both = (site: HookName) => concat([rows.get(site)!, bos_rows.get(site)!])
-  return [
-    {
+  const trials: Trial[] = []
+  const bos_x = bos_rows.get(sae.hook_name)!
+  if (bos_x.length > 0) {
+    trials.push({
       kind: 'bos',
       fits: 'with BOS counted among the tokens',
-      x: both(sae.hook_name),
-      y: both(hook),
-    },
-    {
+      x: concat([rows.get(sae.hook_name)!, bos_x]),
+      y: concat([rows.get(hook)!, bos_rows.get(hook)!]),
+    })
+  }
+  const begun = otherwiseBegun(search.model, documents)
+  if (begun !== undefined) {
+    const other = await captureRows(search, begun.documents, ownSites(sae))
+    trials.push({
       kind: 'bos',
-      fits: 'on text without BOS in front',
-      x: bare.rows.get(sae.hook_name)!,
-      y: bare.rows.get(hook)!,
-    },
-  ]
+      fits: `on text ${begun.hasBos ? 'with' : 'without'} BOS in front`,
+      x: other.rows.get(sae.hook_name)!,
+      y: other.rows.get(hook)!,
+    })
+  }
+  return trials
 }
 
 /** The MLP's input with the norm's gain, which the hook leaves out; what an SAE of it writes has the gain too. */

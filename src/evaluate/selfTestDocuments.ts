@@ -25,7 +25,8 @@ export type TestBatch = {
 const DOCUMENT_TOKENS = 1024
 
 /**
- * The first texts that together hold `max_tokens` counted tokens; the last is cut.
+ * The first texts that together hold `max_tokens` counted tokens; the last is cut, and one longer than the context becomes several
+ * documents.
  * @throws TypeError if the model has no tokenizer, RangeError if no token counts.
  */
 export function testDocuments(
@@ -43,14 +44,20 @@ export function testDocuments(
   const documents: Int32Array[] = []
   let n_tokens = 0
   let n_excluded = 0
+  const longest = Math.min(config.n_ctx, DOCUMENT_TOKENS)
   for (const text of texts) {
-    const ids = tokenizer.tokenize(text).subarray(0, Math.min(config.n_ctx, DOCUMENT_TOKENS))
-    let end = 0
-    for (; end < ids.length && n_tokens < max_tokens; end++) {
-      if (special.has(ids[end]!)) n_excluded++
-      else n_tokens++
+    const ids = tokenizer.tokenize(text)
+    const lead = special.has(ids[0]!) ? ids.slice(0, 1) : new Int32Array(0)
+    const step = longest - lead.length
+    for (let from = lead.length; from < ids.length && n_tokens < max_tokens; from += step) {
+      const document = Int32Array.of(...lead, ...ids.subarray(from, from + step))
+      let end = 0
+      for (; end < document.length && n_tokens < max_tokens; end++) {
+        if (special.has(document[end]!)) n_excluded++
+        else n_tokens++
+      }
+      documents.push(document.subarray(0, end))
     }
-    if (end > 0) documents.push(ids.slice(0, end))
   }
   if (n_tokens > 0) return { documents, n_tokens, n_excluded }
   throw new RangeError(
@@ -58,15 +65,23 @@ export function testDocuments(
   )
 }
 
-/** The same documents without the special token in front; those with nothing else are left out. */
-export function withoutBos(
-  model: Pick<Model, 'config' | 'tokenizer'>,
+/**
+ * The same documents begun the other way: without BOS where the tokenizer puts one in front, else with the BOS that config.json
+ * names; `undefined` where it names none. Documents of nothing else are left out.
+ */
+export function otherwiseBegun(
+  { config, tokenizer }: Pick<Model, 'config' | 'tokenizer'>,
   documents: readonly Int32Array[],
-): Int32Array[] {
-  const special = specialIds(model)
-  return documents
-    .map((ids) => (special.has(ids[0]!) ? ids.subarray(1) : ids))
-    .filter((ids) => ids.length > 0)
+): { readonly documents: Int32Array[]; readonly hasBos: boolean } | undefined {
+  const special = specialIds({ config, tokenizer })
+  if (documents.every((ids) => special.has(ids[0]!))) {
+    const bare = documents.map((ids) => ids.subarray(1)).filter((ids) => ids.length > 0)
+    return { documents: bare, hasBos: false }
+  }
+  const bos: number | undefined = config.bos_token_id
+  if (bos === undefined) return undefined
+  const begun = documents.map((ids) => Int32Array.of(bos, ...ids.subarray(0, config.n_ctx - 1)))
+  return { documents: begun, hasBos: true }
 }
 
 /** Documents in their order, as many to a batch as `rows x longest` allows, one at least. */
