@@ -20,6 +20,7 @@ describe('config.json', () => {
     ['gemma3-tiny', { rope_scaling: { rope_type: 'dynamic', factor: 2 } }, "supported: 'default'"],
     ['llama-tiny', { rms_norm_eps: undefined }, 'rms_norm_eps is missing, supported: number'],
     ['llama-tiny', { num_key_value_heads: 3 }, 'num_attention_heads 4 is not a multiple of'],
+    ['llama-tiny', { eos_token_id: '2' }, 'eos_token_id is "2", supported: an id or a list of ids'],
     ['llama-tiny', { num_hidden_layers: 5000 }, 'num_hidden_layers is 5000, supported:'],
     ['llama-tiny', { head_dim: 12 }, 'head_dim is 12, supported: multiples of 8'],
     ['llama-tiny', { head_dim: null }, 'width 28 over 4 heads is 7, supported: multiples of 8'],

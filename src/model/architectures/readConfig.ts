@@ -72,7 +72,7 @@ const IGNORED = new Set([
 /** Ids and dtype, which every family's config.json may have. */
 export const COMMON = {
   bos_token_id: z.int().nullish(),
-  eos_token_id: z.union([z.int(), z.array(z.int())]).nullish(),
+  eos_token_id: z.union([z.int(), z.array(z.int())], 'an id or a list of ids').nullish(),
   pad_token_id: z.int().nullish(),
   torch_dtype: dtype.nullish(),
   dtype: dtype.nullish(),
