@@ -53,12 +53,16 @@ const CHUNK_NUMBERS = 2 ** 23
 /** Rows in a chunk, if there are as many: with fewer, products wait for their weights. */
 const MIN_CHUNK_ROWS = 1024
 
+/** Another way through for passes of few rows; attention only with a cache. */
+export type FewRows = Pick<Network, 'attn' | 'mlp' | 'logits'> & { readonly max_rows: number }
+
 /** Opens the sessions of a model over a store of its weights, which the network then owns. */
 export async function openNetwork(
   config: ModelConfig,
   weights: ModelWeights,
   store: WeightStore,
   threads: number,
+  few?: FewRows,
 ): Promise<Network> {
   const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_layers } = config
   const d_z = n_heads * d_head
@@ -111,8 +115,8 @@ export async function openNetwork(
     const inputs = {
       ...feeds,
       resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
-      past_k: float(start === 0 ? new Float32Array(0) : cache!.layers[layer]!.k, past),
-      past_v: float(start === 0 ? new Float32Array(0) : cache!.layers[layer]!.v, past),
+      past_k: float(start === 0 ? new Float32Array(0) : unshared(cache!.layers[layer]!.k), past),
+      past_v: float(start === 0 ? new Float32Array(0) : unshared(cache!.layers[layer]!.v), past),
       // Padding counts as tokens: it lies on the right, where no real token looks.
       last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
       n_keys: int32(Int32Array.of(n_keys), [1]),
@@ -146,10 +150,12 @@ export async function openNetwork(
       : { positions: (start: number, n: number) => store.positions(start, n) }),
 
     async attn(layer, n_seqs, resid_pre, cache) {
-      const session = attns.get(config.windows[layer]!)!
-      const feeds = await weightsOf(layer, session)
       const seq_len = resid_pre.length / d_model / n_seqs
       if (cache !== undefined) reserveKeys(cache, cache.length + seq_len, config)
+      if (few !== undefined && cache !== undefined && n_seqs * seq_len <= few.max_rows)
+        return few.attn(layer, n_seqs, resid_pre, cache)
+      const session = attns.get(config.windows[layer]!)!
+      const feeds = await weightsOf(layer, session)
       // Several new tokens after a past: GroupQueryAttention then takes one row at a time.
       const isChunk = cache !== undefined && cache.length > 0 && seq_len > 1
       const rows = isChunk ? seq_len : Math.max(MIN_CHUNK_ROWS, CHUNK_NUMBERS / d_z)
@@ -171,8 +177,9 @@ export async function openNetwork(
       z: Float32Array,
       outputs: readonly Name[],
     ) {
-      const feeds = await weightsOf(layer, mlp)
       const m = resid_pre.length / d_model
+      if (few !== undefined && m <= few.max_rows) return few.mlp(layer, resid_pre, z, outputs)
+      const feeds = await weightsOf(layer, mlp)
       const run = (from: number, to: number): Promise<Record<Name, Float32Array>> =>
         mlp.run(
           {
@@ -198,7 +205,10 @@ export async function openNetwork(
       return whole
     },
 
-    logits: head.logits,
+    logits: (normalized, signal) =>
+      few !== undefined && normalized.length <= few.max_rows * d_model
+        ? few.logits(normalized)
+        : head.logits(normalized, signal),
     losses: head.losses,
 
     async close() {
@@ -207,3 +217,7 @@ export async function openNetwork(
     },
   }
 }
+
+/** ONNX Runtime takes no view of shared memory. */
+const unshared = (array: Float32Array): Float32Array =>
+  array.buffer instanceof SharedArrayBuffer ? new Float32Array(array) : array

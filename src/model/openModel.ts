@@ -4,16 +4,15 @@ import { DTYPE_BYTES, type Folder, FormatError } from '../formats/index.ts'
 import type { ModelWeights } from './architecture.ts'
 import { describeModel } from './architectures/index.ts'
 import { type Checkpoint, openCheckpoint, readJsonSource } from './checkpoint.ts'
+import { openEngine } from './engine.ts'
 import { runForward } from './forward.ts'
 import { hashModel } from './hash.ts'
 import { hookNames } from './hooks.ts'
 import { openKvCache } from './kvCache.ts'
 import { type Precision, planMemory } from './memory.ts'
-import { openNetwork } from './network.ts'
-import { openStreamedStore } from './streamedWeights.ts'
 import { openTokenizer } from './tokenizer.ts'
 import type { Model, ModelConfig } from './types.ts'
-import { openFloatStore, readWeight } from './weights.ts'
+import { readWeight } from './weights.ts'
 
 export type OpenModelOptions = {
   /** Threads inside one operator; 0, the default, is one a physical core. */
@@ -47,15 +46,14 @@ export async function openModel(
   const { config, weights } = described
   const checkpoint = await openCheckpoint(folder, described)
   const tokenizer = await openTokenizer(folder, config)
-  const hash = await hashModel([configSource, ...checkpoint.sources])
+  const hashing = hashModel([configSource, ...checkpoint.sources])
+  hashing.catch(() => {}) // awaited below
   const memory = planMemory(config, weights, storedBytes(checkpoint, weights), {
     ...(precision === undefined ? {} : { precision }),
     ...(memory_bytes === undefined ? {} : { budget_bytes: memory_bytes }),
   })
-  const store = memory.isStreamed
-    ? await openStreamedStore(checkpoint, weights)
-    : await openFloatStore(checkpoint, weights)
-  const network = await openNetwork(config, weights, store, threads)
+  const { network, room } = await openEngine(config, weights, checkpoint, memory, threads)
+  const hash = await hashing
   const hooks = hookNames(config)
   let unembedding: Promise<Float32Array> | undefined
 
@@ -69,7 +67,7 @@ export async function openModel(
     width: (hook) =>
       hook.endsWith('.attn.hook_z') ? config.n_heads * config.d_head : config.d_model,
     forward: (batch, options = {}) => runForward(network, hooks, batch, options),
-    openCache: (n_seqs, n_ctx) => openKvCache(config, n_seqs, n_ctx),
+    openCache: (n_seqs, n_ctx) => openKvCache(config, n_seqs, n_ctx, room),
     unembedding() {
       unembedding ??= foldUnembedding(weights, config, checkpoint)
       return unembedding

@@ -201,6 +201,11 @@ function openCutter(
     return ids
   }
   const pushWord = (word: string, ids: number[]): void => {
+    const whole = file.ignore_merges ? file.vocab.get(word) : undefined
+    if (whole !== undefined) {
+      ids.push(whole)
+      return
+    }
     const first = ids.length
     for (let from = 0; from < word.length; ) {
       const to = word.length <= KEPT_CHARS ? word.length : nextCut(word, from)
@@ -217,8 +222,14 @@ function openCutter(
       return
     }
     let section_index = at
-    const split = (part: string, index = 1): string[] =>
-      pre_tokenizer.pre_tokenize(part, { section_index: index })
+    const split = (part: string, index = 1): string[] => {
+      try {
+        return pre_tokenizer.pre_tokenize(part, { section_index: index })
+      } catch (cause) {
+        const found = `tokenize: the pattern of ${path} cannot be run on ${part.length} characters`
+        throw new RangeError(`${found} without a break. Break the text into lines.`, { cause })
+      }
+    }
     for (const stretch of stretchesOf(text, split, STRETCH_CHARS)) {
       for (const word of split(stretch, section_index)) pushWord(word, ids)
       section_index = 1

@@ -18,7 +18,7 @@ import { checkPattern } from './patterns.ts'
 
 /** What a tokenizer.json says. */
 export type TokenizerFile = {
-  /** Ids by piece, added tokens not counted. */
+  /** Ids by piece, without control tokens and special ones. */
   readonly vocab: ReadonlyMap<string, number>
   readonly added: readonly AddedToken[]
   /** For the library's own Tokenizer; without added tokens. */
@@ -34,6 +34,8 @@ export type TokenizerFile = {
   readonly unk: number | undefined
   /** Whether unknown characters beside each other are one token. */
   readonly fuse_unk: boolean
+  /** Whether a word of the vocabulary is one token whatever the merges make of it. */
+  readonly ignore_merges: boolean
 }
 
 export const SPACE = '\u2581'
@@ -99,9 +101,9 @@ export function parseTokenizerFile(
   const shell = check(path, '', Shell, rest)
   const { vocab: _vocab, merges: _merges, ...settings } = asObject(path, 'model', model)
   const bpe = check(path, 'model: ', Bpe, settings)
-  const vocab = parseVocab(path, _vocab)
+  const pieces = parseVocab(path, _vocab)
   const idOf = (piece: string): number | undefined =>
-    shell.added_tokens.find(({ content }) => content === piece)?.id ?? vocab.get(piece)
+    shell.added_tokens.find(({ content }) => content === piece)?.id ?? pieces.get(piece)
   const unk = bpe.unk_token == null ? undefined : idOf(bpe.unk_token)
   const named = [...control.pieces].map(idOf)
   const added = shell.added_tokens.map(({ id }) => id).filter((id) => control.ids.has(id))
@@ -114,7 +116,8 @@ export function parseTokenizerFile(
   )
   const isText = (piece: string): boolean =>
     !special.has(piece) && !(bpe.byte_fallback === true && BYTE.test(piece))
-  const merges = parseMerges(path, _merges, vocab).filter(([a, b]) => isText(a + b))
+  const merges = parseMerges(path, _merges, pieces).filter(([a, b]) => isText(a + b))
+  const vocab = new Map([...pieces].filter(([piece]) => !special.has(piece)))
   const pre_tokenizer = shell.pre_tokenizer ? preTokenizer(path, shell.pre_tokenizer) : null
   const byte_level = uses(pre_tokenizer, 'ByteLevel')
   return {
@@ -139,8 +142,7 @@ export function parseTokenizerFile(
         unk_token: bpe.unk_token ?? null,
         fuse_unk: false,
         byte_fallback: bpe.byte_fallback ?? false,
-        ignore_merges: bpe.ignore_merges ?? false,
-        vocab: Object.fromEntries([...vocab].filter(([piece]) => !special.has(piece))),
+        vocab: Object.fromEntries(vocab),
         merges,
       },
     },
@@ -150,6 +152,7 @@ export function parseTokenizerFile(
     control: control_ids,
     unk,
     fuse_unk: bpe.fuse_unk ?? false,
+    ignore_merges: bpe.ignore_merges ?? false,
   }
 }
 

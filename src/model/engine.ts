@@ -1,0 +1,62 @@
+/** The weights in memory and the passes over them, as the plan of memory says. */
+
+import type { ModelWeights } from './architecture.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { openFewRows } from './fewRows.ts'
+import { openTeam } from './kernels/index.ts'
+import { HEAP, type KvRoom, teamRoom } from './kvCache.ts'
+import type { ModelMemory } from './memory.ts'
+import { type Network, openNetwork } from './network.ts'
+import { openPackedStore } from './packedWeights.ts'
+import { openStreamedStore } from './streamedWeights.ts'
+import type { ModelConfig } from './types.ts'
+import { openFloatStore } from './weights.ts'
+
+export type Engine = {
+  readonly network: Network
+  /** Where caches of keys and values lie. */
+  readonly room: KvRoom
+}
+
+/** Addresses beside the weights, for keys, values and rows under way; memory is taken only as it is used. */
+const ROOM_BYTES = 2 ** 32
+
+/**
+ * Opens a model's weights and sessions.
+ * @param threads 0 chooses.
+ */
+export async function openEngine(
+  config: ModelConfig,
+  weights: ModelWeights,
+  checkpoint: Checkpoint,
+  memory: ModelMemory,
+  threads: number,
+): Promise<Engine> {
+  if (memory.isStreamed) {
+    const store = await openStreamedStore(checkpoint, weights)
+    return { network: await openNetwork(config, weights, store, threads), room: HEAP }
+  }
+  if (memory.weights === 'f32') {
+    const store = await openFloatStore(checkpoint, weights)
+    return { network: await openNetwork(config, weights, store, threads), room: HEAP }
+  }
+  const team = await openTeam({
+    threads: threads === 0 ? coreCount() : threads,
+    memory_bytes: 1.1 * memory.weights_bytes + ROOM_BYTES,
+  })
+  try {
+    const store = await openPackedStore(checkpoint, weights, memory.weights, team)
+    const few = config.d_head % 4 === 0 ? openFewRows(config, store, team) : undefined
+    const network = await openNetwork(config, weights, store, threads, few)
+    return { network, room: few === undefined ? HEAP : teamRoom(team) }
+  } catch (error) {
+    await team.close()
+    throw error
+  }
+}
+
+/** Physical cores, as far as can be told: half of the logical ones where there are more than four. */
+function coreCount(): number {
+  const logical = navigator.hardwareConcurrency
+  return logical > 4 ? Math.ceil(logical / 2) : logical
+}
