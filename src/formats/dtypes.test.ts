@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fromFloat32, fromInt32, toFloat32, toInt32 } from './dtypes.ts'
+import { elementCount, fromFloat32, fromInt32, toFloat32, toInt32 } from './dtypes.ts'
 import type { Dtype } from './tensor.ts'
 
 const tensor = (dtype: Dtype, array: ArrayBufferView, n: number) => ({
@@ -17,6 +17,12 @@ function nearestBfloat16(value: number): number {
   const up = rest > 0.5 || (rest === 0.5 && below % 2 !== 0)
   return (below + (up ? 1 : 0)) * unit
 }
+
+it('counts elements: one of a scalar, none where a size is zero, however large the others', () => {
+  expect(elementCount([])).toBe(1)
+  expect(elementCount([3, 5, 7])).toBe(105)
+  expect(elementCount([...Array(30).fill(2 ** 52), 0])).toBe(0)
+})
 
 describe('toFloat32', () => {
   it('widens bfloat16 as the upper half of a float32', () => {

@@ -100,6 +100,22 @@ describe('an .npy array', () => {
     expect(toFloat32(cube)).toEqual(Float32Array.of(1, 3, 5, 2, 4, 6))
   })
 
+  it('is read with the header that others write: double quotes, another order, no padding', () => {
+    const dict = `{"shape": ( 2,3 ), "fortran_order":False , "descr": "<f4"}`
+    expect(parseNpy('a', npy(dict, floats)).shape).toEqual([2, 3])
+  })
+
+  it('in C order shares memory with its bytes, and may lie unaligned', () => {
+    const bytes = npy(header('<f4', 'False', '(6,)'), floats)
+    expect(parseNpy('a', bytes).bytes.buffer).toBe(bytes.buffer)
+    for (let shift = 0; shift < 4; shift++) {
+      const shifted = new Uint8Array(bytes.length + shift)
+      shifted.set(bytes, shift)
+      const array = parseNpy('a', shifted.subarray(shift))
+      expect(toFloat32(array)).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6))
+    }
+  })
+
   it('of every width and version keeps its elements', () => {
     const longs = new Uint8Array(BigInt64Array.of(1n, 2n, 3n, 4n).buffer)
     const transposed = parseNpy('a', npy(header('<i8', 'True', '(2, 2)'), longs, 3))
@@ -137,6 +153,13 @@ describe('an .npy array', () => {
     ['big-endian', npy(header('>f4', 'False', '(6,)'), floats), "big-endian numbers ('>f4')"],
     ['of Python objects', npy(header('|O', 'False', '(6,)'), floats), 'numbers of type "|O"'],
     ['of structures', npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (6,)}", floats), 'expected descr'],
+    ['with a size that is two', npy(header('<f4', 'False', '(3 2,)'), floats), 'has the header'],
+    ['with a comma too many', npy(header('<f4', 'False', '(,6)'), floats), 'has the header'],
+    ['naming descr twice', npy("{'descr': '<f8', 'descr': '<f4', 'fortran_order': False, 'shape': (6,)}", floats), 'has the header'],
+    ['with a field of its own', npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,), 'x': 'y'}", floats), 'has the header'],
+    ['with text behind its header', npy("{'descr': '<f4', 'fortran_order': False, 'shape': (6,)} + 1", floats), 'has the header'],
+    ['of 65 axes', npy(header('<f4', 'False', `(6,${' 1,'.repeat(64)})`), floats), 'has 65 axes, expected at most 64'],
+    ['without a version', npy('', floats).slice(0, 6), 'is .npy version none'],
     ['cut short', npy(header('<f4', 'False', '(7,)'), floats), 'has 24 bytes of numbers, expected 28'],
     ['of version 9', npy(header('<f4', 'False', '(6,)'), floats, 9), 'is .npy version 9'],
     ['with another magic', floats, 'does not begin with'],

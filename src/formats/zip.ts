@@ -18,7 +18,7 @@ const DEFLATED = 8
 const LOCAL_HEADER_BYTES = 30
 const LOCAL_SIGNATURE = 0x04034b50
 /** A reader holds some 2 KB for each. */
-const MAX_ENTRIES = 1 << 17
+const MAX_ENTRIES = 1 << 16
 const COPY_AGAIN = 'The archive is damaged: copy or download it again.'
 
 /** A file in an archive. */

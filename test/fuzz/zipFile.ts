@@ -162,6 +162,11 @@ function end(count: number, size: number, offset: number, ending: Ending): Bytes
   return [long, locator, short]
 }
 
+/** The honest end of an archive with a ZIP64 record, as one of more than 65,535 entries must have. */
+export function zipEnd(count: number, size: number, offset: number): Bytes[] {
+  return end(count, size, offset, { ...endingOf(undefined), zip64: true })
+}
+
 function endingOf(random: Random | undefined): Ending {
   const odd = (n: number): boolean => random?.once(n) ?? false
   const off = (): number => (odd(40) ? random!.below(200) - 100 : 0)

@@ -13,7 +13,8 @@ const CONTENTS = ['', 'a', 'abc'.repeat(40), '\u0000'.repeat(300)].map(text)
 
 export const zip: Target = {
   name: 'zip',
-  bytes_per_byte: 1500,
+  // Deflate's most, once by the library and once by the reader.
+  bytes_per_byte: 2200,
   sources: ['formats/zip.ts'],
 
   async seeds() {
