@@ -252,6 +252,7 @@ describe('help', () => {
         "pull",
         "import",
         "export",
+        "push",
         "bench",
       ]
     `)

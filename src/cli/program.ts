@@ -12,6 +12,7 @@ import { addIndexCommand } from './indexCommand.ts'
 import { addLabelCommand } from './label.ts'
 import type { Context } from './options.ts'
 import { addPullCommand } from './pull.ts'
+import { addPushCommand } from './push.ts'
 import { addRunCommand } from './run.ts'
 import { addSearchCommand } from './search.ts'
 import { addServeCommand } from './serve.ts'
@@ -47,6 +48,7 @@ export function createProgram(context: Context): Command {
     addPullCommand,
     addImportCommand,
     addExportCommand,
+    addPushCommand,
     addBenchCommand,
   ]
   for (const add of adders) add(program, context)

@@ -4,6 +4,7 @@ export { type DataFile, isHubData, lastingDataName, listData } from './dataset.t
 export { HubError, type HubFailure } from './errors.ts'
 export { type HubFile, type Listing, type ListOptions, listRepository } from './listing.ts'
 export { type PullOptions, type PullProgress, pullFiles, renderPull } from './pull.ts'
+export { type PushFile, type PushPlan, type PushProgress, planPush, pushFiles } from './push.ts'
 export {
   lastingModelName,
   openModelFolder,

@@ -82,8 +82,11 @@ async function followRedirects(
     if (settings.token !== undefined && url.origin === new URL(settings.endpoint).origin)
       sent.set('authorization', `Bearer ${settings.token}`)
     sent.set('user-agent', `hooke/${packageVersion()}`)
-    const response = await answerWithin(settings.silence_ms, signal, (signal) =>
-      fetch(url, { method, headers: sent, body: body ?? null, redirect: 'manual', signal }),
+    const response = await answerWithin(
+      body == null ? settings.silence_ms : undefined,
+      signal,
+      (signal) =>
+        fetch(url, { method, headers: sent, body: body ?? null, redirect: 'manual', signal }),
     )
     first ??= response.headers
     const location = response.headers.get('location')
@@ -95,13 +98,14 @@ async function followRedirects(
   throw new HubError('refused', `${from}: more than ${MAX_REDIRECTS} redirects, expected a file.`)
 }
 
-/** Only the wait for the headers is bounded: the signal handed on lives as long as the body. */
+/** Only the wait for the headers is bounded, and not while something is sent: the signal handed on lives as long as the body. */
 async function answerWithin(
-  silence_ms: number,
+  silence_ms: number | undefined,
   signal: AbortSignal | undefined,
   ask: (signal: AbortSignal) => Promise<Response>,
 ): Promise<Response> {
   const late = new AbortController()
+  if (silence_ms === undefined) return ask(signal ?? late.signal)
   const timer = globalThis.setTimeout(
     () => late.abort(new Error(`no answer within ${silence_ms / 1000} s`)),
     silence_ms,
