@@ -22,7 +22,12 @@ import {
 import { type Metrics, type SaeEntry, type SuiteManifest, widthName } from './suite.ts'
 import type { Sae } from './types.ts'
 
-export { type FetchedSae, fetchPublishedSae, loadPublishedSae } from './dialects/disk.ts'
+export {
+  type FetchedSae,
+  fetchPublishedSae,
+  loadPublishedSae,
+  openPublishedSae,
+} from './dialects/disk.ts'
 
 const MANIFEST = 'suite.json'
 const METRICS = 'metrics.json'

@@ -20,6 +20,7 @@ export { openRunner } from './runner.ts'
 export { parseSaelens, saelensTensors } from './saelens.ts'
 export { SAELENS_FILES, type SaelensConfig, saelensConfig } from './saelensConfig.ts'
 export { outputSite } from './shapes.ts'
+export type { SaeOnDisk, StreamedSae, StreamOptions } from './streamed.ts'
 export {
   type Metrics,
   type PositionBin,

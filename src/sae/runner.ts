@@ -82,7 +82,7 @@ export async function openRunner(
 }
 
 /** `y = x W + b` for any sizes. */
-function affineGraph(): Uint8Array {
+export function affineGraph(): Uint8Array {
   const graph = onnxGraph('affine')
   const x = graph.input('x', 'F32', ['n', 'd_in'])
   const W = graph.input('W', 'F32', ['d_in', 'd'])

@@ -2,7 +2,7 @@
 
 import { basename, dirname, join, resolve } from 'node:path'
 import { FileError, listFolder, openFile, pathExists, readJson } from '../../files/index.ts'
-import { FormatError, openTensors } from '../../formats/index.ts'
+import { FormatError, type OpenedTensors, openTensors } from '../../formats/index.ts'
 import {
   hubSettings,
   listRepository,
@@ -12,7 +12,9 @@ import {
   renderHubAddress,
 } from '../../hub/index.ts'
 import { type NamedSae, nearestL0, resolveRelease } from '../releases.ts'
-import type { PublishedSae, ReadSaeOptions, SaeFiles } from './published.ts'
+import { openStreamed, type StreamedSae, type StreamOptions } from '../streamed.ts'
+import { describeOnDisk } from './onDisk.ts'
+import type { Dialect, PublishedSae, ReadSaeOptions, SaeFiles } from './published.ts'
 import { READERS, recogniseDialect, WEIGHT_FILES } from './recognise.ts'
 
 const SCALER = 'activation_scaler.json'
@@ -115,20 +117,59 @@ export async function loadPublishedSae(
   const file = await openFile(weights)
   try {
     const opened = await openTensors(file)
-    const { config, read } = READERS[recogniseDialect(opened)]
-    const config_path = config === undefined ? undefined : join(folder, config)
-    const scaler = await readIfThere(join(folder, SCALER))
-    const { scaling_factor } = Object(scaler) as { scaling_factor?: unknown }
-    const value = config_path === undefined ? undefined : await readIfThere(config_path)
-    const files: SaeFiles = {
-      where: resolve(path),
-      weights: opened.file,
-      ...(value === undefined ? {} : { config: { path: config_path!, value } }),
-      ...(typeof scaling_factor === 'number' ? { scaling_factor } : {}),
-    }
-    return await read(files, options)
+    const dialect = recogniseDialect(opened)
+    return await READERS[dialect].read(await gather(path, folder, dialect, opened), options)
   } finally {
     await file.close()
+  }
+}
+
+/**
+ * Opens somebody's SAE without loading it, for dictionaries wider than memory: JumpReLU SAEs whose weights need no folding
+ * (Gemma Scope 1 and 2, and SAELens's layout as Hooke writes it).
+ * @throws as `loadPublishedSae`, and FormatError for an SAE that must be loaded whole.
+ */
+export async function openPublishedSae(
+  path: string,
+  { sites, ...options }: Pick<ReadSaeOptions, 'sites'> & StreamOptions = {},
+): Promise<StreamedSae> {
+  const { weights, folder } = await findWeights(path)
+  const file = await openFile(weights)
+  try {
+    const opened = await openTensors(file)
+    const dialect = recogniseDialect(opened)
+    const files = await gather(path, folder, dialect, opened)
+    const streamed = await openStreamed(await describeOnDisk(dialect, files, file, sites), options)
+    return {
+      ...streamed,
+      async close() {
+        await streamed.close()
+        await file.close()
+      },
+    }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function gather(
+  path: string,
+  folder: string,
+  dialect: Dialect,
+  { file }: OpenedTensors,
+): Promise<SaeFiles> {
+  const { config } = READERS[dialect]
+  const config_path = config === undefined ? undefined : join(folder, config)
+  const value = config_path === undefined ? undefined : await readIfThere(config_path)
+  const { scaling_factor } = Object(await readIfThere(join(folder, SCALER))) as {
+    scaling_factor?: unknown
+  }
+  return {
+    where: resolve(path),
+    weights: file,
+    ...(value === undefined ? {} : { config: { path: config_path!, value } }),
+    ...(typeof scaling_factor === 'number' ? { scaling_factor } : {}),
   }
 }
 

@@ -28,12 +28,21 @@ const FIELDS = [
 ] as const
 const SKIP = 'affine_skip_connection'
 
-/** @throws FormatError for another type, field, tensor or site; RangeError for numbers that are not finite. */
-export async function readGemmaScope2(
-  files: SaeFiles,
-  options: ReadSaeOptions,
-): Promise<PublishedSae> {
-  const { where, weights } = files
+/** What config.json says, checked against the weights' names. */
+type Described = {
+  readonly sites: Sites
+  /** The block behind whose norm's gain a transcoder reads. */
+  readonly gain_layer?: number
+  readonly hasSkip: boolean
+  readonly d_in: number
+  readonly d_sae: number
+  readonly l0?: number
+  readonly model_name?: string
+}
+
+/** @throws FormatError for another type, field or site. */
+export function readGemmaScope2Config(files: SaeFiles): Described {
+  const { weights } = files
   const { path, value } = record(files, 'config.json', WHAT)
   const fail = (message: string) => new FormatError(path, message)
   refuseManyLayers(value, files)
@@ -44,7 +53,6 @@ export async function readGemmaScope2(
     throw fail(`has architecture ${JSON.stringify(value.architecture)}, expected "jump_relu".`)
   }
   const [d_in, d_sae] = matrixSizes(weights, 'w_enc', WHAT)
-  const [, d_out] = matrixSizes(weights, 'w_dec', WHAT)
   const hasSkip = weights.tensors.has(SKIP)
   if (value.width !== d_sae) {
     throw fail(
@@ -68,6 +76,27 @@ export async function readGemmaScope2(
       `is of type ${JSON.stringify(value.type)}, but reads ${input.hook} and writes ${output.hook}.`,
     )
   }
+  return {
+    sites: { hook_name: input.hook, ...(isTranscoder ? { hook_name_out: output.hook } : {}) },
+    ...(input.isScaled ? { gain_layer: input.layer } : {}),
+    hasSkip,
+    d_in,
+    d_sae,
+    ...(typeof value.l0 === 'number' ? { l0: value.l0 } : {}),
+    ...(typeof value.model_name === 'string' ? { model_name: value.model_name } : {}),
+  }
+}
+
+/** @throws as `readGemmaScope2Config`, FormatError for another tensor, RangeError for numbers that are not finite. */
+export async function readGemmaScope2(
+  files: SaeFiles,
+  options: ReadSaeOptions,
+): Promise<PublishedSae> {
+  const { where, weights } = files
+  const described = readGemmaScope2Config(files)
+  const { d_in, d_sae, hasSkip, gain_layer, l0, model_name } = described
+  const isTranscoder = described.sites.hook_name_out !== undefined
+  const [, d_out] = matrixSizes(weights, 'w_dec', WHAT)
   checkTensors(
     weights,
     {
@@ -91,28 +120,17 @@ export async function readGemmaScope2(
     threshold: await readFloats(weights, 'threshold'),
     ...(hasSkip ? { W_skip: await readFloats(weights, SKIP) } : {}),
   }
-  const named: Sites = {
-    hook_name: input.hook,
-    ...(isTranscoder ? { hook_name_out: output.hook } : {}),
-  }
-  const sites = options.sites ?? named
+  const sites = options.sites ?? described.sites
   const notes = [
     siteNote(sites, options.sites === undefined ? 'from config.json' : 'as told'),
     'The encoder takes raw activations; b_dec is added after decoding only.',
   ]
-  if (input.isScaled && options.sites === undefined) {
-    const { gain, bias } = await requireMlpNorm(options, input.layer, d_in, where)
+  if (gain_layer !== undefined && options.sites === undefined) {
+    const { gain, bias } = await requireMlpNorm(options, gain_layer, d_in, where)
     notes.push(foldInputNorm(draft, gain, bias))
   }
   if (hasSkip) notes.push('The affine skip is applied as x W, not transposed.')
-  return finishSae(draft, {
-    dialect: 'gemma-scope-2',
-    where,
-    sites,
-    notes,
-    l0: typeof value.l0 === 'number' ? value.l0 : undefined,
-    model_name: typeof value.model_name === 'string' ? value.model_name : undefined,
-  })
+  return finishSae(draft, { dialect: 'gemma-scope-2', where, sites, notes, l0, model_name })
 }
 
 /** Dictionaries over several layers: weights of three axes or more, or a type that says so. */
