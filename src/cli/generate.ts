@@ -1,6 +1,7 @@
 /** `hooke generate`: text from a model, streamed; or many sampled documents to a file. */
 import { gzipSync } from 'node:zlib'
 import type { Command } from 'commander'
+import { conversationOf } from './conversation.ts'
 import { CliError } from './errors.ts'
 import { type Context, wholeNumber } from './options.ts'
 import { fetchModel } from './pull.ts'
@@ -9,6 +10,9 @@ import { openProgress } from './terminal.ts'
 
 type Options = SamplingFlags & {
   prompt?: string
+  chat?: boolean
+  system?: string
+  messages?: string
   samples?: number
   out?: string
   threads: number
@@ -20,21 +24,26 @@ export function addGenerateCommand(program: Command, { signal }: Context): void 
     .command('generate')
     .summary('text from a model')
     .description(
-      'Goes on from a prompt, streaming. With --samples it samples whole documents from the start of text and writes them to --out, separated by lines <|endoftext|> (.gz is compressed).',
+      'Goes on from a prompt, streaming. With --chat the prompt is what a user says, and the model answers. With --samples it samples whole documents from the start of text and writes them to --out, separated by lines <|endoftext|> (.gz is compressed).',
     )
     .argument(
       '<model>',
       'a bundled name, a folder in Hugging Face layout, or a Hub id (owner/name)',
     )
     .option('--prompt <text>', 'text to go on from')
+    .option('--chat', 'answer the prompt as the chat template of the model has it')
+    .option('--system <text>', 'with --chat: what the model is told before')
+    .option('--messages <file>', 'with --chat: earlier turns, a JSON list of {role, content}')
     .option('--samples <n>', 'sample this many documents instead', wholeNumber(1))
     .option('--out <file>', 'file for --samples')
     .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
     .option('--json', 'print the text with its tokens as JSON')
   addSamplingOptions(command, { temperature: 1 }).action(async (name: string, options: Options) => {
-    const { generate, openModel } = await import('../model/index.ts')
-    if ((options.prompt === undefined) === (options.samples === undefined))
-      throw new CliError('generate: give either --prompt or --samples, and not both.')
+    const { chatEnds, generate, openModel, renderChat, tokenizeChat } = await import(
+      '../model/index.ts'
+    )
+    checkTask(options)
+    const messages = options.chat ? await conversationOf(options) : undefined
     const model = await openModel(await fetchModel(name, signal), { threads: options.threads })
     const sampling = { ...samplingOf(options), signal }
     try {
@@ -43,11 +52,15 @@ export function addGenerateCommand(program: Command, { signal }: Context): void 
         await sampleToFile(model, options.samples, options.out, sampling)
         return
       }
-      const prompt = options.prompt ?? ''
+      const prompt = messages === undefined ? (options.prompt ?? '') : renderChat(model, messages)
+      const start =
+        messages === undefined
+          ? { prompt }
+          : { ids: tokenizeChat(model, messages), stop: chatEnds(model) }
       const tokens: { id: number; piece: string; logprob: number }[] = []
       let text = ''
-      if (!options.json) process.stdout.write(prompt)
-      for await (const token of generate(model, { prompt, ...sampling })) {
+      if (!options.json && messages === undefined) process.stdout.write(prompt)
+      for await (const token of generate(model, { ...start, ...sampling })) {
         text += token.text
         tokens.push({ id: token.id, piece: token.piece, logprob: token.logprob })
         if (!options.json) process.stdout.write(token.text)
@@ -58,6 +71,15 @@ export function addGenerateCommand(program: Command, { signal }: Context): void 
       await model.close()
     }
   })
+}
+
+function checkTask({ prompt, samples, chat, system, messages }: Options): void {
+  if (!chat && (system !== undefined || messages !== undefined))
+    throw new CliError('generate: --system and --messages need --chat.')
+  if (chat && samples !== undefined)
+    throw new CliError('generate: give either --chat or --samples, and not both.')
+  if (!chat && (prompt === undefined) === (samples === undefined))
+    throw new CliError('generate: give either --prompt or --samples, and not both.')
 }
 
 async function sampleToFile(

@@ -5,7 +5,8 @@
  * - ByteLevel splits with JavaScript's `\s` (U+FEFF is white space, U+0085 is not): its pattern becomes a Split of its own.
  * - `(?i:...)` folds ASCII only, so U+017F is no s and U+212A no k: both are written out.
  * - Metaspace never splits at its marks: where the file says so, a Split follows it.
- * - Split knows two of five behaviours, and an inverted Isolated drops text: both become patterns that say the same.
+ * - Split knows two of five behaviours, keeps what it removes where the pattern is a string or has groups, and drops text
+ *   where it is Isolated and inverted: all become patterns that say the same.
  * - Digits means ASCII digits: it becomes a Split at \p{N}.
  * - `$` in what Replace writes is a reference: it is doubled.
  * - Added tokens are found here (`addedTokens.ts`), so that a text may hold what is written like one.
@@ -357,7 +358,10 @@ function split(
   const other = letter === undefined ? `(?:(?!${source})[\\s\\S])` : `[^${escaped(letter)}]`
   const merges = 'String' in pattern && !invert
   if (behavior === 'Isolated') return { ...isolated(source), pattern: folded(pattern) }
-  if (behavior === 'Removed') return { type: 'Split', pattern: folded(pattern), behavior, invert }
+  if (behavior === 'Removed') {
+    const { Regex } = folded({ Regex: withoutCaptures(source) })
+    return { type: 'Split', pattern: { Regex }, behavior, invert }
+  }
   if (behavior === 'MergedWithPrevious' && merges) return isolated(`${other}*${source}|${other}+`)
   if (behavior === 'MergedWithNext' && merges) return isolated(`${source}${other}*|${other}+`)
   if (behavior === 'Contiguous' && merges) return isolated(`(?:${source})+|${other}+`)
@@ -369,10 +373,14 @@ function split(
   )
 }
 
+/** A pattern with groups that keep nothing. */
+const withoutCaptures = (source: string): string =>
+  source.replace(/\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)/gs, (part) => (part === '(' ? '(?:' : part))
+
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|\-&]/g, '\\$&')
 
 /** A pattern whose case-insensitive groups take the two letters outside ASCII that are s and k in another case. */
-function folded(pattern: z.infer<typeof Pattern>): z.infer<typeof Pattern> {
+function folded<P extends z.infer<typeof Pattern>>(pattern: P): P | { Regex: string } {
   if ('String' in pattern) return pattern
   return {
     Regex: pattern.Regex.replace(
