@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { packageVersion } from '../files/index.ts'
 import { addBenchCommand } from './bench.ts'
 import { addCaptureCommand } from './capture.ts'
+import { addCheckCommand } from './check.ts'
 import { addDemoCommand } from './demo.ts'
 import { addEvalCommand } from './eval.ts'
 import { addExportCommand } from './export.ts'
@@ -41,6 +42,7 @@ export function createProgram(context: Context): Command {
     addCaptureCommand,
     addTrainCommand,
     addEvalCommand,
+    addCheckCommand,
     addIndexCommand,
     addLabelCommand,
     addSearchCommand,

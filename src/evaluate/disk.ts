@@ -25,14 +25,14 @@ export type SelfTestFile = SelfTestResult & { readonly version: string }
 const TOGETHER_NUMBERS = 2 ** 28
 
 /**
- * Tests the SAEs in folders of SAELens's layout and keeps each result beside its SAE.
- * @returns results by folder, in their order, each written when it is there.
+ * Tests the SAEs in folders of SAELens's layout and keeps each result beside its SAE, unless `keep` is false.
+ * @returns results by folder, in their order, each as soon as it is there.
  * @throws as `selfTest` and `loadSae`.
  */
 export async function* selfTestFolders(
   model: Model,
   folders: readonly string[],
-  options: SelfTestOptions = {},
+  { keep = true, ...options }: SelfTestOptions & { readonly keep?: boolean } = {},
 ): AsyncGenerator<{ folder: string; result: SelfTestFile }> {
   let waiting: { folder: string; subject: SelfTestSubject }[] = []
   let numbers = 0
@@ -48,7 +48,7 @@ export async function* selfTestFolders(
     )
     for (const [at, found] of results.entries()) {
       const result = { ...found, version: packageVersion() }
-      await writeJson(join(waiting[at]!.folder, SELF_TEST_FILE), result)
+      if (keep) await writeJson(join(waiting[at]!.folder, SELF_TEST_FILE), result)
       yield { folder: waiting[at]!.folder, result }
     }
     waiting = []

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BatchSource, corpusOfTexts } from '../activations/index.ts'
-import { packageVersion, readText, resolveModel } from '../files/index.ts'
+import { packageRoot, packageVersion, readText } from '../files/index.ts'
 import { type HookName, type Model, openModel, openRandom, padBatch } from '../model/index.ts'
 import { loadSae, saveSae, writeMetrics } from '../sae/disk.ts'
 import { encode, openRunner, outputSite, type Sae } from '../sae/index.ts'
@@ -44,7 +44,7 @@ let wantsGain: Sae
 beforeAll(async () => {
   model = await openModel('thimble-5m', { threads: 1 })
   folder = await mkdtemp(join(tmpdir(), 'hooke-self-test-'))
-  const text = await readText(join(resolveModel('thimble-5m'), 'anthology.txt'))
+  const text = await readText(join(packageRoot(), 'models/thimble-5m/anthology.txt'))
   const all = text
     .split('<|endoftext|>')
     .slice(0, 60)
@@ -427,7 +427,7 @@ describe('a planted mistake is named first', () => {
   it("the norm's gain belongs into the input, where the gain is at hand", async () => {
     const x = (await rowsAt(NORMALIZED, held_out)).map((value, i) => value * GAIN[i % 256]!)
     const claimed = await claimsOf(wantsGain, x, x)
-    const result = await test(wantsGain, claimed, { normGain: async () => GAIN })
+    const result = await test(wantsGain, claimed, { mlpNorm: async () => ({ gain: GAIN }) })
     expect(result.badge).not.toBe('green')
     expect(result.causes[0]).toMatchObject({ kind: 'norm_gain', hook_name: NORMALIZED })
     const without = await test(wantsGain, claimed)

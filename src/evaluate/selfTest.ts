@@ -10,7 +10,13 @@
  */
 
 import { takeRows } from '../activations/index.ts'
-import { type HookActs, type HookName, isReadOnly, type Model } from '../model/index.ts'
+import {
+  type HookActs,
+  type HookName,
+  isReadOnly,
+  type MlpNorm,
+  type Model,
+} from '../model/index.ts'
 import { checkFits, openRunner, outputSite, type Sae, type SaeRunner } from '../sae/index.ts'
 import { addLosses, type LossSum, lossSum, meanLoss } from './ceLoss.ts'
 import { countActive } from './density.ts'
@@ -40,8 +46,8 @@ export type SelfTestOptions = {
   readonly batch_tokens?: number
   /** Threads of the SAEs' products; all cores unless given. */
   readonly threads?: number
-  /** The gain [d_model] of the norm before a block's MLP; without it that cause is not tried. */
-  readonly normGain?: (layer: number) => Promise<Float32Array>
+  /** The norm before a block's MLP; without it that cause is not tried. */
+  readonly mlpNorm?: (layer: number) => Promise<Pick<MlpNorm, 'gain' | 'bias'>>
   readonly signal?: AbortSignal
   /** Tokens, counted once for the plain pass and once for each SAE. */
   readonly onProgress?: (progress: { n_done: number; n_total: number }) => void

@@ -11,7 +11,7 @@
  */
 
 import { takeRows } from '../activations/index.ts'
-import { type HookName, isReadOnly, type Model } from '../model/index.ts'
+import { type HookName, isReadOnly, type MlpNorm, type Model } from '../model/index.ts'
 import { outputSite, type Sae, type SaeRunner } from '../sae/index.ts'
 import { badgeOf, type Claims, misfit } from './selfTestBadge.ts'
 import { batchDocuments, otherwiseBegun } from './selfTestDocuments.ts'
@@ -43,7 +43,7 @@ export type Search = {
   readonly documents: readonly Int32Array[]
   readonly options: {
     readonly batch_tokens?: number
-    readonly normGain?: (layer: number) => Promise<Float32Array>
+    readonly mlpNorm?: (layer: number) => Promise<Pick<MlpNorm, 'gain' | 'bias'>>
     readonly signal?: AbortSignal
   }
 }
@@ -88,8 +88,8 @@ export async function findCauses(search: Search): Promise<{ causes: Cause[]; not
     ...biasTrials(sae, as_is),
     ...(await bosTrials(search, captured, documents)),
   ]
-  if (options.normGain !== undefined) {
-    trials.push(...(await gainTrials(sae, captured, options.normGain)))
+  if (options.mlpNorm !== undefined) {
+    trials.push(...(await gainTrials(sae, captured, options.mlpNorm)))
   } else if (isReadOnly(sae.hook_name)) {
     notes.push('The gain of the norm before the MLP was not at hand, so it was not tried.')
   }
@@ -315,19 +315,22 @@ async function bosTrials(
   return trials
 }
 
-/** The MLP's input with the norm's gain, which the hook leaves out; what an SAE of it writes has the gain too. */
+/** The MLP's input with the norm's gain and bias, which the hook leaves out; what an SAE of it writes has them too. */
 async function gainTrials(
   sae: Sae,
   { rows }: Captured,
-  normGain: (layer: number) => Promise<Float32Array>,
+  mlpNorm: NonNullable<Search['options']['mlpNorm']>,
 ): Promise<Trial[]> {
   const layer = layerOf(sae.hook_name)
   if (layer === undefined) return []
   const site: HookName = `blocks.${layer}.ln2.hook_normalized`
   const normalized = rows.get(site)
-  const gain = normalized && (await normGain(layer))
-  if (normalized === undefined || gain?.length !== sae.d_in) return []
-  const x = normalized.map((value, i) => value * gain[i % gain.length]!)
+  if (normalized === undefined) return []
+  const { gain, bias } = await mlpNorm(layer)
+  const x = normalized.map((value, i) => {
+    const k = i % gain.length
+    return value * gain[k]! + (bias?.[k] ?? 0)
+  })
   const y = sae.transcoder === undefined ? x : rows.get(outputSite(sae).hook)!
   return [{ kind: 'norm_gain', fits: `at ${site} times the norm's gain`, x, y, hook_name: site }]
 }

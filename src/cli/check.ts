@@ -1,0 +1,124 @@
+/** `hooke check`: the self-test of SAEs against their model, as a table with badges. */
+import { dirname, join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { SelfTestFile } from '../evaluate/disk.ts'
+import type { Badge } from '../evaluate/index.ts'
+import { CliError } from './errors.ts'
+import { type Context, wholeNumber } from './options.ts'
+import { fetchModel, fetchPath } from './pull.ts'
+import { type Cell, openProgress, renderTable } from './terminal.ts'
+
+type Options = { model?: string; tokens?: number; threads?: number; json?: boolean }
+
+export function addCheckCommand(program: Command, { signal }: Context): void {
+  program
+    .command('check')
+    .summary('whether SAEs do on their model what their release says, and why not')
+    .description(
+      "Measures L0, FVU and delta loss of every SAE on a built-in text and compares them with what the release claims: the L0 in the folder's name or in cfg.json, or metrics.json of one trained here. Where they are off, other sites, scales, biases and beginnings of text are tried, and what fits is named. The result is kept as self_test.json beside each SAE. Ends with 1 where one is red.",
+    )
+    .argument('<folder>', "folder of a suite or of one SAE in SAELens's layout")
+    .option('--model <model>', "the model they were trained on, instead of the suite's own")
+    .option(
+      '--tokens <n>',
+      'tokens to measure on (the built-in text holds about 5,000)',
+      wholeNumber(1),
+    )
+    .option('--threads <n>', 'threads', wholeNumber(1, 256))
+    .option('--json', 'print the results as JSON')
+    .action(async (asked: string, options: Options) => {
+      const { selfTestFolders } = await import('../evaluate/disk.ts')
+      const { openModel, readMlpNorm } = await import('../model/index.ts')
+      const { pathExists } = await import('../files/index.ts')
+      const folder = await fetchPath(asked, signal)
+      const saes = await foldersOf(folder)
+      const path = await fetchModel(options.model ?? (await modelOf(folder, saes[0]!)), signal)
+      const { threads, tokens, json } = options
+      const model = await openModel(path, threads === undefined ? {} : { threads })
+      const progress = openProgress()
+      const results: Tested[] = []
+      try {
+        const tests = selfTestFolders(model, saes, {
+          ...(threads === undefined ? {} : { threads }),
+          ...(tokens === undefined ? {} : { max_tokens: tokens }),
+          keep: await pathExists(resolve(asked)), // the Hub's cache stays as it came
+          mlpNorm: (layer) => readMlpNorm(path, layer),
+          signal,
+          onProgress: ({ n_done, n_total }) =>
+            progress.update(`testing ${saes.length} SAEs`, n_done / n_total),
+        })
+        for await (const { folder: at, result } of tests) results.push({ folder: at, ...result })
+      } finally {
+        progress.clear()
+        await model.close()
+      }
+      console.log(json ? JSON.stringify(results) : checkTable(results))
+      const n_red = results.filter(({ badge }) => badge === 'red').length
+      if (n_red > 0) {
+        throw new Error(
+          `${n_red} of ${results.length} SAEs do not do on ${model.name} what is claimed of them.`,
+        )
+      }
+    })
+}
+
+type Tested = SelfTestFile & { readonly folder: string }
+
+/** Badges in words, as a terminal may have no colours. */
+const BADGE_WORDS: Readonly<Record<Badge, string>> = {
+  green: 'as claimed',
+  amber: 'off',
+  red: 'WRONG',
+}
+
+/** One row an SAE, and below what is known of those that are off. */
+function checkTable(results: readonly Tested[]): string {
+  const rows = results.map((result): Cell[] => [
+    result.hook_name,
+    result.claimed_l0 === undefined ? undefined : Number(result.claimed_l0.toFixed(1)),
+    result.l0.toFixed(1),
+    result.claimed_fvu?.toFixed(3),
+    result.fvu?.toFixed(3),
+    result.delta_ce_loss?.toFixed(3),
+    BADGE_WORDS[result.badge],
+  ])
+  const table = renderTable(
+    ['site', 'L0 claimed', 'L0', 'FVU claimed', 'FVU', 'delta loss', 'badge'],
+    rows,
+  )
+  const about = results.flatMap((result) => {
+    const absent = Object.entries(result.absent).map(([name, why]) => `${name} is absent: ${why}`)
+    const lines = [...result.causes.map(({ says }) => `It ${says}.`), ...result.notes, ...absent]
+    return lines.length === 0 ? [] : ['', `${result.folder}:`, ...lines.map((line) => `  ${line}`)]
+  })
+  const counts = [...new Set(results.map(({ n_tokens }) => n_tokens.toLocaleString('en')))]
+  return [
+    table,
+    `On ${counts.join(', ')} tokens of built-in text; delta loss in nats.`,
+    ...about,
+  ].join('\n')
+}
+
+/** The SAEs of a suite, or the one that a folder holds. */
+async function foldersOf(folder: string): Promise<readonly string[]> {
+  const { pathExists } = await import('../files/index.ts')
+  const { listSuite } = await import('../sae/disk.ts')
+  const { SAELENS_FILES } = await import('../sae/index.ts')
+  if (await pathExists(join(folder, SAELENS_FILES.config))) return [folder]
+  const entries = await listSuite(folder)
+  if (entries.length > 0) return entries.map(({ path }) => path)
+  throw new CliError(
+    `${folder} holds neither a suite nor ${SAELENS_FILES.config} of an SAE. Give a suite, or a folder such as SUITE/blocks.3.hook_resid_post/width_2k/l0_32; published SAEs come in by hooke import.`,
+  )
+}
+
+/** The model of a suite, or the one that an SAE's cfg.json names. */
+async function modelOf(folder: string, sae: string): Promise<string> {
+  const { readSuiteFile } = await import('../jobs/index.ts')
+  const { readSaeConfig } = await import('../sae/disk.ts')
+  const suite =
+    (await readSuiteFile(folder)) ?? (await readSuiteFile(dirname(dirname(dirname(sae)))))
+  const name = suite?.model.path ?? (await readSaeConfig(sae)).metadata.model_name
+  if (typeof name === 'string') return name
+  throw new CliError(`${folder} does not say its model. Give it with --model.`)
+}
