@@ -50,7 +50,7 @@ export function toFloat32(tensor: Tensor): Float32Array {
     case 'F32':
       return new Float32Array(buffer, byteOffset, n)
     case 'BF16':
-      return widenBfloat16(new Uint16Array(buffer, byteOffset, n))
+      return widenBfloat16(new Uint16Array(buffer, byteOffset, n), new Float32Array(n))
     case 'F16':
       return new Float32Array(new Float16Array(buffer, byteOffset, n))
     case 'F64':
@@ -78,6 +78,22 @@ export function toFloat32(tensor: Tensor): Float32Array {
     default:
       throw unknownDtype(tensor.dtype satisfies never)
   }
+}
+
+/**
+ * The same, written into an array.
+ * @param into [n]
+ * @throws RangeError as `toFloat32`, or if the array has another length.
+ */
+export function readFloat32(tensor: Tensor, into: Float32Array): void {
+  if (tensor.dtype !== 'BF16') {
+    into.set(toFloat32(tensor))
+    return
+  }
+  const { buffer, byteOffset } = alignedBytes(tensor)
+  const n = elementCount(tensor.shape)
+  checkCount('readFloat32', into.length, [n])
+  widenBfloat16(new Uint16Array(buffer, byteOffset, n), into)
 }
 
 /**
@@ -151,11 +167,11 @@ export function fromInt32(values: Int32Array, shape: readonly number[]): Tensor 
   return { dtype: 'I32', shape, bytes: bytesOf(values) }
 }
 
-/** A bfloat16 is the upper half of a float32. */
-function widenBfloat16(halves: Uint16Array): Float32Array {
-  const bits = new Uint32Array(halves.length)
+/** A bfloat16 is the upper half of a float32. @param into [n] */
+function widenBfloat16(halves: Uint16Array, into: Float32Array): Float32Array {
+  const bits = new Uint32Array(into.buffer, into.byteOffset, into.length)
   for (let i = 0; i < bits.length; i++) bits[i] = halves[i]! << 16
-  return new Float32Array(bits.buffer)
+  return into
 }
 
 /** Adds half a unit of the last kept place, less one where that place is even; NaN stays NaN. */

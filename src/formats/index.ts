@@ -5,6 +5,7 @@ export {
   type FloatDtype,
   fromFloat32,
   fromInt32,
+  readFloat32,
   toFloat32,
   toInt32,
 } from './dtypes.ts'

@@ -5,7 +5,7 @@
  * A pass over many tokens reads each matrix once, so the reading weighs little where the batch is large.
  */
 
-import { type Tensor, toFloat32 } from '../formats/index.ts'
+import { readFloat32, type Tensor } from '../formats/index.ts'
 import type { BlockPart, ModelWeights, WeightSpec } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { isVector, readVectors, readWeight, rowsAndColumns, type WeightStore } from './weights.ts'
@@ -37,7 +37,7 @@ export async function openStreamedStore(
     const bytes = ahead.get(`${layer} ${part}`)
     if (bytes === undefined) return readWeight(checkpoint, spec, { first: 0, count: rows }, into)
     ahead.delete(`${layer} ${part}`)
-    into.set(toFloat32(await bytes))
+    readFloat32(await bytes, into)
     return into
   }
 

@@ -6,7 +6,7 @@
  * packedWeights.ts keeps 16, 8 or 4 bits.
  */
 
-import { elementCount, toFloat32 } from '../formats/index.ts'
+import { elementCount, readFloat32, toFloat32 } from '../formats/index.ts'
 import type { BlockPart, ModelWeights, WeightSpec } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
@@ -93,7 +93,7 @@ async function readRun(
   for (let done = 0; done < count; done += step) {
     const n = Math.min(step, count - done)
     const piece = await checkpoint.readElements(tensor, (first + done) * columns, n * columns)
-    out.set(toFloat32(piece), at + done * columns)
+    readFloat32(piece, out.subarray(at + done * columns, at + (done + n) * columns))
   }
 }
 
