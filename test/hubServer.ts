@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout } from 'node:timers/promises'
 import type { RepoType } from '../src/hub/index.ts'
 
-export type Repository = {
+type Repository = {
   readonly type: RepoType
   /** `owner/name` */
   readonly name: string
@@ -23,7 +23,7 @@ export type Repository = {
 }
 
 /** What an answer is spoiled by. */
-export type Fault = {
+type Fault = {
   /** `hub GET /path` or `storage PUT /path`: which requests. */
   readonly match: RegExp
   /** How many of them; one where absent. */
@@ -40,7 +40,7 @@ export type Fault = {
   readonly slow_ms?: number
 }
 
-export type Seen = {
+type Seen = {
   readonly host: 'hub' | 'storage'
   readonly method: string
   readonly path: string

@@ -22,7 +22,7 @@ import { readParquet } from './readParquet.ts'
 export const DOCUMENT_SEPARATOR = '<|endoftext|>'
 
 /** Where the text of a document lies unless asked otherwise. */
-export const TEXT_COLUMN = 'text'
+const TEXT_COLUMN = 'text'
 
 const READ_BYTES = 1 << 20
 

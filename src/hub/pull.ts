@@ -194,7 +194,7 @@ export async function pullListed(
 }
 
 /** The folder that all globs lie in, so that only it needs listing. */
-export function commonFolder(include: readonly string[] | undefined): string | undefined {
+function commonFolder(include: readonly string[] | undefined): string | undefined {
   if (include === undefined || include.length === 0) return undefined
   const bases = include.map((glob) => {
     const { base, isGlob } = picomatch.scan(glob)
