@@ -10,7 +10,8 @@ export function openBytes(name: string, bytes: Uint8Array): ByteSource {
     size_bytes: bytes.byteLength,
     async read(offset, length) {
       checkRange(name, bytes.byteLength, offset, length)
-      return bytes.slice(offset, offset + length)
+      // Not slice: a Buffer's shares memory.
+      return new Uint8Array(bytes.subarray(offset, offset + length))
     },
   }
 }

@@ -1,13 +1,15 @@
 /**
  * ZIP archives, as NumPy's .npz and PyTorch's .pt files are: stored or deflated entries, ZIP64 where large.
  *
- * The archive is @zip.js/zip.js's work; this file joins it to byte sources and refuses what two programs could read differently:
+ * The directory and unpacking are @zip.js/zip.js's work; stored entries are read here, in one piece, because the library's many
+ * small ones lie in memory beside the result until they are collected. This file joins it to byte sources and refuses what two programs could read differently:
  * names twice, overlapping entries, headers that disagree, bytes that belong to nothing, sizes that deflate cannot reach.
  * Source: PKWARE's APPNOTE.TXT 6.3.10.
  */
 
 import { type Entry, type FileEntry, Reader, Writer, ZipReader } from '@zip.js/zip.js'
 import type { ByteSource } from './byteSource.ts'
+import { crc32 } from './crc32.ts'
 import { FormatError } from './errors.ts'
 import { quote } from './json.ts'
 
@@ -17,6 +19,8 @@ const STORED = 0
 const DEFLATED = 8
 const LOCAL_HEADER_BYTES = 30
 const LOCAL_SIGNATURE = 0x04034b50
+const SIZES_FOLLOW = 0x08
+const UNSAID = 0xffffffff
 /** A reader holds some 2 KB for each. */
 const MAX_ENTRIES = 1 << 16
 const COPY_AGAIN = 'The archive is damaged: copy or download it again.'
@@ -60,6 +64,7 @@ export async function openZip(
     useWebWorkers: false,
   })
   const names = new Set<string>()
+  const taken: Range[] = []
   return (await directoryOf(zip, source.name)).map((entry) => {
     const path = `${source.name}/${quoteName(entry.filename)}`
     checkEntry(entry, path, source.size_bytes)
@@ -70,8 +75,17 @@ export async function openZip(
       name: entry.filename,
       path,
       size_bytes: entry.uncompressedSize,
-      read: () => readEntry(entry, path),
-      start: () => startOf(entry, source, path),
+      async read() {
+        const range = await locate(entry, source, path)
+        take(range, taken, path)
+        return entry.compressionMethod === STORED
+          ? readStored(entry, source, range, path)
+          : readEntry(entry, path)
+      },
+      async start() {
+        if (entry.compressionMethod !== STORED) return undefined
+        return (await locate(entry, source, path)).data
+      },
     }
   })
 }
@@ -127,24 +141,66 @@ async function readEntry(entry: FileEntry, path: string): Promise<Uint8Array<Arr
   }
 }
 
-/** Behind the local header: 30 bytes, a name and extra fields, whose lengths lie at 26 and 28. */
-async function startOf(
-  entry: FileEntry,
-  source: ByteSource,
-  path: string,
-): Promise<number | undefined> {
-  if (entry.compressionMethod !== STORED) return undefined
-  const { offset, compressedSize } = entry
-  const { buffer, byteOffset } = await source.read(offset, LOCAL_HEADER_BYTES)
-  const header = new DataView(buffer, byteOffset)
-  const start =
-    offset + LOCAL_HEADER_BYTES + header.getUint16(26, true) + header.getUint16(28, true)
-  if (header.getUint32(0, true) !== LOCAL_SIGNATURE || start + compressedSize > source.size_bytes) {
-    throw new FormatError(path, `has no local header, or too few bytes behind it. ${COPY_AGAIN}`, {
-      offset_bytes: offset,
+/** An entry with its local header: from `start` to `end`, its bytes from `data` on. */
+type Range = { readonly start: number; readonly data: number; readonly end: number }
+
+/**
+ * Reads the local header, 30 bytes and a name and extra fields, whose lengths lie at 26 and 28; it must say what the directory says.
+ * Sizes and checksum are left out there (0, bit 3 of the flags) where they follow the data, or say 2^32 - 1 in ZIP64.
+ */
+async function locate(entry: FileEntry, source: ByteSource, path: string): Promise<Range> {
+  const { offset: start, compressedSize, uncompressedSize, rawFilename, signature } = entry
+  const fail = (message: string) =>
+    new FormatError(path, `${message} ${COPY_AGAIN}`, { offset_bytes: start })
+  const head = await source.read(start, LOCAL_HEADER_BYTES + rawFilename.length)
+  const header = new DataView(head.buffer, head.byteOffset)
+  const [name_bytes, extra_bytes] = [header.getUint16(26, true), header.getUint16(28, true)]
+  const data = start + LOCAL_HEADER_BYTES + name_bytes + extra_bytes
+  const end = data + compressedSize
+  if (header.getUint32(0, true) !== LOCAL_SIGNATURE || end > source.size_bytes) {
+    throw fail('has no local header, or too few bytes behind it.')
+  }
+  const name = head.subarray(LOCAL_HEADER_BYTES)
+  const says = (at: number, expected: number) =>
+    [expected, UNSAID].includes(header.getUint32(at, true))
+  const isComplete = (header.getUint16(6, true) & SIZES_FOLLOW) === 0
+  if (
+    name_bytes !== rawFilename.length ||
+    rawFilename.some((byte, i) => byte !== name[i]) ||
+    header.getUint16(8, true) !== entry.compressionMethod ||
+    (isComplete &&
+      !(says(14, signature ?? 0) && says(18, compressedSize) && says(22, uncompressedSize)))
+  ) {
+    throw fail('has a local header that says something else than the directory.')
+  }
+  return { start, data, end }
+}
+
+function take(range: Range, taken: Range[], path: string): void {
+  const other = taken.find(({ start, end }) => range.start < end && start < range.end)
+  if (other !== undefined && other.start !== range.start) {
+    throw new FormatError(path, `overlaps another entry, at byte ${other.start}. ${COPY_AGAIN}`, {
+      offset_bytes: range.start,
     })
   }
-  return start
+  if (other === undefined) taken.push(range)
+}
+
+async function readStored(
+  entry: FileEntry,
+  source: ByteSource,
+  { data }: Range,
+  path: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { compressedSize, uncompressedSize, signature } = entry
+  const fail = (message: string) =>
+    new FormatError(path, `could not be unpacked: ${message}. ${COPY_AGAIN}`, {
+      offset_bytes: data,
+    })
+  if (compressedSize !== uncompressedSize) throw fail('it is stored in another size')
+  const bytes = await source.read(data, compressedSize)
+  if (crc32(bytes) !== (signature ?? 0) >>> 0) throw fail('its checksum is wrong')
+  return bytes
 }
 
 /** The library's message, with the detail that it keeps beside it. */
