@@ -444,7 +444,7 @@ describe('a planted mistake is named first', () => {
     const recon = await runner.decode(await runner.encode(bos))
     await runner.close()
     const banked = withBank(sae, {
-      ...{ n: 4000, direction, bias: -dot(direction, mean) - 0.9 },
+      ...{ n: 1500, direction, bias: -dot(direction, mean) - 0.9 },
       writes: recon.map((value, i) => 10 * (bos[i]! - value)), // its activation there is 0.1
     })
     const everything = await rowsAt(READ, held_out, 0)

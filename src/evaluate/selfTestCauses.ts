@@ -50,8 +50,8 @@ export type Search = {
 
 /** Causes named at most. */
 const MOST = 3
-/** How much smaller a cause's misfit must be, in nats: half as far from fitting, roughly. */
-const MARGIN = 0.5
+/** How much smaller a cause's misfit must be, in nats: L0 or FVU better by a third. */
+const MARGIN = 0.3
 /** How much worse than the best another cause may fit to be named too. */
 const NEARLY = 0.5
 /** Misfits nearer than this are equal: what was tried first, another site, then comes first. */
