@@ -6,6 +6,10 @@ import { join } from 'node:path'
 const BENCHES = {
   'train-step': ['trainStep.ts', 'a training step, and the share of the encoder product in it'],
   cost: ['cost.ts', 'time and memory of a step as it grows'],
+  'model-kernels': [
+    'modelKernels.ts',
+    'bytes of weights read per second with few tokens: [dtypes]',
+  ],
   'one-pass': ['onePass.ts', 'many SAEs in one pass against one after the other'],
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
   search: ['search.ts', 'search over many labels: [labels]'],
