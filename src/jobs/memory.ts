@@ -3,7 +3,7 @@
 import { STREAM_BUCKETS } from '../activations/index.ts'
 import type { FloatDtype } from '../formats/index.ts'
 import { DTYPE_BYTES } from '../formats/index.ts'
-import type { HookName, ModelConfig } from '../model/index.ts'
+import { countParameters, type HookName, type ModelConfig, passBytes } from '../model/index.ts'
 import { type RecipeInput, type SaeSpec, trainingMemory } from '../train/index.ts'
 
 /** One SAE with the widths of its sites. */
@@ -198,7 +198,7 @@ function add(
     facts.model === undefined
       ? 0
       : facts.saes.reduce((sum, { d_in, d_out, d_sae }) => sum + 4 * d_sae * (d_in + d_out), 0) +
-        forwardBytes(facts.model, EVALUATION_TOKENS, facts.model.n_layers)
+        passBytes(facts.model, EVALUATION_TOKENS)
   const capture_bytes =
     mode === 'store'
       ? 0
@@ -262,33 +262,13 @@ const shardBytes = (
   Math.min(shard_tokens + BATCH_TOKENS, facts.text_tokens) *
   (8 * sumWidths(facts.sites) + 2 * tokenBytes(facts))
 
-/** Weights in ONNX Runtime: float32, and the embedding once more as it is stored. */
-function modelBytes(config: ModelConfig): number {
-  const { n_layers, d_model, d_mlp, d_head, n_heads, n_kv_heads, d_vocab } = config
-  const block = d_model * d_head * (2 * n_heads + 2 * n_kv_heads) + 3 * d_model * d_mlp
-  return SESSIONS_BYTES + 4 * n_layers * block + (4 + 2) * d_vocab * d_model
-}
+/** Weights in float32, a tied embedding once. */
+const modelBytes = (config: ModelConfig): number => SESSIONS_BYTES + 4 * countParameters(config)
 
-/**
- * Arrays of forward passes of `tokens`: ONNX Runtime keeps those of every session, so each layer has its own.
- * Per token and layer: about eight rows of the residual stream and five of the MLP, queries, keys, values, attention scores.
- */
-function forwardBytes(config: ModelConfig, tokens: number, layers: number): number {
-  const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_ctx } = config
-  const attention = d_head * (2 * n_heads + 2 * n_kv_heads) + n_heads * Math.min(n_ctx, tokens)
-  return 4 * tokens * layers * (8 * d_model + 5 * d_mlp + attention)
-}
-
-/** A capture's passes, stopped after the last site; the sites twice: of the batch, and of its counted tokens. */
-function capturePassBytes(config: ModelConfig, sites: RunFacts['sites']): number {
-  const layers = Object.keys(sites).map((site) => {
-    const block = /^blocks\.(\d+)\./.exec(site)?.[1]
-    if (block !== undefined) return Number(block) + 1
-    return site === 'hook_embed' ? 0 : config.n_layers
-  })
-  const passes = forwardBytes(config, BATCH_TOKENS, Math.max(0, ...layers))
-  return passes + 8 * BATCH_TOKENS * sumWidths(sites)
-}
+/** A capture's passes, and the activations of a batch: as they come, and those of its counted tokens. */
+const capturePassBytes = (config: ModelConfig, sites: RunFacts['sites']): number =>
+  passBytes(config, BATCH_TOKENS) +
+  4 * BATCH_TOKENS * (sumWidths(sites) + 6 * config.d_model + 2 * config.d_head * config.n_heads)
 
 const sumWidths = (sites: RunFacts['sites']): number =>
   Object.values(sites).reduce((sum, width) => sum + width, 0)

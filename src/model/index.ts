@@ -18,6 +18,7 @@ export {
 } from './generate.ts'
 export * from './hooks.ts'
 export { selectRows } from './kvCache.ts'
+export { type ModelMemory, PRECISIONS, type Precision, passBytes } from './memory.ts'
 export { type MlpNorm, readMlpNorm } from './mlpNorm.ts'
 export { type OpenModelOptions, openModel } from './openModel.ts'
 export { openRandom, type Random } from './random.ts'

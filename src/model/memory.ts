@@ -21,10 +21,29 @@ export type ModelMemory = {
   readonly budget_bytes?: number
 }
 
+/** Logits at a time and the weights that make them, where the vocabulary is large. */
+const HEAD_BYTES = 2 ** 27
 /** The process itself: Node, ONNX Runtime and the sources. */
 const BASE_BYTES = 150e6
-/** Rows that go through a graph at a time. */
-const CHUNK_ROWS = 1024
+/** Numbers in the widest array that a graph makes inside, at a time: 32 MiB. */
+const CHUNK_NUMBERS = 2 ** 23
+/** Rows in a chunk, if there are as many: with fewer, products wait for their weights. */
+const MIN_CHUNK_ROWS = 1024
+
+/** Rows that go through a graph at a time, whose widest array has so many columns. */
+export const chunkRows = (columns: number): number =>
+  Math.max(MIN_CHUNK_ROWS, Math.floor(CHUNK_NUMBERS / columns))
+
+/**
+ * What the graphs take for arrays inside while a batch of `tokens` goes through, and keep until the model is closed. Per row
+ * about eight rows of the residual stream and five of the MLP, queries, keys, values, and attention scores.
+ */
+export function passBytes(config: ModelConfig, tokens: number): number {
+  const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_ctx } = config
+  const rows = Math.min(tokens, chunkRows(d_mlp))
+  const attention = d_head * (2 * n_heads + 2 * n_kv_heads) + n_heads * Math.min(n_ctx, rows)
+  return 4 * rows * (8 * d_model + 5 * d_mlp + attention)
+}
 
 /**
  * Decides what stays in memory: float32 where the budget allows, else the checkpoint's 16 bits, else nothing (streaming).
@@ -44,8 +63,7 @@ export function planMemory(
     sum(weights.blocks.flatMap((parts) => Object.values(parts))) +
     sum(unembed === embed ? [embed] : [embed, unembed]) +
     (pos === undefined ? 0 : count(pos))
-  /** Arrays inside: gate, up and their product, or queries, keys, values and scores. */
-  const inside = 4 * CHUNK_ROWS * (3 * config.d_mlp + 6 * config.d_model) + 2 ** 26
+  const inside = passBytes(config, MIN_CHUNK_ROWS) + HEAD_BYTES
   const plan = (weightsOf: Precision, isStreamed: boolean): ModelMemory => ({
     weights: weightsOf,
     isStreamed,

@@ -14,6 +14,7 @@ import { float, type GraphSession, int32, int64, openGraphSession } from './grap
 import { attnGraph, mlpGraph, type WeightedGraph } from './graphs.ts'
 import { openHead } from './head.ts'
 import { appendKeys, reserveKeys, viewRows } from './kvCache.ts'
+import { chunkRows } from './memory.ts'
 import { openRotary } from './rotary.ts'
 import type { KvCache, ModelConfig } from './types.ts'
 import type { WeightStore } from './weights.ts'
@@ -47,11 +48,6 @@ export type Network = {
   losses(normalized: Float32Array, targets: Int32Array, signal?: AbortSignal): Promise<Float32Array>
   close(): Promise<void>
 }
-
-/** Numbers in the widest array that a graph makes inside, at a time: 32 MiB. */
-const CHUNK_NUMBERS = 2 ** 23
-/** Rows in a chunk, if there are as many: with fewer, products wait for their weights. */
-const MIN_CHUNK_ROWS = 1024
 
 /** Another way through for passes of few rows; attention only with a cache. */
 export type FewRows = Pick<Network, 'attn' | 'mlp' | 'logits'> & { readonly max_rows: number }
@@ -158,7 +154,7 @@ export async function openNetwork(
       const feeds = await weightsOf(layer, session)
       // Several new tokens after a past: GroupQueryAttention then takes one row at a time.
       const isChunk = cache !== undefined && cache.length > 0 && seq_len > 1
-      const rows = isChunk ? seq_len : Math.max(MIN_CHUNK_ROWS, CHUNK_NUMBERS / d_z)
+      const rows = isChunk ? seq_len : chunkRows(d_z)
       const step = Math.max(1, Math.floor(rows / seq_len))
       if (step >= n_seqs) return runAttn(session, feeds, layer, n_seqs, resid_pre, cache)
       const z = new Float32Array(n_seqs * seq_len * d_z)
@@ -192,7 +188,7 @@ export async function openNetwork(
           },
           outputs,
         )
-      const n_chunks = Math.ceil(m / Math.max(MIN_CHUNK_ROWS, CHUNK_NUMBERS / d_mlp))
+      const n_chunks = Math.ceil(m / chunkRows(d_mlp))
       if (n_chunks <= 1) return run(0, m)
       const whole = Object.fromEntries(
         outputs.map((name) => [name, new Float32Array(m * d_model)]),
