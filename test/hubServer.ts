@@ -38,6 +38,8 @@ type Fault = {
   readonly ignoresRange?: boolean
   /** Pieces of 1 kB, this long apart. */
   readonly slow_ms?: number
+  /** Listings give every file this size. */
+  readonly claimed_bytes?: number
 }
 
 type Seen = {
@@ -192,7 +194,7 @@ export async function openHubServer(): Promise<HubServer> {
         _id: '1', id: name, sha: commit, private: false, gated: false, likes: 0, downloads: 0,
         lastModified: '2025-01-01T00:00:00.000Z',
       }) // biome-ignore format: one list
-    if (verb === 'tree') return sendTree(response, url, files, inner)
+    if (verb === 'tree') return sendTree(how, url, files, inner)
 
     const bytes = files.get(inner)
     if (bytes === undefined) return refuse(response, 404, 'EntryNotFound', 'Entry not found')
@@ -230,7 +232,7 @@ export async function openHubServer(): Promise<HubServer> {
   }
 
   function sendTree(
-    response: ServerResponse,
+    { response, fault }: Answering,
     url: URL,
     files: ReadonlyMap<string, Uint8Array>,
     under: string,
@@ -242,7 +244,7 @@ export async function openHubServer(): Promise<HubServer> {
     const entries = inside.slice(at, at + PAGE).map(([path, bytes]) => ({
       type: 'file',
       path,
-      size: bytes.length,
+      size: fault?.claimed_bytes ?? bytes.length,
       oid: gitSha1(bytes),
       ...(isLarge(path, bytes)
         ? { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 134 } }

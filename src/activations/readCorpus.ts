@@ -15,6 +15,8 @@ export type ReadOptions = {
   /** A data set on the Hub is read only until the corpus holds so many tokens beside BOS; files are read whole. */
   readonly hub_tokens?: number | undefined
   readonly signal?: AbortSignal
+  /** Told after every document: tokens so far, beside BOS. */
+  readonly onProgress?: ((n_tokens: number) => void) | undefined
 }
 
 /**
@@ -27,7 +29,7 @@ export type ReadOptions = {
 export async function readCorpus(
   names: readonly string[],
   tokenizer: Tokenizer,
-  { n_ctx, text_column, hub_tokens, signal }: ReadOptions,
+  { n_ctx, text_column, hub_tokens, signal, onProgress }: ReadOptions,
 ): Promise<TokenCorpus> {
   if (names.length === 0) throw new RangeError('readCorpus: no files given, expected at least one.')
   const builder = corpusBuilder({ n_ctx, bos: tokenizer.bos })
@@ -49,6 +51,7 @@ export async function readCorpus(
         if (ids.length === 0) continue
         builder.addText(ids)
         n_tokens += ids.length
+        onProgress?.(n_tokens)
         if (n_tokens >= limit) break
       }
       builder.endFile(file.name)

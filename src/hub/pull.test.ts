@@ -298,6 +298,17 @@ describe('a broken download', () => {
   })
 })
 
+describe('a full disk', () => {
+  it('is noticed before anything is fetched', async () => {
+    server.add('ada/engine', { 'notes.txt': 'hi' })
+    server.faults.push({ match: /tree/, claimed_bytes: 1e15 })
+    await expect(pull()).rejects.toThrow(
+      /disk full: ada\/engine needs 1000000000000000 bytes more, the disk has \d+ free.*HF_HUB_CACHE/,
+    )
+    expect(server.paths('hub', 'GET').some((path) => path.includes('/resolve/'))).toBe(false)
+  })
+})
+
 describe('a wrong byte', () => {
   it('in the download is found, and the file fetched anew', async () => {
     server.add('ada/engine', files)

@@ -142,7 +142,10 @@ export async function pullListed(
     some.reduce((n, { size_bytes }) => n + size_bytes, 0)
   const of_bytes = sum(files)
   const there = of_bytes - sum(missing)
-  await checkSpace(settings.cache, name, sum(missing))
+  const begun = await Promise.all(
+    missing.map(async ({ etag }) => (await sizeOf(`${blobPath(cache, etag)}.incomplete`)) ?? 0),
+  )
+  await checkSpace(settings.cache, name, sum(missing) - begun.reduce((a, b) => a + b, 0))
 
   const started_ms = performance.now()
   let n_bytes = there

@@ -95,7 +95,9 @@ export async function runPipeline(
   try {
     // 1. plan
     const tokenizer = tokenizerOf(model)
-    const texts = openTexts(config, { n_ctx: model.config.n_ctx, tokenizer }, signal)
+    const texts = openTexts(config, { n_ctx: model.config.n_ctx, tokenizer }, signal, (n_tokens) =>
+      say('capture', `reading the text: ${n_tokens.toLocaleString('en')} tokens`, 0),
+    )
     say('capture', 'reading the text', 0)
     let suite = begun && (await planSuite(config, model, texts))
     const isAsked = (stage: Stage): boolean => options.stages?.includes(stage) ?? true

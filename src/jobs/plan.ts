@@ -40,11 +40,13 @@ export function openTexts(
   config: PipelineConfig,
   { n_ctx, tokenizer }: { n_ctx: number; tokenizer: Tokenizer },
   signal: AbortSignal,
+  onRead?: (n_tokens: number) => void,
 ): Texts {
   const { data, eval_data, index_data, held_out, seed, text_column } = config
   const read = (names: readonly string[], wanted_tokens: number) => {
     const hub_tokens = Math.ceil(HUB_MARGIN * wanted_tokens)
-    return readCorpus(names, tokenizer, { n_ctx, text_column, hub_tokens, signal })
+    const onProgress = throttled(onRead)
+    return readCorpus(names, tokenizer, { n_ctx, text_column, hub_tokens, signal, onProgress })
   }
   // Decided by what a suite keeps from its beginning alone, or what is held out would change.
   const trained = Math.max(config.n_tokens / (1 - held_out), LEAST_HUB_TOKENS)
@@ -306,6 +308,17 @@ function sampleOf(corpus: TokenCorpus, tokenizer: Tokenizer | undefined): { samp
       best = { text, tokens_per_word }
   }
   return best === undefined ? {} : { sample_text: best.text }
+}
+
+/** Passes on what is told once in so many tokens. */
+function throttled(tell: ((n_tokens: number) => void) | undefined): (n_tokens: number) => void {
+  const step = 50_000
+  let next = step
+  return (n_tokens) => {
+    if (n_tokens < next) return
+    next = n_tokens + step
+    tell?.(n_tokens)
+  }
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

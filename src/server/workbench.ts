@@ -18,7 +18,7 @@ type OpenSae = { readonly runner: SaeRunner; measured?: Measured }
 /** One model at a time, and as many of its SAEs as memory allows. Not thread-safe: one call at a time. */
 export class Workbench {
   readonly #threads: number
-  #model: { readonly path: string; readonly model: Model } | undefined
+  #model: { readonly name: string; readonly path: string; readonly model: Model } | undefined
   /** In the order of use, least recent first. */
   #saes = new Map<string, OpenSae>()
 
@@ -28,12 +28,14 @@ export class Workbench {
 
   /** @param name bundled name, folder or Hub id. @throws FileError or HubError if there is none. */
   async model(name: string): Promise<Model> {
+    // Of a name that is open the Hub is not asked again.
+    if (this.#model?.name === name) return this.#model.model
     const path = await resolveModel(name)
     if (this.#model?.path === path) return this.#model.model
     await this.#model?.model.close()
     this.#model = undefined
     const model = await openModel(path, { threads: this.#threads })
-    this.#model = { path, model }
+    this.#model = { name, path, model }
     return model
   }
 
