@@ -13,8 +13,8 @@ import { FormatError } from '../formats/index.ts'
 const MAX_TEMPLATE_CHARS = 1 << 18
 /** The lexer tries every run of white space from each of its characters. */
 const MAX_BLANK_CHARS = 1 << 12
-/** Nodes that are evaluated. */
-const MAX_STEPS = 1_000_000
+/** Nodes that are evaluated: about a hundred a message. */
+const MAX_STEPS = 200_000
 /** Characters or entries of one value, and of all values that are made. */
 const MAX_VALUE = 1 << 22
 const MAX_VALUES = 1 << 27
