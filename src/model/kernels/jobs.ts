@@ -29,7 +29,7 @@ export type MatrixAddress = {
   readonly dtype: WeightDtype
   readonly bank: number
   readonly address: number
-  /** Rows, padded to a multiple of 4. */
+  /** Rows, padded to a multiple of 16. */
   readonly rows: number
   /** Columns, padded to a multiple of 32. */
   readonly d: number
@@ -56,14 +56,14 @@ export function productPart(
   x: number,
   m: number,
   y: number,
-  groups_per_ticket: number,
+  bands_per_ticket: number,
 ): Part {
-  const groups = rows / 4
+  const bands = rows / 16
   return {
-    tickets: Math.ceil(groups / groups_per_ticket),
+    tickets: Math.ceil(bands / bands_per_ticket),
     words: [
-      ...[kindNumber('product', dtype), bank, groups_per_ticket],
-      ...[address, groups, x, m, d, y, rows],
+      ...[kindNumber('product', dtype), bank, bands_per_ticket],
+      ...[address, bands, x, m, d, y, rows],
     ],
   }
 }

@@ -22,7 +22,7 @@ type Product = (
   stride: number,
 ) => void
 
-/** `rows` and `stride` count the matrix's rows, padded to a multiple of 4; `d` its columns, padded to one of 32. */
+/** `rows` and `stride` count the matrix's rows, padded to a multiple of 16; `d` its columns, padded to one of 32. */
 export type Kernels = {
   quantiseInput(x: number, out: number, n_blocks: number): void
   scaleInput(x: number, out: number, n: number): void

@@ -12,6 +12,8 @@ import { controlBuffer, MAX_PARTS, Tickets } from './tickets.ts'
 /** Rows of x that a product takes at most. */
 export const MAX_ROWS = 8
 
+/** Rows of W that a product takes together. */
+const BAND = 16
 /** Bytes of weights in one ticket of a product: some ten microseconds of work. */
 const TICKET_BYTES = 131_072
 /** Bytes of floats through which rows go when they are packed or widened. */
@@ -122,7 +124,7 @@ export class Team {
 
   /** A matrix without content. @throws RangeError if there is no room. */
   openMatrix(dtype: WeightDtype, d_out: number, d_in: number): PackedMatrix {
-    const rows = padTo(d_out, 4)
+    const rows = padTo(d_out, BAND)
     const d = padTo(d_in, 32)
     const weights = this.#banks.allocate(matrixBytes(dtype, rows, d))
     const { bank, address } = weights
@@ -205,9 +207,9 @@ export class Team {
       const key = `${weight.bank} ${form}`
       const at = inputs.get(key) ?? this.#prepare(weight, form, x, m)
       inputs.set(key, at)
-      const group_bytes = matrixBytes(weight.dtype, 4, weight.d)
-      const groups = Math.max(1, Math.round(TICKET_BYTES / group_bytes))
-      return productPart(weight, at, m, weight.y.address, groups)
+      const band_bytes = matrixBytes(weight.dtype, BAND, weight.d)
+      const bands = Math.max(1, Math.round(TICKET_BYTES / band_bytes))
+      return productPart(weight, at, m, weight.y.address, bands)
     })
     this.#tickets.run(parts, this.#kernels)
     for (const { weight, y } of products) {
@@ -330,7 +332,7 @@ function inputForm(dtype: WeightDtype): InputForm {
   return dtype === 'f16' ? 'scaled' : 'floats'
 }
 
-/** Bytes of a packed matrix; rows a multiple of 4 and d of 32. */
+/** Bytes of a packed matrix; rows a multiple of 16 and d of 32. */
 function matrixBytes(dtype: WeightDtype, rows: number, d: number): number {
   const n = rows * d
   switch (dtype) {

@@ -40,7 +40,7 @@ export function roundBlock8(
 }
 
 /** A block of 32 weights as `unit` times integers from -8 to 7: the one farthest from 0 becomes -8. */
-export function roundBlock4(x: Float32Array): { unit: number; integers: number[] } {
+function roundBlock4(x: Float32Array): { unit: number; integers: number[] } {
   const [most, least] = [Math.max(0, ...x), Math.min(0, ...x)]
   const unit = toBf16(Math.fround((most >= -least ? most : least) / -8))
   const clip = (q: number): number => Math.min(7, Math.max(-8, q))

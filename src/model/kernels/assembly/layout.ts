@@ -1,6 +1,6 @@
 // How packed matrices and inputs lie in memory. Every format is made of cells of 4 bytes, which hold 1 (f32), 2 (bf16, f16), 4 (q8) or
 // 8 (q4) weights of one row; a vector of 16 bytes holds the cells of four rows at the same columns. Rows are padded with zeros to a
-// multiple of 32 columns, matrices to a multiple of 4 rows. q8 and q4 have one scale (the upper half of a float) per row and 32
+// multiple of 32 columns, matrices to a multiple of 16 rows. q8 and q4 have one scale (the upper half of a float) per row and 32
 // columns: four of them follow the vectors of a block.
 
 /** Columns in a block. */

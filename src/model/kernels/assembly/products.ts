@@ -1,199 +1,171 @@
-// y = x W^T for groups of four rows of W and m rows of x. A tile of four rows of x, or one, goes over a group; the tiles after the
-// first find the group in cache, so that W is read from memory once.
+// y = x W^T for bands of 16 rows of W, m rows of x one after the other: the first reads a band from memory, the others find it in
+// cache. The four groups of a band are read side by side, because one core gets more out of memory from four places than from one,
+// and what is loaded of x serves all four.
 import { INPUT_BYTES, INPUT_FLIPS, INPUT_OFFSET, INPUT_SIGN, INPUT_SIGNED, INPUT_UNIT, Q4_BYTES, Q8_BYTES } from "./layout";
 import { dot4, fma, loadHalves } from "./vector";
 
-/** sum += units of x and W times the integer sums. */
+/** sum += units of W at `units` and of the inputs at `x`, times the integer sums. */
 // @ts-ignore: decorator
 @inline
-function scaled(sums: v128, units: v128, x: usize, sum: v128): v128 {
-  return fma(f32x4.convert_i32x4_s(sums), f32x4.mul(units, v128.load32_splat(x, INPUT_UNIT)), sum);
+function scaled(sums: v128, units: usize, x: usize, sum: v128): v128 {
+  return fma(f32x4.convert_i32x4_s(sums), f32x4.mul(loadHalves(units), v128.load32_splat(x, INPUT_UNIT)), sum);
 }
 
-/** Four columns of four rows of q8. */
+/** Stores the sums of a band. */
 // @ts-ignore: decorator
 @inline
-function step8(w: v128, x: usize, k: usize, sums: v128): v128 {
-  return dot4(v128.xor(w, v128.load32_splat(x + k, INPUT_SIGN)), v128.load32_splat(x + k), sums);
+function storeBand(y: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
+  v128.store(y, s0);
+  v128.store(y, s1, 16);
+  v128.store(y, s2, 32);
+  v128.store(y, s3, 48);
 }
 
-/** Four columns and the four 16 further on, of four rows of q4. */
+/** Four columns of four rows with 8 bits. */
 // @ts-ignore: decorator
 @inline
-function step4(low: v128, high: v128, x: usize, k: usize, sums: v128): v128 {
-  sums = dot4(v128.load32_splat(x + k, INPUT_SIGNED), low, sums);
-  return dot4(v128.load32_splat(x + k, INPUT_SIGNED + 16), high, sums);
+function step8(w: v128, sign: v128, magnitude: v128, sums: v128): v128 {
+  return dot4(v128.xor(w, sign), magnitude, sums);
 }
 
 /**
- * Rows 4 first .. 4 (first + n) of W with 8-bit weights.
- * @param x [m, n_blocks] rounded inputs; y [m, stride] floats.
+ * Bands first .. first + n of W with 8-bit weights.
+ * @param x [m, d / 32] rounded inputs; y [m, stride] floats.
  */
 export function product_q8(w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let n_blocks = <usize>d >> 5, x_row = n_blocks * INPUT_BYTES, y_row = <usize>stride << 2;
-  w += <usize>first * n_blocks * Q8_BYTES;
-  y += <usize>first << 4;
-  for (let g: u32 = 0; g < n; g++, w += n_blocks * Q8_BYTES, y += 16) {
-    let t: u32 = 0, xt = x, yt = y;
-    for (; t + 4 <= m; t += 4, xt += x_row << 2, yt += y_row << 2) {
+  let group = (<usize>d >> 5) * Q8_BYTES, x_row = (<usize>d >> 5) * INPUT_BYTES, y_row = <usize>stride << 2;
+  w += <usize>first * (group << 2);
+  y += <usize>first << 6;
+  for (let band: u32 = 0; band < n; band++, w += group << 2, y += 64) {
+    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
       let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-      let x0 = xt, x1 = x0 + x_row, x2 = x1 + x_row, x3 = x2 + x_row, p = w;
-      for (let end = p + n_blocks * Q8_BYTES; p < end; p += Q8_BYTES) {
-        let a0 = v128.load32_splat(x0, INPUT_FLIPS), a1 = v128.load32_splat(x1, INPUT_FLIPS);
-        let a2 = v128.load32_splat(x2, INPUT_FLIPS), a3 = v128.load32_splat(x3, INPUT_FLIPS);
-        for (let k: usize = 0; k < 32; k += 4) {
-          let v = v128.load(p + (k << 2));
-          a0 = step8(v, x0, k, a0);
-          a1 = step8(v, x1, k, a1);
-          a2 = step8(v, x2, k, a2);
-          a3 = step8(v, x3, k, a3);
+      let p0 = w, p1 = p0 + group, p2 = p1 + group, p3 = p2 + group;
+      for (let end = input + x_row; input < end; input += INPUT_BYTES, p0 += 8, p1 += 8, p2 += 8, p3 += 8) {
+        let a0 = v128.load32_splat(input, INPUT_FLIPS), a1 = a0, a2 = a0, a3 = a0;
+        for (let k = input; k < input + 32; k += 16, p0 += 64, p1 += 64, p2 += 64, p3 += 64) {
+          let s = v128.load32_splat(k, INPUT_SIGN), q = v128.load32_splat(k);
+          a0 = step8(v128.load(p0), s, q, a0);
+          a1 = step8(v128.load(p1), s, q, a1);
+          a2 = step8(v128.load(p2), s, q, a2);
+          a3 = step8(v128.load(p3), s, q, a3);
+          s = v128.load32_splat(k, INPUT_SIGN + 4), q = v128.load32_splat(k, 4);
+          a0 = step8(v128.load(p0, 16), s, q, a0);
+          a1 = step8(v128.load(p1, 16), s, q, a1);
+          a2 = step8(v128.load(p2, 16), s, q, a2);
+          a3 = step8(v128.load(p3, 16), s, q, a3);
+          s = v128.load32_splat(k, INPUT_SIGN + 8), q = v128.load32_splat(k, 8);
+          a0 = step8(v128.load(p0, 32), s, q, a0);
+          a1 = step8(v128.load(p1, 32), s, q, a1);
+          a2 = step8(v128.load(p2, 32), s, q, a2);
+          a3 = step8(v128.load(p3, 32), s, q, a3);
+          s = v128.load32_splat(k, INPUT_SIGN + 12), q = v128.load32_splat(k, 12);
+          a0 = step8(v128.load(p0, 48), s, q, a0);
+          a1 = step8(v128.load(p1, 48), s, q, a1);
+          a2 = step8(v128.load(p2, 48), s, q, a2);
+          a3 = step8(v128.load(p3, 48), s, q, a3);
         }
-        let units = loadHalves(p + 128);
-        s0 = scaled(a0, units, x0, s0);
-        s1 = scaled(a1, units, x1, s1);
-        s2 = scaled(a2, units, x2, s2);
-        s3 = scaled(a3, units, x3, s3);
-        x0 += INPUT_BYTES; x1 += INPUT_BYTES; x2 += INPUT_BYTES; x3 += INPUT_BYTES;
+        s0 = scaled(a0, p0, input, s0);
+        s1 = scaled(a1, p1, input, s1);
+        s2 = scaled(a2, p2, input, s2);
+        s3 = scaled(a3, p3, input, s3);
       }
-      v128.store(yt, s0);
-      v128.store(yt + y_row, s1);
-      v128.store(yt + (y_row << 1), s2);
-      v128.store(yt + (y_row << 1) + y_row, s3);
-    }
-    for (; t < m; t++, xt += x_row, yt += y_row) {
-      let s0 = f32x4.splat(0), x0 = xt, p = w;
-      for (let end = p + n_blocks * Q8_BYTES; p < end; p += Q8_BYTES, x0 += INPUT_BYTES) {
-        let a0 = v128.load32_splat(x0, INPUT_FLIPS), a1 = i32x4.splat(0);
-        a0 = step8(v128.load(p), x0, 0, a0);
-        a1 = step8(v128.load(p, 16), x0, 4, a1);
-        a0 = step8(v128.load(p, 32), x0, 8, a0);
-        a1 = step8(v128.load(p, 48), x0, 12, a1);
-        a0 = step8(v128.load(p, 64), x0, 16, a0);
-        a1 = step8(v128.load(p, 80), x0, 20, a1);
-        a0 = step8(v128.load(p, 96), x0, 24, a0);
-        a1 = step8(v128.load(p, 112), x0, 28, a1);
-        s0 = scaled(i32x4.add(a0, a1), loadHalves(p + 128), x0, s0);
-      }
-      v128.store(yt, s0);
+      storeBand(out, s0, s1, s2, s3);
     }
   }
+}
+
+/** Four columns and the four 16 further on, of four rows with 4 bits. */
+// @ts-ignore: decorator
+@inline
+function step4(w: v128, near: v128, far: v128, sums: v128): v128 {
+  let mask = i8x16.splat(15);
+  return dot4(far, v128.and(i16x8.shr_u(w, 4), mask), dot4(near, v128.and(w, mask), sums));
 }
 
 /** The same with 4-bit weights. */
 export function product_q4(w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let n_blocks = <usize>d >> 5, x_row = n_blocks * INPUT_BYTES, y_row = <usize>stride << 2;
-  let mask = i8x16.splat(15);
-  w += <usize>first * n_blocks * Q4_BYTES;
-  y += <usize>first << 4;
-  for (let g: u32 = 0; g < n; g++, w += n_blocks * Q4_BYTES, y += 16) {
-    let t: u32 = 0, xt = x, yt = y;
-    for (; t + 4 <= m; t += 4, xt += x_row << 2, yt += y_row << 2) {
+  let group = (<usize>d >> 5) * Q4_BYTES, x_row = (<usize>d >> 5) * INPUT_BYTES, y_row = <usize>stride << 2;
+  w += <usize>first * (group << 2);
+  y += <usize>first << 6;
+  for (let band: u32 = 0; band < n; band++, w += group << 2, y += 64) {
+    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
       let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-      let x0 = xt, x1 = x0 + x_row, x2 = x1 + x_row, x3 = x2 + x_row, p = w;
-      for (let end = p + n_blocks * Q4_BYTES; p < end; p += Q4_BYTES) {
-        let a0 = v128.load32_splat(x0, INPUT_OFFSET), a1 = v128.load32_splat(x1, INPUT_OFFSET);
-        let a2 = v128.load32_splat(x2, INPUT_OFFSET), a3 = v128.load32_splat(x3, INPUT_OFFSET);
-        for (let k: usize = 0; k < 16; k += 4) {
-          let v = v128.load(p + (k << 2));
-          let low = v128.and(v, mask), high = v128.and(i16x8.shr_u(v, 4), mask);
-          a0 = step4(low, high, x0, k, a0);
-          a1 = step4(low, high, x1, k, a1);
-          a2 = step4(low, high, x2, k, a2);
-          a3 = step4(low, high, x3, k, a3);
+      let p0 = w, p1 = p0 + group, p2 = p1 + group, p3 = p2 + group;
+      for (let end = input + x_row; input < end; input += INPUT_BYTES, p0 += 8, p1 += 8, p2 += 8, p3 += 8) {
+        let a0 = v128.load32_splat(input, INPUT_OFFSET), a1 = a0, a2 = a0, a3 = a0;
+        for (let k = input + INPUT_SIGNED; k < input + (INPUT_SIGNED + 16); k += 8, p0 += 32, p1 += 32, p2 += 32, p3 += 32) {
+          let near = v128.load32_splat(k), far = v128.load32_splat(k, 16);
+          a0 = step4(v128.load(p0), near, far, a0);
+          a1 = step4(v128.load(p1), near, far, a1);
+          a2 = step4(v128.load(p2), near, far, a2);
+          a3 = step4(v128.load(p3), near, far, a3);
+          near = v128.load32_splat(k, 4), far = v128.load32_splat(k, 20);
+          a0 = step4(v128.load(p0, 16), near, far, a0);
+          a1 = step4(v128.load(p1, 16), near, far, a1);
+          a2 = step4(v128.load(p2, 16), near, far, a2);
+          a3 = step4(v128.load(p3, 16), near, far, a3);
         }
-        let units = loadHalves(p + 64);
-        s0 = scaled(a0, units, x0, s0);
-        s1 = scaled(a1, units, x1, s1);
-        s2 = scaled(a2, units, x2, s2);
-        s3 = scaled(a3, units, x3, s3);
-        x0 += INPUT_BYTES; x1 += INPUT_BYTES; x2 += INPUT_BYTES; x3 += INPUT_BYTES;
+        s0 = scaled(a0, p0, input, s0);
+        s1 = scaled(a1, p1, input, s1);
+        s2 = scaled(a2, p2, input, s2);
+        s3 = scaled(a3, p3, input, s3);
       }
-      v128.store(yt, s0);
-      v128.store(yt + y_row, s1);
-      v128.store(yt + (y_row << 1), s2);
-      v128.store(yt + (y_row << 1) + y_row, s3);
-    }
-    for (; t < m; t++, xt += x_row, yt += y_row) {
-      let s0 = f32x4.splat(0), x0 = xt, p = w;
-      for (let end = p + n_blocks * Q4_BYTES; p < end; p += Q4_BYTES, x0 += INPUT_BYTES) {
-        let v0 = v128.load(p), v1 = v128.load(p, 16), v2 = v128.load(p, 32), v3 = v128.load(p, 48);
-        let a0 = v128.load32_splat(x0, INPUT_OFFSET), a1 = i32x4.splat(0);
-        a0 = step4(v128.and(v0, mask), v128.and(i16x8.shr_u(v0, 4), mask), x0, 0, a0);
-        a1 = step4(v128.and(v1, mask), v128.and(i16x8.shr_u(v1, 4), mask), x0, 4, a1);
-        a0 = step4(v128.and(v2, mask), v128.and(i16x8.shr_u(v2, 4), mask), x0, 8, a0);
-        a1 = step4(v128.and(v3, mask), v128.and(i16x8.shr_u(v3, 4), mask), x0, 12, a1);
-        s0 = scaled(i32x4.add(a0, a1), loadHalves(p + 64), x0, s0);
-      }
-      v128.store(yt, s0);
+      storeBand(out, s0, s1, s2, s3);
     }
   }
 }
 
-/** A vector of two columns of four rows as floats: the even column and the odd one. */
+/** The even column of a vector of two columns of four rows, as floats; of f16 2^112 too small, its bits where a float's lie. */
 // @ts-ignore: decorator
 @inline
-function evenBf16(v: v128): v128 {
+function even(is_f16: bool, v: v128): v128 {
+  if (is_f16) return v128.and(i32x4.shr_s(i32x4.shl(v, 16), 3), i32x4.splat(0x8fffe000));
   return i32x4.shl(v, 16);
 }
+
+/** The odd column. */
 // @ts-ignore: decorator
 @inline
-function oddBf16(v: v128): v128 {
+function odd(is_f16: bool, v: v128): v128 {
+  if (is_f16) return v128.and(i32x4.shr_s(v, 3), i32x4.splat(0x8fffe000));
   return v128.and(v, i32x4.splat(0xffff0000));
 }
 
-/** The same of f16, 2^112 too small: its bits where those of a float lie. */
-// @ts-ignore: decorator
-@inline
-function evenF16(v: v128): v128 {
-  return v128.and(i32x4.shr_s(i32x4.shl(v, 16), 3), i32x4.splat(0x8fffe000));
-}
-// @ts-ignore: decorator
-@inline
-function oddF16(v: v128): v128 {
-  return v128.and(i32x4.shr_s(v, 3), i32x4.splat(0x8fffe000));
-}
-
-/** Rows of 16-bit weights, f16 or else bf16. */
+/** 16-bit weights, f16 or else bf16. */
 // @ts-ignore: decorator
 @inline
 function product16(is_f16: bool, w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let x_row = <usize>d << 2, w_group = <usize>d << 3, y_row = <usize>stride << 2;
-  let scales = w + ((<usize>stride * <usize>d) << 1) + (<usize>first << 4);
-  w += <usize>first * w_group;
-  y += <usize>first << 4;
-  for (let g: u32 = 0; g < n; g++, w += w_group, y += 16, scales += 16) {
-    let t: u32 = 0, xt = x, yt = y;
-    let scale = is_f16 ? v128.load(scales) : f32x4.splat(1);
-    for (; t + 4 <= m; t += 4, xt += x_row << 2, yt += y_row << 2) {
+  let group = <usize>d << 3, x_row = <usize>d << 2, y_row = <usize>stride << 2;
+  let scales = w + ((<usize>stride * <usize>d) << 1) + (<usize>first << 6);
+  w += <usize>first * (group << 2);
+  y += <usize>first << 6;
+  for (let band: u32 = 0; band < n; band++, w += group << 2, y += 64, scales += 64) {
+    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
       let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, u0 = s0, u1 = s0, u2 = s0, u3 = s0;
-      let x0 = xt, x1 = x0 + x_row, x2 = x1 + x_row, x3 = x2 + x_row, p = w;
-      for (let end = p + w_group; p < end; p += 16) {
-        let v = v128.load(p), a = is_f16 ? evenF16(v) : evenBf16(v), b = is_f16 ? oddF16(v) : oddBf16(v);
-        s0 = fma(a, v128.load32_splat(x0), s0);
-        u0 = fma(b, v128.load32_splat(x0, 4), u0);
-        s1 = fma(a, v128.load32_splat(x1), s1);
-        u1 = fma(b, v128.load32_splat(x1, 4), u1);
-        s2 = fma(a, v128.load32_splat(x2), s2);
-        u2 = fma(b, v128.load32_splat(x2, 4), u2);
-        s3 = fma(a, v128.load32_splat(x3), s3);
-        u3 = fma(b, v128.load32_splat(x3, 4), u3);
-        x0 += 8; x1 += 8; x2 += 8; x3 += 8;
+      let p0 = w, p1 = p0 + group, p2 = p1 + group, p3 = p2 + group;
+      for (let end = input + x_row; input < end; input += 8, p0 += 16, p1 += 16, p2 += 16, p3 += 16) {
+        let a = v128.load32_splat(input), b = v128.load32_splat(input, 4);
+        let v = v128.load(p0);
+        s0 = fma(even(is_f16, v), a, s0);
+        u0 = fma(odd(is_f16, v), b, u0);
+        v = v128.load(p1);
+        s1 = fma(even(is_f16, v), a, s1);
+        u1 = fma(odd(is_f16, v), b, u1);
+        v = v128.load(p2);
+        s2 = fma(even(is_f16, v), a, s2);
+        u2 = fma(odd(is_f16, v), b, u2);
+        v = v128.load(p3);
+        s3 = fma(even(is_f16, v), a, s3);
+        u3 = fma(odd(is_f16, v), b, u3);
       }
-      v128.store(yt, f32x4.mul(f32x4.add(s0, u0), scale));
-      v128.store(yt + y_row, f32x4.mul(f32x4.add(s1, u1), scale));
-      v128.store(yt + (y_row << 1), f32x4.mul(f32x4.add(s2, u2), scale));
-      v128.store(yt + (y_row << 1) + y_row, f32x4.mul(f32x4.add(s3, u3), scale));
-    }
-    for (; t < m; t++, xt += x_row, yt += y_row) {
-      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, x0 = xt, p = w;
-      for (let end = p + w_group; p < end; p += 32, x0 += 16) {
-        let v0 = v128.load(p), v1 = v128.load(p, 16);
-        s0 = fma(is_f16 ? evenF16(v0) : evenBf16(v0), v128.load32_splat(x0), s0);
-        s1 = fma(is_f16 ? oddF16(v0) : oddBf16(v0), v128.load32_splat(x0, 4), s1);
-        s2 = fma(is_f16 ? evenF16(v1) : evenBf16(v1), v128.load32_splat(x0, 8), s2);
-        s3 = fma(is_f16 ? oddF16(v1) : oddBf16(v1), v128.load32_splat(x0, 12), s3);
+      s0 = f32x4.add(s0, u0), s1 = f32x4.add(s1, u1), s2 = f32x4.add(s2, u2), s3 = f32x4.add(s3, u3);
+      if (is_f16) {
+        s0 = f32x4.mul(s0, v128.load(scales));
+        s1 = f32x4.mul(s1, v128.load(scales, 16));
+        s2 = f32x4.mul(s2, v128.load(scales, 32));
+        s3 = f32x4.mul(s3, v128.load(scales, 48));
       }
-      v128.store(yt, f32x4.mul(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)), scale));
+      storeBand(out, s0, s1, s2, s3);
     }
   }
 }
@@ -210,19 +182,21 @@ export function product_f16(w: usize, first: u32, n: u32, x: usize, m: u32, d: u
 
 /** f32 weights. */
 export function product_f32(w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let x_row = <usize>d << 2, w_group = <usize>d << 4, y_row = <usize>stride << 2;
-  w += <usize>first * w_group;
-  y += <usize>first << 4;
-  for (let g: u32 = 0; g < n; g++, w += w_group, y += 16) {
-    for (let t: u32 = 0, xt = x, yt = y; t < m; t++, xt += x_row, yt += y_row) {
-      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, x0 = xt, p = w;
-      for (let end = p + w_group; p < end; p += 64, x0 += 16) {
-        s0 = fma(v128.load(p), v128.load32_splat(x0), s0);
-        s1 = fma(v128.load(p, 16), v128.load32_splat(x0, 4), s1);
-        s2 = fma(v128.load(p, 32), v128.load32_splat(x0, 8), s2);
-        s3 = fma(v128.load(p, 48), v128.load32_splat(x0, 12), s3);
+  let group = <usize>d << 4, x_row = <usize>d << 2, y_row = <usize>stride << 2;
+  w += <usize>first * (group << 2);
+  y += <usize>first << 6;
+  for (let band: u32 = 0; band < n; band++, w += group << 2, y += 64) {
+    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
+      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+      let p0 = w, p1 = p0 + group, p2 = p1 + group, p3 = p2 + group;
+      for (let end = input + x_row; input < end; input += 8, p0 += 32, p1 += 32, p2 += 32, p3 += 32) {
+        let a = v128.load32_splat(input), b = v128.load32_splat(input, 4);
+        s0 = fma(v128.load(p0, 16), b, fma(v128.load(p0), a, s0));
+        s1 = fma(v128.load(p1, 16), b, fma(v128.load(p1), a, s1));
+        s2 = fma(v128.load(p2, 16), b, fma(v128.load(p2), a, s2));
+        s3 = fma(v128.load(p3, 16), b, fma(v128.load(p3), a, s3));
       }
-      v128.store(yt, f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+      storeBand(out, s0, s1, s2, s3);
     }
   }
 }
