@@ -1,12 +1,13 @@
 /** `hooke capture`: a text's activations at the asked sites, as a store on disk. */
 import type { Command } from 'commander'
 import { CliError } from './errors.ts'
+import { addModelOptions, type ModelFlags, modelOptionsOf, renderMemory } from './modelOptions.ts'
 import { type Context, DATA, globList, oneOf, TEXT_COLUMN, wholeNumber } from './options.ts'
 import { renderCapturePlan } from './planText.ts'
 import { fetchModel } from './pull.ts'
 import { openProgress, renderDuration, renderTable } from './terminal.ts'
 
-type Options = {
+type Options = ModelFlags & {
   data?: string[]
   textColumn?: string
   hooks?: string[]
@@ -14,7 +15,6 @@ type Options = {
   tokens?: number
   out: string
   dtype: 'F32' | 'F16' | 'BF16'
-  threads: number
   verify?: boolean
   dryRun?: boolean
   json?: boolean
@@ -27,7 +27,7 @@ Examples:
   hooke capture --verify --out store`
 
 export function addCaptureCommand(program: Command, { signal }: Context): void {
-  program
+  const command = program
     .command('capture')
     .summary('store activations of a text')
     .description(
@@ -44,85 +44,84 @@ export function addCaptureCommand(program: Command, { signal }: Context): void {
     .option('--tokens <n>', 'tokens to store (default: all)', wholeNumber(1))
     .requiredOption('--out <folder>', 'folder of the store')
     .option('--dtype <type>', 'F32, F16 or BF16', oneOf(['F32', 'F16', 'BF16'] as const), 'F32')
-    .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
     .option('--verify', 'check the checksum of every shard of the store in --out')
     .option('--dry-run', 'print what it would take and stop')
     .option('--json', 'print the manifest, or the plan, as JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (name: string | undefined, options: Options) => {
-      const activations = await import('../activations/index.ts')
-      if (options.verify) {
-        const manifest = await activations.verifyStore(options.out, signal)
-        console.log(
-          options.json
-            ? JSON.stringify(manifest)
-            : `${options.out}: ${manifest.shards.length} shards, ${manifest.n_tokens} tokens, every checksum right`,
-        )
+  addModelOptions(command).action(async (name: string | undefined, options: Options) => {
+    const activations = await import('../activations/index.ts')
+    if (options.verify) {
+      const manifest = await activations.verifyStore(options.out, signal)
+      console.log(
+        options.json
+          ? JSON.stringify(manifest)
+          : `${options.out}: ${manifest.shards.length} shards, ${manifest.n_tokens} tokens, every checksum right`,
+      )
+      return
+    }
+    if (name === undefined || !options.data || !options.hooks)
+      throw new CliError(
+        'capture: needs a model, --data and --hooks. Example: hooke capture thimble-5m --data text.txt --hooks "blocks.*.hook_resid_post" --out store',
+      )
+    const { expandHooks, openModel } = await import('../model/index.ts')
+    const { lastingModelName } = await import('../hub/index.ts')
+    const model = await openModel(await fetchModel(name, signal), modelOptionsOf(options))
+    const progress = openProgress()
+    const memory = renderMemory(model.name, model.memory)
+    if (memory !== undefined && !options.json) process.stderr.write(`${memory}\n`)
+    try {
+      if (!model.tokenizer)
+        throw new CliError(`capture: ${model.name} has no tokenizer.json, so it cannot read text.`)
+      const { outputOf, planStore } = await import('../jobs/index.ts')
+      const read = expandHooks(options.hooks, model.hooks)
+      const written = read.map((hook) => (options.to ? outputOf(hook, options.to) : hook))
+      const hooks = model.hooks.filter((hook) => read.includes(hook) || written.includes(hook))
+      const corpus = await activations.readCorpus(options.data, model.tokenizer, {
+        n_ctx: model.config.n_ctx,
+        text_column: options.textColumn,
+        hub_tokens: options.tokens && Math.ceil(1.1 * options.tokens),
+        signal,
+      })
+      const { dtype } = options
+      const limit = options.tokens === undefined ? {} : { n_tokens: options.tokens }
+      if (options.dryRun) {
+        const plan = await planStore(model, corpus, { hooks, dtype, ...limit })
+        console.log(options.json ? JSON.stringify(plan) : renderCapturePlan(plan))
         return
       }
-      if (name === undefined || !options.data || !options.hooks)
-        throw new CliError(
-          'capture: needs a model, --data and --hooks. Example: hooke capture thimble-5m --data text.txt --hooks "blocks.*.hook_resid_post" --out store',
+      const started = performance.now()
+      const manifest = await activations.writeStore(options.out, model, corpus, {
+        hooks,
+        model_path: lastingModelName(name),
+        ...limit,
+        dtype,
+        signal,
+        onProgress: ({ n_tokens, of_tokens }) => {
+          const share = n_tokens / of_tokens
+          const elapsed = performance.now() - started
+          progress.update(
+            `capturing: ${n_tokens} of ${of_tokens} tokens`,
+            share,
+            share > 0 ? elapsed / share - elapsed : undefined,
+          )
+        },
+      })
+      progress.clear()
+      if (options.json) console.log(JSON.stringify(manifest))
+      else {
+        console.log(
+          renderTable(
+            ['hook', 'width'],
+            manifest.hooks.map((hook) => [hook.name, hook.width]),
+          ),
         )
-      const { expandHooks, openModel } = await import('../model/index.ts')
-      const { lastingModelName } = await import('../hub/index.ts')
-      const model = await openModel(await fetchModel(name, signal), { threads: options.threads })
-      const progress = openProgress()
-      try {
-        if (!model.tokenizer)
-          throw new CliError(
-            `capture: ${model.name} has no tokenizer.json, so it cannot read text.`,
-          )
-        const { outputOf, planStore } = await import('../jobs/index.ts')
-        const read = expandHooks(options.hooks, model.hooks)
-        const written = read.map((hook) => (options.to ? outputOf(hook, options.to) : hook))
-        const hooks = model.hooks.filter((hook) => read.includes(hook) || written.includes(hook))
-        const corpus = await activations.readCorpus(options.data, model.tokenizer, {
-          n_ctx: model.config.n_ctx,
-          text_column: options.textColumn,
-          hub_tokens: options.tokens && Math.ceil(1.1 * options.tokens),
-          signal,
-        })
-        const { dtype } = options
-        const limit = options.tokens === undefined ? {} : { n_tokens: options.tokens }
-        if (options.dryRun) {
-          const plan = await planStore(model, corpus, { hooks, dtype, ...limit })
-          console.log(options.json ? JSON.stringify(plan) : renderCapturePlan(plan))
-          return
-        }
-        const started = performance.now()
-        const manifest = await activations.writeStore(options.out, model, corpus, {
-          hooks,
-          model_path: lastingModelName(name),
-          ...limit,
-          dtype,
-          signal,
-          onProgress: ({ n_tokens, of_tokens }) => {
-            const share = n_tokens / of_tokens
-            const elapsed = performance.now() - started
-            progress.update(
-              `capturing: ${n_tokens} of ${of_tokens} tokens`,
-              share,
-              share > 0 ? elapsed / share - elapsed : undefined,
-            )
-          },
-        })
-        progress.clear()
-        if (options.json) console.log(JSON.stringify(manifest))
-        else {
-          console.log(
-            renderTable(
-              ['hook', 'width'],
-              manifest.hooks.map((hook) => [hook.name, hook.width]),
-            ),
-          )
-          console.log(
-            `${manifest.n_tokens} tokens in ${manifest.shards.length} shards (${manifest.n_excluded} special tokens left out), ${renderDuration(performance.now() - started)}`,
-          )
-        }
-      } finally {
-        progress.clear()
-        await model.close()
+        console.log(
+          `${manifest.n_tokens} tokens in ${manifest.shards.length} shards (${manifest.n_excluded} special tokens left out), ${renderDuration(performance.now() - started)}`,
+        )
       }
-    })
+    } finally {
+      progress.clear()
+      await model.close()
+    }
+  })
 }

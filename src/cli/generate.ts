@@ -3,21 +3,22 @@ import { gzipSync } from 'node:zlib'
 import type { Command } from 'commander'
 import { conversationOf } from './conversation.ts'
 import { CliError } from './errors.ts'
+import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
 import { fetchModel } from './pull.ts'
 import { addSamplingOptions, type SamplingFlags, samplingOf } from './sampling.ts'
 import { openProgress } from './terminal.ts'
 
-type Options = SamplingFlags & {
-  prompt?: string
-  chat?: boolean
-  system?: string
-  messages?: string
-  samples?: number
-  out?: string
-  threads: number
-  json?: boolean
-}
+type Options = SamplingFlags &
+  ModelFlags & {
+    prompt?: string
+    chat?: boolean
+    system?: string
+    messages?: string
+    samples?: number
+    out?: string
+    json?: boolean
+  }
 
 export function addGenerateCommand(program: Command, { signal }: Context): void {
   const command = program
@@ -36,15 +37,15 @@ export function addGenerateCommand(program: Command, { signal }: Context): void 
     .option('--messages <file>', 'with --chat: earlier turns, a JSON list of {role, content}')
     .option('--samples <n>', 'sample this many documents instead', wholeNumber(1))
     .option('--out <file>', 'file for --samples')
-    .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
     .option('--json', 'print the text with its tokens as JSON')
+  addModelOptions(command)
   addSamplingOptions(command, { temperature: 1 }).action(async (name: string, options: Options) => {
     const { chatEnds, generate, openModel, renderChat, tokenizeChat } = await import(
       '../model/index.ts'
     )
     checkTask(options)
     const messages = options.chat ? await conversationOf(options) : undefined
-    const model = await openModel(await fetchModel(name, signal), { threads: options.threads })
+    const model = await openModel(await fetchModel(name, signal), modelOptionsOf(options))
     const sampling = { ...samplingOf(options), signal }
     try {
       if (options.samples !== undefined) {

@@ -1,6 +1,6 @@
 /** The plan of a run as a person reads it. */
 import type { CapturePlan, RunPlan } from '../jobs/index.ts'
-import { renderDuration } from './terminal.ts'
+import { renderBytes, renderDuration } from './terminal.ts'
 
 /** The lines that stand before a run. */
 export function renderPlan(plan: RunPlan): string {
@@ -66,11 +66,3 @@ const renderLines = (lines: readonly (readonly [string, string])[]): string =>
   lines.map(([name, text]) => `${name.padEnd(8)} ${text}`).join('\n')
 
 const count = (n: number): string => n.toLocaleString('en')
-
-/** `812 B`, `3.1 MiB`, `2.4 GiB`. */
-function renderBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
-  const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
-  const value = bytes / 2 ** (10 * step)
-  return `${value.toFixed(step === 0 || value >= 100 ? 0 : 1)} ${units[step]}`
-}

@@ -3,20 +3,22 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Intervention, InterventionMode } from '../steer/index.ts'
 import { CliError } from './errors.ts'
+import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, globList, realNumber } from './options.ts'
 import { fetchModel, fetchPath } from './pull.ts'
 import { addSamplingOptions, type SamplingFlags, samplingOf } from './sampling.ts'
 import { renderSideBySide } from './terminal.ts'
 import { parseLatent, suiteEntries } from './workspace.ts'
 
-type Options = SamplingFlags & {
-  latent: string[]
-  mode: InterventionMode
-  strength: number
-  prompt: string
-  model?: string
-  json?: boolean
-}
+type Options = SamplingFlags &
+  ModelFlags & {
+    latent: string[]
+    mode: InterventionMode
+    strength: number
+    prompt: string
+    model?: string
+    json?: boolean
+  }
 
 export function addSteerCommand(program: Command, { signal }: Context): void {
   const command = program
@@ -36,6 +38,7 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
     .requiredOption('--prompt <text>', 'text to go on from')
     .option('--model <model>', 'model, where suite.json does not say')
     .option('--json', 'print both texts as JSON')
+  addModelOptions(command)
   addSamplingOptions(command, { temperature: 0.7, max_tokens: 60 }).action(
     async (asked: string, options: Options) => {
       const { readSuiteFile } = await import('../jobs/index.ts')
@@ -56,7 +59,7 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
         const sae = await loadSae(entry.path)
         interventions.push({ sae, latent, mode: options.mode, strength: options.strength, max_act })
       }
-      const model = await openModel(await fetchModel(name, signal))
+      const model = await openModel(await fetchModel(name, signal), modelOptionsOf(options))
       try {
         const { prompt } = options
         const sampling = samplingOf(options)

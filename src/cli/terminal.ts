@@ -89,3 +89,11 @@ function wrap(text: string, width: number): string[] {
   }
   return lines
 }
+
+/** `812 B`, `3.1 MiB`, `2.4 GiB`. */
+export function renderBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
+  const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
+  const value = bytes / 2 ** (10 * step)
+  return `${value.toFixed(step === 0 || value >= 100 ? 0 : 1)} ${units[step]}`
+}

@@ -1,0 +1,50 @@
+/** How a command opens its model: threads, precision of the weights, memory. */
+import { type Command, Option } from 'commander'
+import type { ModelMemory, OpenModelOptions, Precision } from '../model/index.ts'
+import { byteSize, wholeNumber } from './options.ts'
+import { renderBytes } from './terminal.ts'
+
+export type ModelFlags = { threads: number; weights?: Precision; memory?: number }
+
+/** Typed so that a precision that is added or dropped shows here; the model's code loads only when a command runs. */
+const WEIGHTS: { readonly [Name in Precision]: string } = {
+  f32: 'float32',
+  bf16: "the checkpoint's own 16 bits",
+  q8: '8-bit blocks',
+  q4: '4-bit blocks',
+}
+
+export function addModelOptions(command: Command): Command {
+  const precisions = Object.entries(WEIGHTS).map(([name, meaning]) => `${name}: ${meaning}`)
+  return command
+    .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
+    .addOption(
+      new Option(
+        '--weights <precision>',
+        `how the model's weights lie in memory (${precisions.join('; ')}; default f32, or what --memory allows without changing the numbers)`,
+      ).choices(Object.keys(WEIGHTS)),
+    )
+    .option(
+      '--memory <size>',
+      'most memory the model may take, e.g. 4GB; one that does not fit is read block by block at every pass',
+      byteSize,
+    )
+}
+
+export function modelOptionsOf({ threads, weights, memory }: ModelFlags): OpenModelOptions {
+  return {
+    threads,
+    ...(weights === undefined ? {} : { weights }),
+    ...(memory === undefined ? {} : { memory_bytes: memory }),
+  }
+}
+
+/** What a budget led to, in a sentence; nothing where the model is as it always is. */
+export function renderMemory(name: string, memory: ModelMemory): string | undefined {
+  const { budget_bytes, isStreamed, weights, weights_bytes, working_bytes } = memory
+  if (budget_bytes === undefined) return undefined
+  const allowed = renderBytes(budget_bytes)
+  return isStreamed
+    ? `${name} does not fit ${allowed}: its blocks are read one by one at every pass, which takes ${renderBytes(working_bytes)}`
+    : `${name} in ${renderBytes(weights_bytes)} (${WEIGHTS[weights]}), with passes in ${renderBytes(working_bytes)}, of ${allowed} allowed`
+}
