@@ -1,7 +1,9 @@
 /** `hooke pull` and `hooke push`, and Hub ids where other commands take models, suites and texts. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { runPipeline } from '../src/jobs/index.ts'
 import { listSuite, loadSae, readMetrics } from '../src/sae/disk.ts'
@@ -76,6 +78,41 @@ describe('hooke pull', () => {
     expect(readdirSync(at)).toEqual(['a'])
     expect(readFileSync(join(at, 'a/1.txt'), 'utf8')).toBe('one')
   })
+
+  it('takes one SAE of a repository by its folder', async () => {
+    const npz = await readFile(join(import.meta.dirname, 'fixtures/gemma-scope-npz/stored.npz'))
+    server.add('ada/saes', { 'layer_0/l0_1/params.npz': npz, 'layer_0/l0_2/params.npz': npz })
+    const { printed, message } = await hooke('pull', 'ada/saes/layer_0/l0_2')
+    expect(message).toBe('')
+    expect(readdirSync(printed)).toEqual(['params.npz'])
+    expect(readdirSync(join(printed, '..'))).toEqual(['l0_2'])
+  })
+
+  it('stopped by Ctrl-C ends with 130, keeps what came, and goes on from there', async () => {
+    await addModel()
+    server.faults.push({ match: /storage GET/, slow_ms: 10 })
+    const main = join(import.meta.dirname, '../src/cli/main.ts')
+    const child = spawn(process.execPath, [main, 'pull', 'ada/tiny'], { env: process.env })
+    let said = ''
+    child.stderr.on('data', (bytes) => {
+      said += bytes
+    })
+    const ended = new Promise((done) => child.on('close', done))
+    const blobs = join(folder.path, 'home/hub/models--ada--tiny/blobs')
+    const incomplete = () => {
+      const name = existsSync(blobs) && readdirSync(blobs).find((one) => /incomplete$/.test(one))
+      return name ? statSync(join(blobs, name)).size : 0
+    }
+    while (incomplete() < 3000) await setTimeout(10)
+    child.kill('SIGINT')
+    expect(await ended).toBe(130)
+    expect(said).toMatch(/stopp/)
+    const kept = incomplete()
+    server.seen.length = 0
+    expect((await hooke('pull', 'ada/tiny')).code).toBe(0)
+    const storage = server.seen.find(({ host }) => host === 'storage')
+    expect(storage?.headers.range).toBe(`bytes=${kept}-`)
+  }, 20_000)
 
   it('says what to do about what is no model, and what is no id', async () => {
     server.add('ada/saes', { 'layer_0/params.npz': 'x' })

@@ -1,6 +1,7 @@
 /** `hooke pull`: a model, an SAE or a data set from the Hub into the cache; and fetching for the other commands, with progress. */
 import { type Command, Option } from 'commander'
 import type { PullProgress, RepoType } from '../hub/index.ts'
+import { CliError } from './errors.ts'
 import { type Context, globList } from './options.ts'
 import { openProgress } from './terminal.ts'
 
@@ -13,7 +14,10 @@ export function addPullCommand(program: Command, { signal }: Context): void {
     .description(
       "Fetches into the cache that Python's Hugging Face libraries use (HF_HOME), and prints the folder. Of a model only what it needs is fetched; of anything else what --include names. What was begun is resumed, and every file's checksum is compared.",
     )
-    .argument('<id>', 'owner/name, or owner/name@revision')
+    .argument(
+      '<id>',
+      'owner/name[@revision]; of one SAE also its short name, or owner/name[@revision]/folder',
+    )
     .option('--revision <name>', 'branch, tag or commit')
     .option(
       '--include <globs...>',
@@ -27,8 +31,21 @@ export function addPullCommand(program: Command, { signal }: Context): void {
     )
     .option('--json', 'print the folder as JSON')
     .action(async (id: string, { revision, include, type, json }: Options) => {
-      const { pullFiles, pullModel } = await import('../hub/index.ts')
-      const folder = await withProgress((onProgress) => {
+      const { parseHubAddress, pullFiles, pullModel } = await import('../hub/index.ts')
+      const { resolveRelease } = await import('../sae/index.ts')
+      const isSae =
+        type === 'model' &&
+        include === undefined &&
+        (resolveRelease(id) !== undefined || parseHubAddress(id)?.path !== undefined)
+      if (isSae && revision !== undefined)
+        throw new CliError(
+          'pull: give the revision of an SAE in its name: owner/name@revision/folder.',
+        )
+      const folder = await withProgress(async (onProgress) => {
+        if (isSae) {
+          const { fetchPublishedSae } = await import('../sae/disk.ts')
+          return (await fetchPublishedSae(id, { signal, onProgress })).path
+        }
         const asked = {
           id,
           ...(revision === undefined ? {} : { revision }),

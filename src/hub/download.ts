@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { explainFileError } from '../files/index.ts'
 import { blobPath, type RepoCache, sizeOf } from './cache.ts'
-import { explainConnection, HubError } from './errors.ts'
+import { explainConnection, HubError, warn } from './errors.ts'
 import type { HubFile, Listing } from './listing.ts'
 import { lockBlob } from './lock.ts'
 import { request } from './request.ts'
@@ -85,6 +85,10 @@ async function fetchWhole(
       }
       await handle.truncate(0)
       options.onBytes(-file.size_bytes)
+      if (attempt === 0)
+        warn(
+          `${listing.name}: ${file.path} had other bytes than its checksum says, and is fetched anew.`,
+        )
     }
   } catch (error) {
     throw await explainFileError(error, 'write', path, `${file.size_bytes} bytes`)

@@ -26,6 +26,11 @@ export class HubError extends Error {
   }
 }
 
+/** Says on standard error what went another way than asked, though it went well. */
+export function warn(message: string): void {
+  process.emitWarning(message, 'HubWarning')
+}
+
 /** What was asked of the Hub, in words. */
 export type Asked = {
   /** `google/gemma-2-2b` */

@@ -59,6 +59,17 @@ const refusal = async (work: Promise<unknown>): Promise<HubError> => {
   expect(error).toBeInstanceOf(HubError)
   return error as HubError
 }
+/** What work resolves to, and the warnings it gave. */
+async function withWarnings<T>(work: Promise<T>): Promise<[T, string[]]> {
+  const warnings: string[] = []
+  const hear = (warning: Error) => void warnings.push(warning.message)
+  process.on('warning', hear)
+  const value = await work
+  await setTimeout(1) // warnings are told on the next tick
+  process.off('warning', hear)
+  return [value, warnings]
+}
+
 const ranges = () =>
   server.seen.filter(({ host }) => host === 'storage').map(({ headers }) => headers.range)
 
@@ -278,6 +289,33 @@ describe('a broken download', () => {
     expect(readdirSync(join(cache, 'hub/.locks/models--ada--engine'))).toEqual([])
   }, 20_000)
 
+  it('is fetched by one of two processes that ask at once', async () => {
+    server.add('ada/engine', files)
+    server.faults.push({ match: /storage GET/, slow_ms: 5 })
+    const script = `
+      import { pullFiles } from ${JSON.stringify(join(import.meta.dirname, 'index.ts'))}
+      console.log(await pullFiles({ id: 'ada/engine' }))`
+    const answers = await Promise.all(
+      [1, 2].map(
+        () =>
+          new Promise<string>((done) => {
+            const env = { ...process.env, HF_ENDPOINT: server.endpoint, HF_HOME: cache }
+            const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
+              env,
+            })
+            let text = ''
+            child.stdout.on('data', (bytes) => {
+              text += bytes
+            })
+            child.on('close', () => done(text.trim()))
+          }),
+      ),
+    )
+    expect(answers[0]).toBe(answers[1])
+    expect(ranges()).toEqual([undefined])
+    expect(readFileSync(join(answers[0]!, 'model.safetensors')).equals(weights)).toBe(true)
+  }, 20_000)
+
   it('is fetched by one of two that ask at once', async () => {
     server.add('ada/engine', files)
     server.faults.push({ match: /storage GET/, slow_ms: 2 })
@@ -313,8 +351,9 @@ describe('a wrong byte', () => {
   it('in the download is found, and the file fetched anew', async () => {
     server.add('ada/engine', files)
     server.faults.push({ match: /storage GET/, wrong_byte: 40_000 })
-    const folder = await pull()
+    const [folder, warnings] = await withWarnings(pull())
     expect(ranges()).toEqual([undefined, undefined])
+    expect(warnings.join()).toMatch(/model\.safetensors had other bytes than its checksum says/)
     expect(readFileSync(join(folder, 'model.safetensors')).equals(weights)).toBe(true)
   })
 
@@ -480,7 +519,11 @@ describe('offline', () => {
     server.add('ada/engine', files)
     const folder = await pull()
     const lost = { ...settings, endpoint: 'http://127.0.0.1:9', n_retries: 1 }
-    expect(await pull({ settings: lost })).toBe(folder)
+    const [found, warnings] = await withWarnings(pull({ settings: lost }))
+    expect(found).toBe(folder)
+    expect(warnings.join()).toMatch(
+      /no connection to .*Taken from the cache, as ada\/engine was at/,
+    )
     const error = await refusal(pull({ id: 'ada/loom', settings: lost }))
     expect(error).toMatchObject({ reason: 'network' })
     expect((error.cause as Error).message).toMatch(/no connection to http:\/\/127\.0\.0\.1:9/)

@@ -14,7 +14,7 @@ import {
   writeRef,
 } from './cache.ts'
 import { downloadBlob } from './download.ts'
-import { HubError } from './errors.ts'
+import { HubError, warn } from './errors.ts'
 import { isCommit, type Listing, listRepository } from './listing.ts'
 import { type HubSettings, hubSettings } from './settings.ts'
 
@@ -94,7 +94,7 @@ export type Found = {
 }
 
 /**
- * Asks the Hub what a repository holds, or the cache where the Hub cannot be asked.
+ * Asks the Hub what a repository holds, or the cache where the Hub cannot be asked; warns where it should have answered.
  * @throws HubError if the Hub answers and refuses; TypeError for what is no id.
  */
 export async function lookUp(
@@ -121,6 +121,10 @@ export async function lookUp(
       throw cause
     const cache = repoCache(settings.cache, type, name)
     const commit = isCommit(revision) ? revision : await readRef(cache, revision)
+    if (cause.reason !== 'offline' && commit !== undefined)
+      warn(
+        `${cause.message} Taken from the cache, as ${name} was at ${commit} when it was last fetched.`,
+      )
     return { type, name, revision, commit, cause }
   }
 }
