@@ -9,8 +9,8 @@ export {
   toFloat32,
   toInt32,
 } from './dtypes.ts'
-export * from './errors.ts'
-export { quote } from './json.ts'
+export { FormatError } from './errors.ts'
+export { parseJson, quote } from './json.ts'
 export { checkRange, openBytes } from './memory.ts'
 export { openNpz, readNpz, writeNpz } from './npz.ts'
 export * from './onnx.ts'

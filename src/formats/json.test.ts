@@ -24,13 +24,12 @@ describe('parseJson', () => {
     expect(parse('null', 1)).toBeNull()
   })
 
-  it('refuses deeper nesting before it builds anything, and keys that are twice there', () => {
+  it('refuses deeper nesting before it builds anything', () => {
     expect(() => parse('{"a":[{"b":[]}]}')).toThrow('nests deeper than 3 levels')
     expect(() => parse('['.repeat(10_000_000))).toThrow('nests deeper than 3 levels')
-    expect(() => parse('{"a":1,"\\u0061":2}')).toThrow('names "a" twice')
   })
 
-  it.each(['', '{', '"', '"\\', '{"a":1}}', '{"a":01}', '\ufeff{}'])('refuses %j', (text) => {
+  it.each(['', '{', '"', '"\\', '{"a":1}}', '{"a":01}'])('refuses %j', (text) => {
     expect(() => parse(text)).toThrow('is not JSON in UTF-8')
   })
 

@@ -1,30 +1,25 @@
 /** JSON from strangers: what JSON.parse does not tell (a key twice, nesting without end), and values fit for messages. */
 
+import { escapeControls } from './errors.ts'
+
 /** A message quotes no more of a value than this many characters. */
 const MAX_QUOTED = 120
 const QUOTED_DEPTH = 3
 const QUOTED_ITEMS = 8
 
 /**
- * Bytes as JSON, refused where programs would read them differently or where they nest without end.
+ * Bytes as JSON that does not nest without end. Of a key that an object names twice the last counts, as everywhere.
  * @param max_depth objects and arrays inside each other; 1 for a flat object.
- * @throws SyntaxError if they are not JSON in UTF-8, nest deeper, or an object names a key twice; its message goes on from
- *   the name of what was read.
+ * @throws SyntaxError if they are not JSON in UTF-8 or nest deeper; its message goes on from the name of what was read.
  */
 export function parseJson(bytes: Uint8Array, max_depth: number): unknown {
-  let parsed: unknown
-  let text: string
+  // First, because a parser builds what it reads, and whoever goes through a very deep value runs out of stack.
+  if (nestsDeeper(bytes, max_depth)) throw new SyntaxError(`nests deeper than ${max_depth} levels`)
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    // First, because a parser builds what it reads: a file of brackets would take many times its size.
-    if (!nestsDeeper(text, max_depth)) parsed = JSON.parse(text)
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
     throw new SyntaxError('is not JSON in UTF-8', { cause })
   }
-  if (parsed === undefined) throw new SyntaxError(`nests deeper than ${max_depth} levels`)
-  const duplicate = findDuplicateKey(text)
-  if (duplicate !== undefined) throw new SyntaxError(`names ${quote(duplicate)} twice`)
-  return parsed
 }
 
 /**
@@ -38,7 +33,7 @@ export function quote(value: unknown): string {
 
 function quoted(value: unknown, depth: number): string {
   if (typeof value === 'string') {
-    const text = JSON.stringify(value.slice(0, MAX_QUOTED).toWellFormed()).replace(UNSHOWN, escaped)
+    const text = escapeControls(JSON.stringify(value.slice(0, MAX_QUOTED).toWellFormed()))
     return text.length > MAX_QUOTED ? `${cut(text)}"` : text
   }
   if (value === undefined) return 'none'
@@ -54,9 +49,6 @@ function quoted(value: unknown, depth: number): string {
   return Array.isArray(value) ? `[${list.join(', ')}]` : `{${list.join(', ')}}`
 }
 
-/** C1 controls, line separators and direction marks, which JSON leaves as they are. */
-const UNSHOWN = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
-
 /** The beginning, without half an escape or half a character at its end. */
 function cut(text: string): string {
   return `${text
@@ -65,26 +57,19 @@ function cut(text: string): string {
     .toWellFormed()}\u2026`
 }
 
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-}
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
 
-/** Whether brackets outside strings nest deeper; any text will do. */
-function nestsDeeper(text: string, max_depth: number): boolean {
+/** Whether brackets outside strings nest deeper; any bytes will do. */
+function nestsDeeper(bytes: Uint8Array, max_depth: number): boolean {
   let depth = 0
-  for (let at = 0; at < text.length; at++) {
-    switch (text[at]) {
-      case '{':
-      case '[':
-        if (++depth > max_depth) return true
-        break
-      case '}':
-      case ']':
-        depth--
-        break
-      case '"':
-        at = endOfString(text, at) - 1
-    }
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === QUOTE) {
+      for (at++; at < bytes.length && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > max_depth) return true
+    } else if (byte === 0x7d || byte === 0x5d) depth--
   }
   return false
 }
@@ -123,10 +108,10 @@ export function findDuplicateKey(text: string): string | undefined {
   return undefined
 }
 
-/** The index after the closing quote of the string that opens at `start`; past the end where there is none. */
+/** The index after the closing quote of the string that opens at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1
   return at + 1
 }
 

@@ -8,7 +8,7 @@
 import type { ByteSource } from './byteSource.ts'
 import { DTYPE_BYTES, elementCount } from './dtypes.ts'
 import { FormatError } from './errors.ts'
-import { parseJson, quote } from './json.ts'
+import { findDuplicateKey, parseJson, quote } from './json.ts'
 import type { Dtype, Tensor } from './tensor.ts'
 
 /** The format's own limit on the JSON header. */
@@ -176,6 +176,10 @@ function readHeader(
     parsed = parseJson(bytes, HEADER_DEPTH)
   } catch (cause) {
     throw fail(LENGTH_BYTES, `header ${(cause as Error).message}. ${DAMAGED}`, cause)
+  }
+  const duplicate = findDuplicateKey(new TextDecoder().decode(bytes))
+  if (duplicate !== undefined) {
+    throw fail(LENGTH_BYTES, `header names ${quote(duplicate)} twice. ${DAMAGED}`)
   }
   let metadata: Record<string, string> = {}
   const entries: [string, SafetensorsEntry][] = []

@@ -6,6 +6,7 @@ import {
   DTYPE_BYTES,
   type Folder,
   FormatError,
+  parseJson,
   parseSafetensors,
   type SafetensorsEntry,
   type SafetensorsFile,
@@ -170,15 +171,19 @@ function checkTensor(
   }
 }
 
+/** Deeper nesting than any settings have; whoever goes through a value may then go by recursion. */
+const MAX_JSON_DEPTH = 64
+
 /**
  * A whole source as JSON.
- * @throws FormatError if it is not JSON.
+ * @throws FormatError if it is not JSON, or nests deeper than settings do.
  */
 export async function readJsonSource(source: ByteSource): Promise<unknown> {
   const bytes = await source.read(0, source.size_bytes)
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return parseJson(bytes, MAX_JSON_DEPTH)
   } catch (cause) {
-    throw new FormatError(source.name, 'is not JSON. Copy or download it again.', { cause })
+    const { message } = cause as Error
+    throw new FormatError(source.name, `${message}. Copy or download it again.`, { cause })
   }
 }

@@ -1,5 +1,6 @@
 /** Whether an SAE and a model belong together, as far as shapes tell. */
 
+import { quote } from '../formats/index.ts'
 import { BLOCK_HOOKS, type HookName, type Model } from '../model/index.ts'
 import { outputSite, WEIGHT_NAMES, weightOf, weightShapes } from './shapes.ts'
 import type { Sae } from './types.ts'
@@ -67,7 +68,7 @@ export function parseHookName(text: unknown, where: string, field = 'hook_name')
     if ((known as readonly string[]).includes(site ?? text)) return text as HookName
   }
   throw new TypeError(
-    `${where}: ${field} is ${JSON.stringify(text)}, expected a site such as blocks.3.hook_resid_post, ` +
+    `${where}: ${field} is ${quote(text)}, expected a site such as blocks.3.hook_resid_post, ` +
       'blocks.3.attn.hook_z or blocks.3.hook_mlp_out.',
   )
 }

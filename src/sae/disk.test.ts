@@ -218,11 +218,11 @@ describe("SAELens's layout", () => {
   const without = (name: string) => saelensTensors(SAE).filter(([key]) => key !== name)
   const refused: [string, object, [string, Tensor][], string][] = [
     ['another architecture', { ...CONFIG, architecture: 'temporal' }, [], 'has architecture "temporal"; Hooke reads jumprelu, jumprelu_transcoder'],
-    ['no k', { ...CONFIG, architecture: 'topk' }, without('threshold'), 'has k undefined, expected a whole number above 0'],
+    ['no k', { ...CONFIG, architecture: 'topk' }, without('threshold'), 'has k none, expected a whole number above 0'],
     ['more of k than latents', { ...CONFIG, architecture: 'topk', k: 6 }, without('threshold'), 'k is 6, expected an integer from 1 to d_sae 5'],
     ["another architecture's field", { ...CONFIG, k: 6 }, [], 'unknown field "k"'],
     ["another architecture's tensor", { ...CONFIG, architecture: 'topk', k: 2 }, [], 'unknown tensor "threshold"'],
-    ['no site to write', { ...CONFIG, architecture: 'jumprelu_transcoder', d_out: 3 }, [], 'cfg.json: hook_name_out is undefined'],
+    ['no site to write', { ...CONFIG, architecture: 'jumprelu_transcoder', d_out: 3 }, [], 'cfg.json: hook_name_out is none'],
     ['a width that is not written', { ...TRANSCODER_CONFIG, d_out: 4 }, [], 'W_dec has shape [5, 3], expected [5, 4]'],
     ['no skip', { ...TRANSCODER_CONFIG, architecture: 'jumprelu_skip_transcoder' }, [], 'has no tensor W_skip'],
     ['a bias of another site', { ...TRANSCODER_CONFIG, apply_b_dec_to_input: true }, [], 'b_dec of a transcoder belongs to the site it writes'],

@@ -122,7 +122,7 @@ export function parseSaelensConfig(config: unknown, where: string): SaelensConfi
   const kind = typeof architecture === 'string' ? KINDS[architecture] : undefined
   if (kind === undefined) {
     throw fail(
-      `has architecture ${JSON.stringify(architecture)}; Hooke reads ${Object.keys(KINDS).join(', ')}.`,
+      `has architecture ${quote(architecture)}; Hooke reads ${Object.keys(KINDS).join(', ')}.`,
     )
   }
   const { activation, isTranscoder = false, hasSkip = false } = kind
@@ -140,12 +140,12 @@ export function parseSaelensConfig(config: unknown, where: string): SaelensConfi
   const size = (name: string): number => {
     const number = value[name]
     if (Number.isSafeInteger(number) && (number as number) > 0) return number as number
-    throw fail(`has ${name} ${JSON.stringify(number)}, expected a whole number above 0.`)
+    throw fail(`has ${name} ${quote(number)}, expected a whole number above 0.`)
   }
   const flag = (name: string, absent: boolean): boolean => {
     const found = value[name] ?? absent
     if (typeof found === 'boolean') return found
-    throw fail(`has ${name} ${JSON.stringify(found)}, expected true or false.`)
+    throw fail(`has ${name} ${quote(found)}, expected true or false.`)
   }
   // SAELens takes an absent field for true, but refuses true for a transcoder.
   const apply_b_dec_to_input = flag('apply_b_dec_to_input', !isTranscoder)
@@ -157,13 +157,13 @@ export function parseSaelensConfig(config: unknown, where: string): SaelensConfi
   const normalization = value.normalize_activations ?? 'none'
   if (normalization !== 'none' && normalization !== 'expected_average_only_in') {
     throw fail(
-      `has normalize_activations ${JSON.stringify(normalization)}; Hooke reads "none", and "expected_average_only_in" with its factor. ` +
+      `has normalize_activations ${quote(normalization)}; Hooke reads "none", and "expected_average_only_in" with its factor. ` +
         'A norm of each token is no part of the weights, so it cannot be folded into them.',
     )
   }
   if (!['none', 'hook_z', undefined].includes(value.reshape_activations as string)) {
     throw fail(
-      `has reshape_activations ${JSON.stringify(value.reshape_activations)}, expected "none" or "hook_z".`,
+      `has reshape_activations ${quote(value.reshape_activations)}, expected "none" or "hook_z".`,
     )
   }
   if ((metadata.hook_head_index ?? metadata.hook_head_index_out ?? null) !== null) {

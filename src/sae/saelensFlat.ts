@@ -6,7 +6,7 @@
  * Source: SAELens 5.0 `sae.py` (`SAEConfig`), 6.18 `loading/pretrained_sae_loaders.py` (`handle_pre_6_0_config`).
  */
 
-import { FormatError } from '../formats/index.ts'
+import { FormatError, quote } from '../formats/index.ts'
 
 type Config = Readonly<Record<string, unknown>>
 
@@ -64,7 +64,7 @@ export function nestFlatConfig(flat: Config, path: string): Record<string, unkno
   const kwargs = Object(activation_fn_kwargs ?? {}) as Config
   const isTopk = activation_fn === 'topk' || value.architecture === 'topk'
   if (activation_fn !== 'relu' && activation_fn !== 'topk') {
-    throw fail(`has activation_fn ${JSON.stringify(activation_fn)}; Hooke reads relu and topk.`)
+    throw fail(`has activation_fn ${quote(activation_fn)}; Hooke reads relu and topk.`)
   }
   if (kwargs.signed === true)
     throw fail('is signed: it keeps latents below 0, which Hooke does not run.')

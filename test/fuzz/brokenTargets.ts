@@ -12,6 +12,7 @@ function broken(name: string, breaks: () => unknown): Target {
   let n = 0
   return {
     name,
+    also: ['TypeError'],
     bytes_per_byte: 1,
     sources: ['formats/memory.ts'],
     seeds: async () => [{ [FILE]: integer(8, 0) }],
@@ -31,10 +32,10 @@ export const TARGETS: readonly Target[] = [
     throw new FormatError(FILE, `has dtype ${undefined}, expected F32.`)
   }),
   broken('terminal', () => {
-    throw new FormatError(FILE, 'names the tensor \u001b[2J.')
+    throw new TypeError(`${FILE}: names the tensor \u001b[2J.`)
   }),
   broken('long', () => {
-    throw new FormatError(FILE, 'x'.repeat(5000))
+    throw new TypeError(`${FILE}: ${'x'.repeat(5000)}`)
   }),
   broken('pollutes', () => Object.assign(Object.prototype, { polluted: 1 })),
   broken('forgets', () => void Promise.reject(new Error('nobody waits for this'))),

@@ -1,10 +1,9 @@
-/** A short round of every target, the inputs that once failed, and the harness on readers that are broken. */
+/** A short round of every target, inputs that once failed or must never, and the harness on readers that are broken. */
 
-import { existsSync, readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { TARGETS as BROKEN } from './brokenTargets.ts'
-import { fixture } from './fixtures.ts'
+import { fixture, fixturesBelow } from './fixtures.ts'
 import { tryInput } from './judge.ts'
 import { inputKey } from './protocol.ts'
 import { Random } from './random.ts'
@@ -13,11 +12,7 @@ import { TARGETS } from './targets/index.ts'
 import { watch } from './watch.ts'
 
 const REGRESSIONS = 'test/fuzz/regressions'
-const ROOT = resolve(import.meta.dirname, '../..')
 const N_INPUTS = 500
-
-const list = (folder: string): string[] =>
-  existsSync(join(ROOT, folder)) ? readdirSync(join(ROOT, folder)).sort() : []
 
 describe.each(TARGETS)('$name', (target) => {
   it('is read, or refused with a FormatError that names the file', async () => {
@@ -47,11 +42,13 @@ describe.each(TARGETS)('$name', (target) => {
     expect(make(3)).not.toEqual(make(4))
   })
 
-  const cases = list(`${REGRESSIONS}/${target.name}`)
-  it.each(cases)('once failed: %s', async (name) => {
-    const folder = `${REGRESSIONS}/${target.name}/${name}`
+  const paths = fixturesBelow(`${REGRESSIONS}/${target.name}`)
+  const cases = [...new Set(paths.map(dirname))]
+  it.each(cases.map((folder) => [basename(folder), folder]))('withstands %s', async (_, folder) => {
     const files: Files = Object.fromEntries(
-      list(folder).map((file) => [file, fixture(`${folder}/${file}`)]),
+      paths
+        .filter((path) => dirname(path) === folder)
+        .map((path) => [basename(path), fixture(path)]),
     )
     expect((await tryInput(target, files)).fault).toBeUndefined()
   })

@@ -16,7 +16,7 @@ const MAX_MESSAGE = 1500
 /** Control characters could move a terminal's cursor or colour it; line feeds stand in lists of problems. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const CONTROL = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/
-const NOTHING = /\bundefined\b|\bNaN\b|\[object /
+const NOTHING = /\bundefined\b|expected NaN\b|\[object /
 
 /** Reads one input and judges how it went. */
 export async function tryInput(target: Target, files: Files): Promise<Outcome> {
@@ -26,7 +26,7 @@ export async function tryInput(target: Target, files: Files): Promise<Outcome> {
     await target.read(files)
     outcome = { kind: 'read' }
   } catch (error) {
-    outcome = judge(error, Object.keys(files))
+    outcome = judge(error, Object.keys(files), target.also ?? [])
   }
   const after = inherited()
   return before === after
@@ -34,18 +34,15 @@ export async function tryInput(target: Target, files: Files): Promise<Outcome> {
     : { ...outcome, fault: `changed what all objects inherit: ${after}` }
 }
 
-function judge(error: unknown, names: readonly string[]): Outcome {
-  if (!(error instanceof FormatError)) {
-    const { name, message, stack } = error instanceof Error ? error : new Error(String(error))
-    return {
-      kind: kindOf(`${name}: ${message}`),
-      fault: `expected a FormatError, found ${stack ?? message}`,
-    }
-  }
-  const { message, path } = error
+function judge(error: unknown, names: readonly string[], also: readonly string[]): Outcome {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error))
+  const path = error instanceof FormatError ? error.path : ''
   const kind = kindOf(message.slice(message.startsWith(path) ? path.length : 0))
-  if (!names.some((name) => message.includes(name)))
-    return { kind, fault: `names no file: ${message}` }
+  const isNamed = names.some((file) => message.includes(file))
+  if (!(error instanceof FormatError) && !(also.includes(name) && isNamed)) {
+    return { kind, fault: `expected a FormatError, found ${stack ?? message}` }
+  }
+  if (!isNamed) return { kind, fault: `names no file: ${message}` }
   if (message.length > MAX_MESSAGE) {
     return { kind, fault: `has ${message.length} characters: ${message.slice(0, 300)}` }
   }

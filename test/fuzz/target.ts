@@ -14,6 +14,8 @@ export type Target = {
   mutate(random: Random, seeds: readonly Files[]): Files
   /** Reads the input to the end, as the program would. */
   read(files: Files): Promise<void>
+  /** Errors besides FormatError that the reader documents; they too must name a file. */
+  readonly also?: readonly ('RangeError' | 'TypeError')[]
   /** What reading may allocate in typed arrays, for each byte of input. */
   readonly bytes_per_byte: number
   /** Source files that this target should reach, below src/. */

@@ -1,7 +1,7 @@
 /** The families, by config.json's `model_type`. */
 
 import { z } from 'zod'
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, quote } from '../../formats/index.ts'
 import type { Architecture, Described } from '../architecture.ts'
 import type { ModelConfig } from '../types.ts'
 import { gemma2 } from './gemma2.ts'
@@ -55,8 +55,5 @@ function architectureOf(path: string, json: unknown): Architecture {
     ? ARCHITECTURES[data.model_type]
     : undefined
   if (architecture !== undefined) return architecture
-  throw new FormatError(
-    path,
-    `model_type is ${JSON.stringify(data.model_type)}, supported: ${supported}.`,
-  )
+  throw new FormatError(path, `model_type is ${quote(data.model_type)}, supported: ${supported}.`)
 }

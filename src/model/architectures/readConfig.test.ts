@@ -39,7 +39,7 @@ describe('config.json', () => {
       { rope_scaling: null, rope_parameters: { rope_type: 'default', partial_rotary_factor: 0.5 } },
       'rope_parameters.partial_rotary_factor is 0.5, supported: 1',
     ],
-    ['llama-tiny', { quantization_config: { bits: 4 } }, 'quantization_config is {"bits":4}'],
+    ['llama-tiny', { quantization_config: { bits: 4 } }, 'quantization_config is {"bits": 4}'],
     ['mistral-tiny', { sliding_window: undefined }, 'sliding_window is missing'],
     ['mistral-tiny', { hidden_act: 'mish' }, 'hidden_act is "mish", supported: "gelu"|"gelu_new"'],
     ['qwen2-tiny', { use_mrope: true }, 'use_mrope is true, supported: false'],

@@ -1,7 +1,7 @@
 /** Reading a family's config.json: every field is known, says nothing, or is refused by name. */
 
 import { z } from 'zod'
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, quote } from '../../formats/index.ts'
 import type { Activation } from '../types.ts'
 
 /** Bounded only so that a damaged file is refused before memory runs out. */
@@ -88,7 +88,7 @@ export function readConfig<Schema extends z.ZodType>(
   schema: Schema,
 ): z.infer<Schema> {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new FormatError(path, `is ${JSON.stringify(json)}, expected a JSON object of settings.`)
+    throw new FormatError(path, `is ${quote(json)}, expected a JSON object of settings.`)
   }
   const fields = Object.fromEntries(
     Object.entries(json).filter(([key]) => !IGNORED.has(key) && !key.startsWith('_')),
@@ -104,11 +104,11 @@ function unsupported(path: string, found: Record<string, unknown>, error: z.ZodE
       const inside = at(found, issue.path) as Record<string, unknown>
       return issue.keys.map(
         (key) =>
-          `${[...issue.path, key].join('.')} is ${JSON.stringify(inside[key])}, a setting of ${found.model_type} that Hooke does not know and will not guess at`,
+          `${[...issue.path, key].join('.')} is ${quote(inside[key])}, a setting of ${found.model_type} that Hooke does not know and will not guess at`,
       )
     }
     const value = at(found, issue.path)
-    const text = value === undefined ? 'missing' : JSON.stringify(value)
+    const text = value === undefined ? 'missing' : quote(value)
     return [`${issue.path.join('.')} is ${text}, supported: ${supported(issue)}`]
   })
   return new FormatError(path, `${complaints.join('; ')}.`, { cause: error })

@@ -1,6 +1,6 @@
 /** The JSON file beside an SAE's weights, as far as all dialects treat it alike. */
 
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, quote } from '../../formats/index.ts'
 import type { SaeFiles } from './published.ts'
 
 export type Config = Readonly<Record<string, unknown>>
@@ -36,15 +36,12 @@ export function unknownField(value: Config, known: readonly string[]): string | 
 export function countField(path: string, value: Config, field: string): number {
   const count = value[field]
   if (Number.isSafeInteger(count) && (count as number) > 0) return count as number
-  throw new FormatError(
-    path,
-    `has ${field} ${JSON.stringify(count)}, expected a whole number above 0.`,
-  )
+  throw new FormatError(path, `has ${field} ${quote(count)}, expected a whole number above 0.`)
 }
 
 /** @throws FormatError if the field is neither true nor false, nor absent. */
 export function flagField(path: string, value: Config, field: string, absent: boolean): boolean {
   const flag = value[field] ?? absent
   if (typeof flag === 'boolean') return flag
-  throw new FormatError(path, `has ${field} ${JSON.stringify(flag)}, expected true or false.`)
+  throw new FormatError(path, `has ${field} ${quote(flag)}, expected true or false.`)
 }

@@ -15,7 +15,7 @@
  * Source: saprmarks/dictionary_learning 60ec6bf, `dictionary.py`, `trainers/*.py`, `utils.py` (`load_dictionary`).
  */
 
-import { FormatError, type TensorFile } from '../../formats/index.ts'
+import { FormatError, quote, type TensorFile } from '../../formats/index.ts'
 import type { HookName } from '../../model/index.ts'
 import { type Config, countField, isRecord, record, unknownField } from './config.ts'
 import { finishSae, siteNote } from './finish.ts'
@@ -68,9 +68,7 @@ export async function readDictionaryLearning(
     )
   const dict_class = CLASSES.find((known) => known === trainer.dict_class)
   if (dict_class === undefined) {
-    throw fail(
-      `has dict_class ${JSON.stringify(trainer.dict_class)}; Hooke reads ${CLASSES.join(', ')}.`,
-    )
+    throw fail(`has dict_class ${quote(trainer.dict_class)}; Hooke reads ${CLASSES.join(', ')}.`)
   }
   const d_in = countField(path, trainer, 'activation_dim')
   const d_sae = countField(path, trainer, 'dict_size')
@@ -80,7 +78,7 @@ export async function readDictionaryLearning(
   const assumed = await checkModuleOutput(sites, options, where)
   const { draft, k, notes } = await READERS[dict_class](weights, d_in, d_sae)
   if (k !== undefined && 'k' in trainer && trainer.k !== k)
-    throw fail(`says k is ${trainer.k}, but the weights hold ${k}.`)
+    throw fail(`says k is ${quote(trainer.k)}, but the weights hold ${k}.`)
   return finishSae(draft, {
     dialect: 'dictionary-learning',
     where,
@@ -268,7 +266,7 @@ function sitesOf(
   if (site === undefined || io !== 'out' || !Number.isSafeInteger(layer) || (layer as number) < 0) {
     throw new FormatError(
       path,
-      `names submodule ${JSON.stringify(submodule_name)}, layer ${JSON.stringify(layer)}, io ${JSON.stringify(io)}, which do not tell the site; expected resid_post, mlp_out or attn_out, a layer, and "out". Give the hook, e.g. blocks.8.hook_resid_post.`,
+      `names submodule ${quote(submodule_name)}, layer ${quote(layer)}, io ${quote(io)}, which do not tell the site; expected resid_post, mlp_out or attn_out, a layer, and "out". Give the hook, e.g. blocks.8.hook_resid_post.`,
     )
   }
   const hook_name = `blocks.${layer as number}.${site}` as HookName

@@ -7,7 +7,7 @@
  * Source: google/gemma-scope-2-* on the Hugging Face Hub, their config.json.
  */
 
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, quote } from '../../formats/index.ts'
 import { record, unknownField } from './config.ts'
 import { finishSae, siteNote } from './finish.ts'
 import { type Draft, foldInputNorm } from './fold.ts'
@@ -50,18 +50,18 @@ export function readGemmaScope2Config(files: SaeFiles): Described {
   if (unknown !== undefined)
     throw fail(`has the unknown field "${unknown}", which may change what the weights mean.`)
   if (value.architecture !== 'jump_relu') {
-    throw fail(`has architecture ${JSON.stringify(value.architecture)}, expected "jump_relu".`)
+    throw fail(`has architecture ${quote(value.architecture)}, expected "jump_relu".`)
   }
   const [d_in, d_sae] = matrixSizes(weights, 'w_enc', WHAT)
   const hasSkip = weights.tensors.has(SKIP)
   if (value.width !== d_sae) {
     throw fail(
-      `says the width is ${JSON.stringify(value.width)}, but w_enc is [${d_in}, ${d_sae}], expected [d_in, width]. Do the files belong together?`,
+      `says the width is ${quote(value.width)}, but w_enc is [${d_in}, ${d_sae}], expected [d_in, width]. Do the files belong together?`,
     )
   }
   if ((value.affine_connection ?? false) !== hasSkip) {
     throw fail(
-      `has affine_connection ${JSON.stringify(value.affine_connection)}, but the weights ${hasSkip ? 'have' : 'lack'} ${SKIP}.`,
+      `has affine_connection ${quote(value.affine_connection)}, but the weights ${hasSkip ? 'have' : 'lack'} ${SKIP}.`,
     )
   }
   const input = gemmaPoint(value.hf_hook_point_in, path, 'hf_hook_point_in')
@@ -73,7 +73,7 @@ export function readGemmaScope2Config(files: SaeFiles): Described {
   const isTranscoder = input.hook !== output.hook
   if (isTranscoder !== (value.type === 'transcoder')) {
     throw fail(
-      `is of type ${JSON.stringify(value.type)}, but reads ${input.hook} and writes ${output.hook}.`,
+      `is of type ${quote(value.type)}, but reads ${input.hook} and writes ${output.hook}.`,
     )
   }
   return {
@@ -144,7 +144,7 @@ function refuseManyLayers(
   if (axes < 3 && (value.type === 'sae' || value.type === 'transcoder')) return
   throw new FormatError(
     where,
-    `is ${value.type === undefined ? 'of no type' : `of type ${JSON.stringify(value.type)}`}, with weights of ${axes} axes: crosscoders and cross-layer transcoders read or write several layers at once, ` +
+    `is ${value.type === undefined ? 'of no type' : `of type ${quote(value.type)}`}, with weights of ${axes} axes: crosscoders and cross-layer transcoders read or write several layers at once, ` +
       'which Hooke does not run. Take an SAE or a transcoder of one layer.',
   )
 }

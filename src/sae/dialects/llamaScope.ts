@@ -9,7 +9,7 @@
  * Source: OpenMOSS/Language-Model-SAEs v1.0.0, `src/lm_saes/sae.py` (`from_config`), `config.py` (`SAEConfig`).
  */
 
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, quote } from '../../formats/index.ts'
 import { parseHookName } from '../check.ts'
 import { type Config, countField, flagField, isRecord, record, unknownField } from './config.ts'
 import { finishSae, siteNote } from './finish.ts'
@@ -98,11 +98,9 @@ function activation(
   const { act_fn, jump_relu_threshold: threshold = 0 } = value
   const fail = (message: string) => new FormatError(path, message)
   if (typeof threshold !== 'number' || !(threshold >= 0)) {
-    throw fail(
-      `has jump_relu_threshold ${JSON.stringify(threshold)}, expected a number of 0 or more.`,
-    )
+    throw fail(`has jump_relu_threshold ${quote(threshold)}, expected a number of 0 or more.`)
   }
-  switch (String(act_fn).toLowerCase()) {
+  switch (typeof act_fn === 'string' ? act_fn.toLowerCase() : undefined) {
     case 'jumprelu':
       return { threshold }
     case 'relu':
@@ -113,7 +111,7 @@ function activation(
         `has act_fn "topk" and jump_relu_threshold ${threshold}, of which only one can hold. Write "jumprelu" if the threshold was measured.`,
       )
     default:
-      throw fail(`has act_fn ${JSON.stringify(act_fn)}; Hooke reads jumprelu, topk and relu.`)
+      throw fail(`has act_fn ${quote(act_fn)}; Hooke reads jumprelu, topk and relu.`)
   }
 }
 
@@ -135,7 +133,7 @@ function foldNorms(draft: Draft, value: Config, path: string): string[] {
   if (norm_activation !== 'dataset-wise') {
     throw new FormatError(
       path,
-      `has norm_activation ${JSON.stringify(norm_activation)}; Hooke folds "dataset-wise" and takes "none". A norm of each token or batch is no part of the weights.`,
+      `has norm_activation ${quote(norm_activation)}; Hooke folds "dataset-wise" and takes "none". A norm of each token or batch is no part of the weights.`,
     )
   }
   const [norm_in, norm_out] = ['in', 'out'].map((side) =>
@@ -144,7 +142,7 @@ function foldNorms(draft: Draft, value: Config, path: string): string[] {
   if (!isPositive(norm_in) || !isPositive(norm_out)) {
     throw new FormatError(
       path,
-      `has dataset_average_activation_norm ${JSON.stringify(norms)}, expected numbers above 0 for "in" and "out".`,
+      `has dataset_average_activation_norm ${quote(norms)}, expected numbers above 0 for "in" and "out".`,
     )
   }
   const root = Math.sqrt(draft.d_in)

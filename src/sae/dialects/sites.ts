@@ -1,6 +1,6 @@
 /** Hook sites by the names that other projects give them. */
 
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, quote } from '../../formats/index.ts'
 import type { BlockHook, HookName, MlpNorm } from '../../model/index.ts'
 import type { ReadSaeOptions, Sites } from './published.ts'
 
@@ -25,13 +25,15 @@ const GEMMA_POINTS: Readonly<Record<string, BlockHook>> = {
  */
 export function gemmaPoint(point: unknown, path: string, field: string): NamedSite {
   const [, number, rest] =
-    /^model\.(?:language_model\.)?layers\.(0|[1-9]\d*)\.(.+)$/.exec(String(point)) ?? []
+    /^model\.(?:language_model\.)?layers\.(0|[1-9]\d*)\.(.+)$/.exec(
+      typeof point === 'string' ? point : '',
+    ) ?? []
   const site =
     rest !== undefined && Object.hasOwn(GEMMA_POINTS, rest) ? GEMMA_POINTS[rest] : undefined
   if (site === undefined) {
     throw new FormatError(
       path,
-      `has ${field} ${JSON.stringify(point)}, expected model.layers.<number>. and one of ${Object.keys(GEMMA_POINTS).join(', ')}.`,
+      `has ${field} ${quote(point)}, expected model.layers.<number>. and one of ${Object.keys(GEMMA_POINTS).join(', ')}.`,
     )
   }
   const layer = Number(number)

@@ -7,7 +7,7 @@
  * Source: EleutherAI/sparsify 9d3b136, `sparsify/sparse_coder.py`, `config.py`, `fused_encoder.py`.
  */
 
-import { FormatError } from '../../formats/index.ts'
+import { FormatError, quote } from '../../formats/index.ts'
 import { countField, flagField, record, unknownField } from './config.ts'
 import { finishSae, siteNote } from './finish.ts'
 import { type Draft, foldInputBias, foldInputNorm } from './fold.ts'
@@ -42,7 +42,7 @@ export async function readSparsify(
     throw fail(`has the unknown field "${unknown}", which may change what the weights mean.`)
   if ((value.activation ?? 'topk') !== 'topk') {
     throw fail(
-      `has activation ${JSON.stringify(value.activation)}; Hooke runs "topk". GroupMax keeps one latent of each group, which is neither TopK nor JumpReLU.`,
+      `has activation ${quote(value.activation)}; Hooke runs "topk". GroupMax keeps one latent of each group, which is neither TopK nor JumpReLU.`,
     )
   }
   if (flagField(path, value, 'signed', false))
@@ -55,7 +55,7 @@ export async function readSparsify(
   const stated = value.num_latents || d_in * countField(path, value, 'expansion_factor')
   if (stated !== d_sae) {
     throw fail(
-      `says there are ${stated} latents, but encoder.weight has ${d_sae} rows, expected one a latent. Do the files belong together?`,
+      `says there are ${quote(stated)} latents, but encoder.weight has ${d_sae} rows, expected one a latent. Do the files belong together?`,
     )
   }
   checkTensors(
@@ -120,6 +120,6 @@ function sitesOf(
   }
   throw new FormatError(
     where,
-    `its folder is named ${JSON.stringify(folder)}, expected the module that it reads, such as layers.10${isTranscoder ? '.mlp' : ' or layers.10.mlp'}. Give the hook, e.g. blocks.10.hook_resid_post.`,
+    `its folder is named ${quote(folder)}, expected the module that it reads, such as layers.10${isTranscoder ? '.mlp' : ' or layers.10.mlp'}. Give the hook, e.g. blocks.10.hook_resid_post.`,
   )
 }

@@ -2,6 +2,7 @@
 
 import { openBytes, openTorch, toFloat32 } from '../../../src/formats/index.ts'
 import { type Bytes, mutateBytes, text } from '../bytes.ts'
+import { fixture, fixturesBelow } from '../fixtures.ts'
 import { HOSTILE_NAMES } from '../json.ts'
 import {
   mutateOperations,
@@ -33,9 +34,14 @@ export const pickle: Target = {
   sources: ['formats/pickle.ts', 'formats/torch.ts', 'formats/zip.ts'],
 
   async seeds() {
-    return [[], TENSORS.slice(0, 1), TENSORS].map((tensors) => ({
-      [FILE]: renderZip(partsOf(tensors, stateDict(tensors))),
-    }))
+    return [
+      ...[[], TENSORS.slice(0, 1), TENSORS].map((tensors) =>
+        renderZip(partsOf(tensors, stateDict(tensors))),
+      ),
+      ...fixturesBelow('test/fixtures/saes')
+        .filter((path) => path.endsWith('/trainer_0/ae.pt'))
+        .map(fixture),
+    ].map((bytes) => ({ [FILE]: bytes }))
   },
 
   mutate(random, seeds) {

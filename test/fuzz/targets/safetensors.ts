@@ -63,7 +63,8 @@ function assemble(header: string, data: Bytes, length = BigInt(text(header).leng
   return join(integer(LENGTH_BYTES, length), text(header), data)
 }
 
-function mutateHeader(random: Random, bytes: Bytes): Bytes {
+/** A file whose header is changed, behind a length that fits it. */
+export function mutateHeader(random: Random, bytes: Bytes): Bytes {
   const { header, data } = split(bytes)
   for (let n = random.few(3); n > 0; n--) mutateTree(random, header)
   if (random.once(4)) shiftOffsets(random, header)

@@ -1,23 +1,19 @@
 /** tokenizer.json and tokenizer_config.json: mutated vocabularies, merges, added tokens, and steps of every kind in every place. */
 
+import { basename, dirname, join } from 'node:path'
 import { gemma2 } from '../../../src/model/architectures/gemma2.ts'
 import { openTokenizer } from '../../../src/model/tokenizer.ts'
 import { memoryFolder } from '../../memoryFolder.ts'
 import { type Bytes, mutateBytes, text } from '../bytes.ts'
+import { fixturesBelow, jsonFixture } from '../fixtures.ts'
 import { mutateTree, type Node, renderTree, treeOf } from '../json.ts'
 import type { Random } from '../random.ts'
 import type { Files, Target } from '../target.ts'
-import {
-  byteLevelFile,
-  configFile,
-  STEPS,
-  sentencePieceFile,
-  settingsFile,
-} from '../tokenizerFiles.ts'
+import { STEPS } from '../tokenizerSteps.ts'
 
 const FILE = 'tokenizer.json'
 const SETTINGS = 'tokenizer_config.json'
-const CONFIG = gemma2.parseConfig('config.json', configFile())
+const FIXTURES = 'test/fixtures/tokenizers'
 const PLACES = ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'] as const
 const TEXTS = [
   '',
@@ -25,8 +21,17 @@ const TEXTS = [
   `${'a'.repeat(60)}!`,
   '\u0000\ud800é🙂\u2581<0x41>__proto__',
 ]
-const TREES = [sentencePieceFile(), byteLevelFile()].map(treeOf)
-const SETTINGS_TREE = treeOf(settingsFile())
+/** The bundled model's, as wide as the fixtures' vocabularies. */
+const CONFIG = gemma2.parseConfig('config.json', {
+  ...(jsonFixture('models/thimble-5m/config.json') as object),
+  vocab_size: 600,
+})
+const TREES = fixturesBelow(FIXTURES)
+  .filter((path) => basename(path) === FILE)
+  .map((path) => ({
+    [FILE]: treeOf(jsonFixture(path)),
+    [SETTINGS]: treeOf(jsonFixture(join(dirname(path), SETTINGS))),
+  }))
 
 export const tokenizer: Target = {
   name: 'tokenizer',
@@ -41,29 +46,30 @@ export const tokenizer: Target = {
   ],
 
   async seeds() {
-    return TREES.map((tree) => ({
-      [FILE]: text(renderTree(tree)),
-      [SETTINGS]: text(renderTree(SETTINGS_TREE)),
-    }))
+    return TREES.map((trees) => rendered(trees[FILE]!, trees[SETTINGS]!))
   },
 
   mutate(random, seeds) {
-    const seed = random.pick(seeds)
-    if (random.once(6)) return mutateOne(random, seed, random.pick(seeds))
-    const tree = structuredClone(random.pick(TREES))
+    if (random.once(6)) return mutateOne(random, random.pick(seeds), random.pick(seeds))
+    const trees = random.pick(TREES)
+    const tree = structuredClone(trees[FILE]!)
     for (let n = random.few(3); n > 0; n--) {
       if (random.once(2)) putStep(random, tree)
       else mutateTree(random, tree, random.once(3) ? [] : ['vocab', 'merges'])
     }
-    const settings = structuredClone(SETTINGS_TREE)
+    const settings = structuredClone(trees[SETTINGS]!)
     if (random.once(4)) mutateTree(random, settings)
-    return { [FILE]: text(renderTree(tree)), [SETTINGS]: text(renderTree(settings)) }
+    return rendered(tree, settings)
   },
 
   async read(files) {
     const opened = await openTokenizer(memoryFolder('fuzz', { ...files }), CONFIG)
     for (const written of TEXTS) opened?.detokenize(opened.tokenize(written, { bos: false }))
   },
+}
+
+function rendered(tree: Node, settings: Node): Files {
+  return { [FILE]: text(renderTree(tree)), [SETTINGS]: text(renderTree(settings)) }
 }
 
 function mutateOne(random: Random, seed: Files, other: Files): Files {
