@@ -43,7 +43,7 @@ function weights(rows: number, d: number): Float32Array {
 const largest = (x: Float64Array): number => x.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
 
 describe.each(CASES)('%s %s', (variant, dtype) => {
-  const [rows, d] = [32, 96]
+  const [rows, d] = [48, 96]
   const W = weights(rows, d)
   const { kernels, room, put, floats, bytes } = open(variant)
   const twin = twins.pack(dtype, W, rows, d)
@@ -75,8 +75,8 @@ describe.each(CASES)('%s %s', (variant, dtype) => {
     const at = put(x)
     const y_at = room(m * rows * 4)
     const input = prepared(dtype, kernels, at, room(m * d * 4), m * d)
-    // The second band of 16 rows.
-    kernels[`product_${dtype}`](matrix, 1, 1, input, m, d, y_at, rows)
+    // The last 32 rows.
+    kernels[`product_${dtype}`](matrix, 1, 2, input, m, d, y_at, rows)
     const y = floats(y_at, m * rows)
     const seen = dtype === 'q8' || dtype === 'q4' ? twins.roundInputs(x) : x
     const expected = twins.product(rounded, seen, d)

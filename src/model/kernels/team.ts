@@ -12,10 +12,10 @@ import { controlBuffer, MAX_PARTS, Tickets } from './tickets.ts'
 /** Rows of x that a product takes at most. */
 export const MAX_ROWS = 8
 
-/** Rows of W that a product takes together. */
+/** Rows of W that a product takes together at least. */
 const BAND = 16
-/** Bytes of weights in one ticket of a product: some ten microseconds of work. */
-const TICKET_BYTES = 131_072
+/** Bytes of weights in one ticket of a product: some twenty microseconds of work. */
+const TICKET_BYTES = 262_144
 /** Bytes of floats through which rows go when they are packed or widened. */
 const PIECE_BYTES = 2 ** 22
 const ROWS_PER_TICKET = 8
