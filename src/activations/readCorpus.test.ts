@@ -148,7 +148,9 @@ describe('a data set on the Hub', () => {
     await expect(read('ada/texts:train')).rejects.toThrow(
       /holds no \.parquet.*of the split "train".*It holds README\.md, images\.tar/,
     )
-    await expect(read('ada/nothing')).rejects.toThrow(/no such repository/)
+    await expect(read('ada/nothing')).rejects.toThrow(
+      /there is no file .*nothing, and the Hub has no/,
+    )
   })
 
   it('that is served without ranges is refused with the way out', async () => {

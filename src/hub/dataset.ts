@@ -8,7 +8,7 @@ import type { ByteSource } from '../formats/index.ts'
 import { type HubAddress, parseHubAddress, renderHubAddress } from './address.ts'
 import { blobPath, listSnapshot, repoCache, sizeOf, snapshotPath } from './cache.ts'
 import { HubError } from './errors.ts'
-import { lookUp, notFetched, type PullOptions } from './pull.ts'
+import { lookUp, notFetched, type PullOptions, warnIfUnreachable } from './pull.ts'
 import { openRemote } from './remote.ts'
 import { hubSettings } from './settings.ts'
 
@@ -59,6 +59,8 @@ export async function listData(
     ...(path === undefined ? {} : { include: [path, `${path}/**`] }),
     settings,
     signal,
+  }).catch((cause: unknown) => {
+    throw noSuchData(name, cause)
   })
   const cache = repoCache(settings.cache, 'dataset', found.name)
   if (found.commit === undefined) throw notFetched(found, settings)
@@ -66,6 +68,7 @@ export async function listData(
   const paths = listing?.files.map((file) => file.path) ?? (await listSnapshot(cache, commit))
   const chosen = choose(paths, path, split)
   if (chosen.length === 0) throw noData(name, paths, path, split)
+  warnIfUnreachable(found)
   return chosen.map((inner) => {
     const called = `hf://datasets/${found.name}@${commit}/${inner}`
     const file = listing?.files.find((one) => one.path === inner)
@@ -111,6 +114,16 @@ function choose(
 /** `train` is in `data/train-00000-of-00002.parquet` and not in `data/training.parquet`. */
 const hasWord = (path: string, word: string): boolean =>
   new RegExp(`(^|[^a-z0-9])${RegExp.escape(word)}($|[^a-z0-9])`, 'i').test(path)
+
+/** A path that was mistyped looks like a repository. */
+function noSuchData(name: string, cause: unknown): unknown {
+  if (!(cause instanceof HubError) || cause.reason !== 'no-repository') return cause
+  return new HubError(
+    cause.reason,
+    `"${name}": there is no file ${resolve(name)}, and the Hub has no such data set either.`,
+    { cause },
+  )
+}
 
 function noData(
   name: string,

@@ -1,5 +1,6 @@
 /** Repositories, or a part of one, into the cache that Python's huggingface_hub shares. */
 import { statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import picomatch from 'picomatch'
 import { FileError } from '../files/index.ts'
 import { parseHubAddress, type RepoType } from './address.ts'
@@ -69,8 +70,10 @@ export async function pullFiles(options: PullOptions): Promise<string> {
   if (found.listing === undefined) {
     const commit = found.commit
     const held = commit === undefined ? [] : await listSnapshot(cache, commit)
-    if (commit !== undefined && held.some((path) => matches(path)))
+    if (commit !== undefined && held.some((path) => matches(path))) {
+      warnIfUnreachable(found)
       return snapshotPath(cache, commit)
+    }
     throw notFetched(found, settings, include)
   }
   const wanted = found.listing.files.filter(({ path }) => matches(path))
@@ -94,7 +97,7 @@ export type Found = {
 }
 
 /**
- * Asks the Hub what a repository holds, or the cache where the Hub cannot be asked; warns where it should have answered.
+ * Asks the Hub what a repository holds, or the cache where the Hub cannot be asked.
  * @throws HubError if the Hub answers and refuses; TypeError for what is no id.
  */
 export async function lookUp(
@@ -121,10 +124,6 @@ export async function lookUp(
       throw cause
     const cache = repoCache(settings.cache, type, name)
     const commit = isCommit(revision) ? revision : await readRef(cache, revision)
-    if (cause.reason !== 'offline' && commit !== undefined)
-      warn(
-        `${cause.message} Taken from the cache, as ${name} was at ${commit} when it was last fetched.`,
-      )
     return { type, name, revision, commit, cause }
   }
 }
@@ -169,10 +168,10 @@ export async function pullListed(
   if (missing.length > 0) report()
   const failed = new AbortController()
   const both = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal])
-  const queue = [...missing.entries()]
+  const queue = [...missing]
   const work = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      await downloadBlob(settings, listing, next[1], cache, {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      await downloadBlob(settings, listing, file, cache, {
         signal: both,
         onBytes(n) {
           n_bytes += n
@@ -184,17 +183,12 @@ export async function pullListed(
     }
   }
   const workers = Array.from({ length: Math.min(N_PARALLEL, missing.length) }, () =>
-    work().catch((error: unknown) => {
-      failed.abort(error)
-      throw error
-    }),
+    work().catch((error: unknown) => failed.abort(error)),
   )
-  // All must have let go of their files before anyone hears of the first failure.
-  const ends = await Promise.allSettled(workers)
+  // All have let go of their files before anyone hears of the first failure.
+  await Promise.all(workers)
   signal?.throwIfAborted()
-  if (failed.signal.aborted) throw failed.signal.reason
-  if (ends.some(({ status }) => status === 'rejected'))
-    throw new HubError('network', `${name}: stopped without a reason.`)
+  failed.signal.throwIfAborted()
   for (const file of files) await linkBlob(cache, commit, file)
   if (!isCommit(revision)) await writeRef(cache, revision, commit)
   return snapshot
@@ -215,6 +209,12 @@ function commonFolder(include: readonly string[] | undefined): string | undefine
   }, first.length)
   const folder = first.slice(0, n).join('/')
   return folder === '' || folder === '.' ? undefined : folder
+}
+
+/** What was taken from the cache may be old, where nobody asked for that. */
+export function warnIfUnreachable({ name, commit, cause }: Found): void {
+  if (cause !== undefined && cause.reason !== 'offline')
+    warn(`${cause.message} Taken from the cache, as ${name} was at ${commit} when last fetched.`)
 }
 
 /** Nothing that would serve lies in the cache, and the Hub was not to be asked. */
@@ -251,7 +251,6 @@ async function checkSpace(cache: string, name: string, needed_bytes: number): Pr
 }
 
 async function nearestFolder(path: string): Promise<string> {
-  const { dirname } = await import('node:path')
   let folder = path
   while ((await sizeOf(folder)) === undefined && dirname(folder) !== folder)
     folder = dirname(folder)

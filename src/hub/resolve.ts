@@ -17,7 +17,15 @@ import { parseHubAddress, type RepoType, renderHubAddress } from './address.ts'
 import { listSnapshot, repoCache, repositoryOf, snapshotPath } from './cache.ts'
 import { HubError } from './errors.ts'
 import type { HubFile, Listing } from './listing.ts'
-import { type Found, lookUp, notFetched, type PullOptions, pullFiles, pullListed } from './pull.ts'
+import {
+  type Found,
+  lookUp,
+  notFetched,
+  type PullOptions,
+  pullFiles,
+  pullListed,
+  warnIfUnreachable,
+} from './pull.ts'
 import { type HubSettings, hubSettings } from './settings.ts'
 
 export type ResolveOptions = Pick<PullOptions, 'settings' | 'signal' | 'onProgress'>
@@ -152,6 +160,7 @@ async function modelInCache(found: Found, settings: HubSettings): Promise<string
   for (const path of [CONFIG, ...weights])
     if (!(await pathExists(join(snapshot, path)))) throw notFetched(found, settings, [path])
   if (weights.length === 0) throw notFetched(found, settings, ['*.safetensors'])
+  warnIfUnreachable(found)
   return snapshot
 }
 
