@@ -56,6 +56,10 @@ describe('generate', () => {
     })
   })
 
+  it('needs a token to go on from', async () => {
+    await expect(collect({ ids: new Int32Array(0) })).rejects.toThrow('the prompt has no tokens')
+  })
+
   it('gives the same text for the same seed and another for another', async () => {
     const run = async (seed: number) =>
       (await collect({ prompt: 'She said', seed, max_tokens: 12 })).map(({ id }) => id)

@@ -50,6 +50,11 @@ export async function* generate(
   const prompt = promptIds(model, options)
   const { n_ctx } = model.config
   const { max_tokens = n_ctx, seed = 0 } = options
+  if (prompt.length === 0) {
+    throw new RangeError(
+      `generate: the prompt has no tokens, and ${model.name} puts no BOS in front. Give some text.`,
+    )
+  }
   if (prompt.length >= n_ctx) {
     throw new RangeError(
       `generate: the prompt has ${prompt.length} tokens, expected fewer than n_ctx ${n_ctx}. Shorten it.`,

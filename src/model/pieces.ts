@@ -13,29 +13,40 @@ export function sentencePieceBytes(piece: string): Uint8Array {
 
 /** The bytes that a byte-level piece stands for: GPT-2 writes each as a character of its own. */
 export function byteLevelBytes(piece: string): Uint8Array {
-  const bytes = Array.from(piece, (char) => BYTE_OF.get(char))
-  return bytes.every((byte) => byte !== undefined) ? Uint8Array.from(bytes) : utf8.encode(piece)
+  // All letters of the alphabet are one UTF-16 unit long.
+  const bytes = new Uint8Array(piece.length)
+  for (let i = 0; i < piece.length; i++) {
+    const byte = BYTE_OF[piece.charCodeAt(i)]
+    if (byte === undefined) return utf8.encode(piece)
+    bytes[i] = byte
+  }
+  return bytes
 }
 
-/** GPT-2's alphabet: printable bytes of Latin-1 stand for themselves, the other 68 for U+0100 on, in order. */
-const BYTE_OF: ReadonlyMap<string, number> = new Map(
-  (() => {
-    let unprintable = 0x100
-    return Array.from({ length: 256 }, (_, byte) => {
-      const printable =
-        (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte !== 0xad)
-      return [String.fromCharCode(printable ? byte : unprintable++), byte] as const
-    })
-  })(),
-)
+/**
+ * GPT-2's alphabet, bytes by UTF-16 unit: printable bytes of Latin-1 stand for themselves, the other 68 for U+0100 on, in
+ * order.
+ */
+const BYTE_OF: readonly (number | undefined)[] = (() => {
+  const letters: (number | undefined)[] = new Array(0x144).fill(undefined)
+  let unprintable = 0x100
+  for (let byte = 0; byte < 256; byte++) {
+    const printable =
+      (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xff && byte !== 0xad)
+    letters[printable ? byte : unprintable++] = byte
+  }
+  return letters
+})()
 
 /** Bytes as people read them: characters, and what is not a whole one as `<0xE2>`. */
 export function showBytes(bytes: Uint8Array): string {
+  const whole = wholeCharacters(bytes)
+  if (whole !== undefined) return whole
   let shown = ''
   for (let at = 0; at < bytes.length; ) {
     const lead = bytes[at]!
     const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
-    const char = wholeCharacter(bytes.subarray(at, at + length))
+    const char = wholeCharacters(bytes.subarray(at, at + length))
     shown += char ?? `<0x${lead.toString(16).toUpperCase().padStart(2, '0')}>`
     at += char === undefined ? 1 : length
   }
@@ -44,7 +55,7 @@ export function showBytes(bytes: Uint8Array): string {
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function wholeCharacter(bytes: Uint8Array): string | undefined {
+function wholeCharacters(bytes: Uint8Array): string | undefined {
   try {
     return strict.decode(bytes)
   } catch {

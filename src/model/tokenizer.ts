@@ -133,11 +133,12 @@ async function readSettings(folder: Folder): Promise<z.infer<typeof Settings>> {
 /** Added tokens may lie beyond the embedding (Gemma 3's mark for images in its text-only sizes): no text becomes one. */
 function checkIds(path: string, { vocab, added }: TokenizerFile, d_vocab: number): void {
   const beyond = new Set(added.map(({ content }) => content))
-  for (const [piece, id] of vocab) {
-    if (id < d_vocab || beyond.has(piece)) continue
+  let highest = -1
+  for (const [piece, id] of vocab) if (!beyond.has(piece)) highest = Math.max(highest, id)
+  if (highest >= d_vocab) {
     throw new FormatError(
       path,
-      `has ids up to ${Math.max(...vocab.values())}, the model ${d_vocab} of them. Do tokenizer and model belong together?`,
+      `has ids up to ${highest}, the model ${d_vocab} of them. Do tokenizer and model belong together?`,
     )
   }
 }

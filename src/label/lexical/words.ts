@@ -10,7 +10,8 @@ export type Word = {
   readonly kind: 'word' | 'sign' | 'newline' | 'space' | 'special'
 }
 
-const BYTE = /^<0x([0-9A-F]{2})>$/
+const BYTE = /<0x([0-9A-F]{2})>/
+const BYTES = /<0x([0-9A-F]{2})>/g
 const SPECIAL = /^<[^<>\s]+>$/
 const LETTERS = /^[\p{L}\p{N}\p{M}]+$/u
 /** What joins the letters on both sides into one word: don't, ice-cream, 3,400. */
@@ -18,12 +19,12 @@ const JOINER = /^['’-]$/u
 const DIGITS_JOINER = /^[.,]$/
 const DIGITS = /^\p{N}+$/u
 
-/** A piece as its text: byte pieces become their character (U+FFFD beyond ASCII), the rest stays. */
+/** A piece as its text: bytes become their character (U+FFFD beyond ASCII), the rest stays. */
 export function pieceText(piece: string): string {
-  const byte = BYTE.exec(piece)?.[1]
-  if (byte === undefined) return piece
-  const code = Number.parseInt(byte, 16)
-  return code < 0x80 ? String.fromCharCode(code) : '\ufffd'
+  return piece.replace(BYTES, (_, hex: string) => {
+    const code = Number.parseInt(hex, 16)
+    return code < 0x80 ? String.fromCharCode(code) : '\ufffd'
+  })
 }
 
 /** What a piece is, worked out once for a vocabulary. */
