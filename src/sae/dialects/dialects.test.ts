@@ -217,6 +217,8 @@ describe('what is not an SAE of one site', () => {
     await expect(loadPublishedSae(folder)).rejects.toThrow(
       'holds lm_head, which are those of no SAE that Hooke knows',
     )
+    await writeTensors(weights, [['W_E', w_dec]])
+    await expect(loadPublishedSae(folder)).rejects.toThrow('a later layout of Llama Scope')
     await expect(loadPublishedSae(FIXTURES)).rejects.toThrow(
       /holds none of params\.npz.*Name the folder of one SAE/,
     )

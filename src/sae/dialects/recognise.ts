@@ -43,6 +43,12 @@ export function recogniseDialect({ format, file }: OpenedTensors): Dialect {
       return 'dictionary-learning'
     case 'safetensors':
       if (has('w_enc') || has('w_dec')) return 'gemma-scope-2'
+      if (has('W_E') || has('log_jumprelu_threshold')) {
+        throw new FormatError(
+          file.name,
+          "is in a later layout of Llama Scope's program, with a threshold a latent, which Hooke does not read. Convert it to SAELens's.",
+        )
+      }
       if (has('encoder.weight') || has('encoder.bias')) {
         return has('W_dec') || has('b_dec') ? 'sparsify' : 'llama-scope'
       }
