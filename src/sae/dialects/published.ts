@@ -5,15 +5,13 @@ import type { HookName, MlpNorm } from '../../model/index.ts'
 import type { Sae } from '../types.ts'
 
 /** The published layouts that Hooke reads; recognised from files and tensors (`recognise.ts`), never from a path. */
-export const DIALECTS = [
-  'gemma-scope',
-  'gemma-scope-2',
-  'saelens',
-  'sparsify',
-  'dictionary-learning',
-  'llama-scope',
-] as const
-export type Dialect = (typeof DIALECTS)[number]
+export type Dialect =
+  | 'gemma-scope'
+  | 'gemma-scope-2'
+  | 'saelens'
+  | 'sparsify'
+  | 'dictionary-learning'
+  | 'llama-scope'
 
 /** Where an SAE reads, and where it writes if it is a transcoder. */
 export type Sites = { readonly hook_name: HookName; readonly hook_name_out?: HookName }
