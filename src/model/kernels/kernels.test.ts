@@ -166,4 +166,14 @@ describe.each(VARIANTS)('%s', (variant) => {
       expect(floats(gated, n)[i]).toBe(Math.fround(value * up[i]!))
     }
   })
+
+  it('caps logits', () => {
+    const x = Float32Array.from({ length: 404 }, (_, i) => (i - 200) / 2)
+    const { kernels, put, floats } = open(variant)
+    const at = put(x)
+    kernels.softcap(at, 404, 30)
+    // tanh is off by at most 2e-7.
+    for (const [i, value] of floats(at, 404).entries())
+      expect(Math.abs(value - 30 * Math.tanh(x[i]! / 30)), `of ${x[i]}`).toBeLessThan(6e-6)
+  })
 })

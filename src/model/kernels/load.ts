@@ -54,6 +54,7 @@ export type Kernels = {
     softcap: number,
   ): void
   activate(act: number, x: number, up: number, n: number): void
+  softcap(x: number, n: number, c: number): void
 }
 
 /** `relaxed`: fused multiply-add and the 8-bit dot product; `plain`: neither. Integer sums are the same, floats differ in the last bits. */

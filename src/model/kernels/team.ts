@@ -46,8 +46,12 @@ export type PackedMatrix = MatrixAddress & {
 /** Floats in the team's memory, for keys and values. */
 export type Region = { readonly data: Float32Array; readonly extent: Extent }
 
-/** A product among several of one x: y [m, d_out] = x W^T. */
-export type Product = { readonly weight: PackedMatrix; readonly y: Float32Array }
+/** A product among several of one x: y [m, d_out] = x W^T, then `softcap tanh(y / softcap)` where that is given and not 0. */
+export type Product = {
+  readonly weight: PackedMatrix
+  readonly y: Float32Array
+  readonly softcap?: number
+}
 
 export type AttendInput = {
   /** [m, n_heads, d_head], positions applied. */
@@ -212,8 +216,9 @@ export class Team {
       return productPart(weight, at, m, weight.y.address, bands)
     })
     this.#tickets.run(parts, this.#kernels)
-    for (const { weight, y } of products) {
+    for (const { weight, y, softcap = 0 } of products) {
       const { bank, rows, d_out } = weight
+      if (softcap > 0) this.#kernels[bank]!.softcap(weight.y.address, m * rows, softcap)
       copyRows(this.#banks.floats(bank, weight.y.address, m * rows), 0, rows, y, 0, d_out, m)
     }
   }

@@ -1,5 +1,5 @@
-// The activations of MLPs.
-import { exp4, fma } from "./vector";
+// The activations of MLPs, and the cap on logits.
+import { exp4, fma, tanh4 } from "./vector";
 
 /**
  * x = act(x) up over n floats, n a multiple of 4; without `up` where its address is 0.
@@ -49,4 +49,12 @@ function gelu(x: v128): v128 {
   let rest = f32x4.mul(f32x4.mul(f32x4.mul(p, t), f32x4.splat(0.5)), exp4(f32x4.neg(f32x4.mul(z, z))));
   let share = v128.bitselect(rest, f32x4.sub(one, rest), f32x4.lt(x, f32x4.splat(0)));
   return f32x4.mul(x, share);
+}
+
+/** x = c tanh(x / c) over n floats, n a multiple of 4. */
+export function softcap(x: usize, n: u32, c: f32): void {
+  let cap = f32x4.splat(c), uncap = f32x4.splat(1 / c);
+  for (let k: usize = 0, end = <usize>n << 2; k < end; k += 16) {
+    v128.store(x + k, f32x4.mul(cap, tanh4(f32x4.mul(uncap, v128.load(x + k)))));
+  }
 }

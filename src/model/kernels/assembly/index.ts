@@ -1,4 +1,4 @@
-export { activate } from './activate'
+export { activate, softcap } from './activate'
 export { attend } from './attend'
 export { quantiseInput, scaleInput } from './input'
 export { pack_bf16, pack_f16, pack_f32, pack_q4, pack_q8 } from './pack'
