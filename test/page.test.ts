@@ -1,4 +1,5 @@
 /** The page in a real browser, on a real suite: every view by mouse, every view by keyboard alone. */
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { build } from 'vite'
@@ -413,6 +414,33 @@ describe('whatever is in the data', () => {
     expect(await picture.getAttribute('onload')).toBe(null)
     expect(await page.evaluate("'harmed' in window")).toBe(false)
     await page.close()
+  })
+
+  it('shows the self-test as a badge with its cause, in the suite and on a latent’s page, by keyboard too', async () => {
+    const sae = join(folder.path, 'tiny/blocks.4.hook_resid_post/width_64/l0_8')
+    const found = {
+      ...{ badge: 'red', hook_name: 'blocks.4.hook_resid_post', l0: 43.2, claimed_l0: 8 },
+      ...{ n_tokens: 321, n_excluded: 2, notes: [], absent: {}, model: 'thimble-5m' },
+      ...{ model_hash: 'aa', version: '9.9.9' },
+      causes: [{ kind: 'scale', says: 'fits better with half', l0: 9, fvu: 0.3, n_tokens: 99 }],
+    }
+    await writeFile(join(sae, 'self_test.json'), JSON.stringify(found))
+    const { page, errors } = await open('/suite?suite=tiny')
+    const row = page.getByRole('row', { name: /^layer 4/ })
+    const badge = row.getByRole('button', { name: 'self-test: wrong' })
+    await badge.focus()
+    await page.keyboard.press('Enter')
+    expect(await row.getByRole('tooltip').textContent()).toContain('claimed 8.00')
+    await page.keyboard.press('Escape')
+    expect(await row.getByRole('tooltip').count()).toBe(0)
+    const findings = page.getByRole('list', { name: 'Dictionaries that are not as claimed' })
+    expect(await findings.textContent()).toContain('layer 4 It fits better with half.')
+    await page.goto(new URL(LATENT, server.url).href)
+    await page.getByRole('button', { name: 'self-test: wrong' }).click()
+    expect(await page.getByRole('tooltip').textContent()).toContain('On 321 tokens')
+    expect(errors).toEqual([])
+    await page.close()
+    await rm(join(sae, 'self_test.json'))
   })
 
   it('says an error in its place, in the server’s words', async () => {

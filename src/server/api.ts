@@ -18,6 +18,7 @@
  *   POST   /api/runs/:id/stop                       Run
  *   GET    /api/suites/:suite                       SuiteOrigin
  *   GET    /api/suites/:suite/points                RunPoint[] of all its runs
+ *   GET    /api/suites/:suite/self-tests            SelfTest[] of the SAEs that were tested
  *   GET    /api/suites/:suite/plots                 SuitePlot[], those that there are numbers for
  *   GET    /api/suites/:suite/plots/:name.svg       the picture, image/svg+xml
  *   GET    /api/openapi.json
@@ -126,6 +127,30 @@ export const SuiteOrigin = z.object({
   created: z.string().optional(),
   /** What its training was asked for and on what, as `path.in.suite` -> value. Only what was set: the rest are defaults. */
   settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+})
+
+/** Whether an SAE does on its model what its release says (self_test.json). */
+export const SelfTest = z.object({
+  sae: SaeId,
+  /** As claimed, off, or wrong. */
+  badge: z.enum(['green', 'amber', 'red']),
+  l0: z.number(),
+  claimed_l0: z.number().optional(),
+  fvu: z.number().optional(),
+  claimed_fvu: z.number().optional(),
+  ce_loss: z.number().optional(),
+  delta_ce_loss: z.number().optional(),
+  claimed_delta_ce_loss: z.number().optional(),
+  /** Where the claims stand: `metrics.json`, `the folder's name`. */
+  claims_from: z.string().optional(),
+  n_tokens: z.number(),
+  n_excluded: z.number(),
+  /** What would make it fit, best first: "fits far better at blocks.3.hook_resid_post: L0 29, FVU 0.100 instead of …". */
+  causes: z.array(z.string()),
+  notes: z.array(z.string()),
+  /** The model it was tested on, and the version that did. */
+  model: z.string(),
+  version: z.string(),
 })
 
 export const Workspace = z.object({
@@ -327,6 +352,7 @@ export type SaeSummary = z.infer<typeof SaeSummary>
 export type Run = z.infer<typeof Run>
 export type RunPoint = z.infer<typeof RunPoint>
 export type TrainFailure = z.infer<typeof TrainFailure>
+export type SelfTest = z.infer<typeof SelfTest>
 export type SuiteOrigin = z.infer<typeof SuiteOrigin>
 export type Workspace = z.infer<typeof Workspace>
 export type TokenView = z.infer<typeof TokenView>

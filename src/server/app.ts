@@ -10,6 +10,7 @@ import { addMicroscopeRoutes } from './routes/microscope.ts'
 import { addPlotRoutes } from './routes/plots.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addSearchRoutes } from './routes/search.ts'
+import { addSelfTestRoutes } from './routes/selfTests.ts'
 import { addSteerRoutes } from './routes/steer.ts'
 import { addSuiteRoutes } from './routes/suites.ts'
 import { addWorkspaceRoutes } from './routes/workspace.ts'
@@ -58,6 +59,7 @@ export function createApp(
   addRunRoutes(app, context)
   addSuiteRoutes(app, context)
   addPlotRoutes(app, context)
+  addSelfTestRoutes(app, context)
   app.doc('/api/openapi.json', {
     openapi: '3.0.3',
     info: { title: 'Hooke', version: context.version },

@@ -10,6 +10,7 @@ import type {
   RunPoint,
   SearchKind,
   SearchResult,
+  SelfTest,
   SuiteOrigin,
   TestResult,
   Workspace,
@@ -129,6 +130,9 @@ export const api = {
 
   origin: (suite: string, signal?: AbortSignal) =>
     call<SuiteOrigin>('GET', suiteAt(suite), undefined, signal),
+
+  selfTests: (suite: string, signal?: AbortSignal) =>
+    call<SelfTest[]>('GET', `${suiteAt(suite)}/self-tests`, undefined, signal),
 
   plots: (suite: string, signal?: AbortSignal) =>
     call<Plot[]>('GET', `${suiteAt(suite)}/plots`, undefined, signal),

@@ -65,7 +65,7 @@ export function applyEvent(client: QueryClient, event: Event): void {
 }
 
 const staleAfter = {
-  workspace: [keys.workspace, keys.microscope, keys.plots],
+  workspace: [keys.workspace, keys.microscope, keys.plots, keys.selfTests],
   labels: [keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
   latents: [keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
 } as const

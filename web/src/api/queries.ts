@@ -14,6 +14,7 @@ export const keys = {
   points: ['points'],
   origin: ['origin'],
   plots: ['plots'],
+  selfTests: ['self-tests'],
   beginnings: ['beginnings'],
 } as const
 
@@ -159,4 +160,13 @@ export const originQuery = (suite: string) =>
     queryKey: [...keys.origin, suite],
     queryFn: ({ signal }) => api.origin(suite, signal),
     staleTime: 60_000,
+  })
+
+/** Self-tests of a suite's SAEs, those that were tested. */
+export const selfTestsQuery = (suite: string | undefined) =>
+  queryOptions({
+    queryKey: [...keys.selfTests, suite],
+    queryFn: ({ signal }) => api.selfTests(suite ?? '', signal),
+    enabled: suite !== undefined,
+    staleTime: 30_000,
   })

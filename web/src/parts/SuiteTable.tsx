@@ -1,15 +1,18 @@
 /** The dictionaries of a suite, one a row, with what was measured and on how many tokens. */
 import { Link } from '@tanstack/react-router'
-import type { SaeSummary } from '../../../src/server/api.ts'
+import type { SaeSummary, SelfTest } from '../../../src/server/api.ts'
 import { type MetricColumn, mainMetrics, measured, moreMetrics } from '../format/metrics.ts'
 import { siteName } from '../format/names.ts'
 import { count, none, percent } from '../format/numbers.ts'
 import { Sparkline } from './Histogram.tsx'
+import { SelfTestBadge, selfTestSentences } from './SelfTestBadge.tsx'
 import { Term } from './Term.tsx'
 
 /** The table; pointing at a row lights its curves, its name opens its latents. */
 export function SuiteTable(props: {
   saes: readonly SaeSummary[]
+  /** Of those that were tested. */
+  selfTests: readonly SelfTest[]
   open: string | undefined
   onLit: (sae: string | undefined) => void
   /** Whether the metrics that are listed on demand are. */
@@ -17,6 +20,7 @@ export function SuiteTable(props: {
   onAll: (all: boolean) => void
 }) {
   const { saes } = props
+  const tests = new Map(props.selfTests.map((test) => [test.sae, test]))
   const more = measured(moreMetrics, saes)
   const columns = [...measured(mainMetrics, saes), ...(props.all ? more : [])]
   return (
@@ -28,6 +32,11 @@ export function SuiteTable(props: {
             <tr>
               <th scope="col">site</th>
               <th scope="col">state</th>
+              {tests.size > 0 && (
+                <th scope="col">
+                  <Term of="self_test">self-test</Term>
+                </th>
+              )}
               <th scope="col" className="number">
                 <Term of="d_sae">latents</Term>
               </th>
@@ -70,6 +79,11 @@ export function SuiteTable(props: {
                 <td>
                   <span className={`state ${sae.state}`}>{sae.state}</span>
                 </td>
+                {tests.size > 0 && (
+                  <td>
+                    <SelfTestBadge test={tests.get(sae.id)} />
+                  </td>
+                )}
                 <td className="number">{count(sae.d_sae)}</td>
                 <td className="number quiet">{sae.l0_target ?? none}</td>
                 {sae.failed ? (
@@ -84,6 +98,7 @@ export function SuiteTable(props: {
           </tbody>
         </table>
       </section>
+      <SelfTestFindings saes={saes} tests={tests} />
       <div className="table-note">
         <p className="quiet">{noteOf(saes)} Press or focus a column’s name for its definition.</p>
         {more.length > 0 && (
@@ -98,6 +113,28 @@ export function SuiteTable(props: {
         )}
       </div>
     </>
+  )
+}
+
+/** What was found of the dictionaries that are not as claimed, for all to read. */
+function SelfTestFindings(props: {
+  saes: readonly SaeSummary[]
+  tests: ReadonlyMap<string, SelfTest>
+}) {
+  const off = props.saes.flatMap((sae) => {
+    const test = props.tests.get(sae.id)
+    return test && test.badge !== 'green' ? [{ sae, test }] : []
+  })
+  if (off.length === 0) return null
+  return (
+    <ul className="self-test-findings" aria-label="Dictionaries that are not as claimed">
+      {off.map(({ sae, test }) => (
+        <li key={sae.id}>
+          <SelfTestBadge test={test} /> <b>{siteName(sae.hook)}</b>{' '}
+          {selfTestSentences(test).join(' ')}
+        </li>
+      ))}
+    </ul>
   )
 }
 

@@ -37,6 +37,8 @@ const definitions = {
   effect:
     'How much the logit of an output token rises per unit of activation, from the decoder direction through the final norm and the unembedding.',
   cosine: 'Cosine between the decoder directions of two latents. 1 is the same direction.',
+  self_test:
+    'Self-test: L0, FVU and delta loss on a built-in text beside what the release claims of this dictionary. Press a badge for the numbers.',
   score: 'How well the label predicted where the latent fires, by the method named.',
   perplexity:
     'exp of the mean negative log-probability of the tokens, each under the distribution it was drawn from.',
@@ -69,7 +71,8 @@ export function Term(props: { of: TermName; children: ReactNode }) {
   )
 }
 
-function Note(props: { id: string; children: ReactNode }) {
+/** A floating note at the element that it lies in. */
+export function Note(props: { id: string; children: ReactNode }) {
   const note = useRef<HTMLSpanElement>(null)
   useLayoutEffect(() => {
     const element = note.current

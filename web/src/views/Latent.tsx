@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import type { LatentView } from '../../../src/server/api.ts'
-import { latentQuery } from '../api/queries.ts'
+import { latentQuery, selfTestsQuery } from '../api/queries.ts'
 import { latentName, saeName } from '../format/names.ts'
 import { count, percent, short } from '../format/numbers.ts'
 import { type Context, Examples } from '../parts/Examples.tsx'
@@ -12,6 +12,7 @@ import { LabelEditor } from '../parts/LabelEditor.tsx'
 import { LatentLink, SteerLink } from '../parts/LatentLink.tsx'
 import { LogitTable } from '../parts/LogitTable.tsx'
 import { Failure } from '../parts/Notice.tsx'
+import { SelfTestBadge } from '../parts/SelfTestBadge.tsx'
 import { Term } from '../parts/Term.tsx'
 import { TestBox } from '../parts/TestBox.tsx'
 import { useKeys } from '../state/keys.ts'
@@ -93,6 +94,7 @@ function Body(props: {
   onEditing: (editing: boolean) => void
 }) {
   const { latent } = props
+  const selfTests = useQuery(selfTestsQuery(saeName(latent.sae).suite))
   const search = useSearch({ from: '/latent/$sae/$index' })
   const navigate = useNavigate({ from: '/latent/$sae/$index' })
   const setContext = (context: Context) =>
@@ -111,6 +113,7 @@ function Body(props: {
         <p className="latent-place">
           {latentName(latent.hook, latent.index)}
           <SteerLink sae={latent.sae} index={latent.index} />
+          <SelfTestBadge test={selfTests.data?.find(({ sae }) => sae === latent.sae)} />
         </p>
         <LabelEditor {...props} />
       </div>

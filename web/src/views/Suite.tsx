@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import { pointsQuery, workspaceQuery } from '../api/queries.ts'
+import { pointsQuery, selfTestsQuery, workspaceQuery } from '../api/queries.ts'
 import { LatentTable } from '../parts/LatentTable.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
 import { Plots } from '../parts/Plots.tsx'
@@ -29,6 +29,7 @@ export function Suite() {
   const deepest = suite?.saes.at(-1)
   const listed = open ?? (deepest && deepest.n_labelled > 0 ? deepest : undefined)
   const points = useQuery(pointsQuery(suite?.name))
+  const selfTests = useQuery(selfTestsQuery(suite?.name))
   const shown = shownRuns(workspace?.runs ?? [], name)
   const isTraining = shown.some(isUnderWay) && suite?.saes.some((s) => s.state === 'training')
   const others = workspace?.suites.filter((s) => s !== suite) ?? []
@@ -74,6 +75,7 @@ export function Suite() {
       {suite && suite.saes.length > 0 ? (
         <SuiteTable
           saes={suite.saes}
+          selfTests={selfTests.data ?? []}
           open={listed?.id}
           onLit={setLit}
           all={search.metrics === 'all'}
