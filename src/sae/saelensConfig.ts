@@ -134,7 +134,7 @@ export function parseSaelensConfig(config: unknown, where: string): SaelensConfi
   const unknown = Object.keys(value).find((key) => !fields.has(key))
   if (unknown !== undefined) {
     throw fail(
-      `has the unknown field "${unknown}", which may change what the weights mean. Remove it if it does not.`,
+      `has the unknown field ${quote(unknown)}, which may change what the weights mean. Remove it if it does not.`,
     )
   }
   const size = (name: string): number => {

@@ -39,7 +39,8 @@ const TRAINING = [
   'decoder_heuristic_init', 'init_encoder_as_decoder_transpose', 'scale_sparsity_penalty_by_decoder_norm', 'streaming', 'autocast',
   'autocast_lm', 'compile_llm', 'llm_compilation_mode', 'compile_sae', 'sae_compilation_mode', 'act_store_device', 'n_eval_batches',
   'eval_batch_size_prompts', 'eval_every_n_wandb_logs', 'model_kwargs', 'n_restart_cycles', 'finetuning_tokens', 'finetuning_method', 'wandb_id',
-  'wandb_log_optimizer_state', 'jumprelu_init_threshold', 'jumprelu_bandwidth', 'sae_lens_checkpoint_path',
+  'wandb_log_optimizer_state', 'log_activations_store_to_wandb', 'log_optimizer_state_to_wandb', 'resume', 'n_eval_seqs', 'hook_point_eval', 'hook_eval',
+  'decoder_heuristic_init_norm', 'jumprelu_init_threshold', 'jumprelu_bandwidth', 'sae_lens_checkpoint_path',
 ] // biome-ignore format: a list
 
 /**
@@ -54,7 +55,7 @@ export function nestFlatConfig(flat: Config, path: string): Record<string, unkno
     const name = Object.hasOwn(RENAMED, field) ? RENAMED[field]! : field
     if (![MEANING, METADATA, TRAINING].some((known) => known.includes(name))) {
       throw fail(
-        `has the unknown field "${field}", which may change what the weights mean. Remove it if it does not.`,
+        `has the unknown field ${quote(field)}, which may change what the weights mean. Remove it if it does not.`,
       )
     }
     if (name in value) throw fail(`says ${name} twice, under its old and its new name.`)

@@ -58,13 +58,13 @@ export async function readDictionaryLearning(
     throw fail(
       strange === undefined
         ? 'has no "trainer".'
-        : `has the unknown field "${strange}", expected trainer and buffer.`,
+        : `has the unknown field ${quote(strange)}, expected trainer and buffer.`,
     )
   }
   const unknown = unknownField(trainer, TRAINER_FIELDS)
   if (unknown !== undefined)
     throw fail(
-      `has the unknown field "${unknown}" in trainer, which may change what the weights mean.`,
+      `has the unknown field ${quote(unknown)} in trainer, which may change what the weights mean.`,
     )
   const dict_class = CLASSES.find((known) => known === trainer.dict_class)
   if (dict_class === undefined) {

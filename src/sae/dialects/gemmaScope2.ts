@@ -48,7 +48,7 @@ export function readGemmaScope2Config(files: SaeFiles): Described {
   refuseManyLayers(value, files)
   const unknown = unknownField(value, FIELDS)
   if (unknown !== undefined)
-    throw fail(`has the unknown field "${unknown}", which may change what the weights mean.`)
+    throw fail(`has the unknown field ${quote(unknown)}, which may change what the weights mean.`)
   if (value.architecture !== 'jump_relu') {
     throw fail(`has architecture ${quote(value.architecture)}, expected "jump_relu".`)
   }

@@ -38,7 +38,7 @@ export async function readLlamaScope(
   const fail = (message: string) => new FormatError(path, message)
   const unknown = unknownField(value, FIELDS)
   if (unknown !== undefined)
-    throw fail(`has the unknown field "${unknown}", which may change what the weights mean.`)
+    throw fail(`has the unknown field ${quote(unknown)}, which may change what the weights mean.`)
   if (flagField(path, value, 'use_glu_encoder', false))
     throw fail('has a gated linear unit in its encoder, which Hooke does not run.')
   const d_in = countField(path, value, 'd_model')

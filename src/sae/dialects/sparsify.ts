@@ -39,7 +39,7 @@ export async function readSparsify(
   const fail = (message: string) => new FormatError(path, message)
   const unknown = unknownField(value, FIELDS)
   if (unknown !== undefined)
-    throw fail(`has the unknown field "${unknown}", which may change what the weights mean.`)
+    throw fail(`has the unknown field ${quote(unknown)}, which may change what the weights mean.`)
   if ((value.activation ?? 'topk') !== 'topk') {
     throw fail(
       `has activation ${quote(value.activation)}; Hooke runs "topk". GroupMax keeps one latent of each group, which is neither TopK nor JumpReLU.`,
