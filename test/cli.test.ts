@@ -245,6 +245,7 @@ describe('help', () => {
         "capture",
         "train",
         "eval",
+        "check",
         "index",
         "label",
         "search",

@@ -126,25 +126,33 @@ describe('Parquet', () => {
     await expect(fixture('zstd.parquet', 'messages')).rejects.toThrow(/is no text/)
   })
 
-  it('reads the asked column only', async () => {
+  it('reads the footer, then of each row group the asked column, and no group too many', async () => {
     const file = localFile(join(folder, 'none.parquet'))
-    let n_bytes = 0
-    const texts = readDocuments({
+    const read: { offset: number; length: number }[] = []
+    const watched = {
       name: file.name,
       async open() {
         const source = await file.open()
         return {
           ...source,
-          // Too small a file shows only that the footer is found without reading what lies before it.
-          read: (offset, length) => {
-            n_bytes += length
+          read: (offset: number, length: number) => {
+            read.push({ offset, length })
             return source.read(offset, length)
           },
         }
       },
-    })
-    expect(await Array.fromAsync(texts)).toEqual(expected)
-    expect(n_bytes).toBeGreaterThan(0)
+    }
+    expect(await Array.fromAsync(readDocuments(watched))).toEqual(expected)
+    const [footer, ...groups] = read.splice(0)
+    expect(footer!.offset).toBe(0) // the whole of so small a file
+    expect(groups).toHaveLength(3)
+    expect(groups.reduce((n, { length }) => n + length, 0)).toBeLessThan(footer!.length / 3)
+    expect(await Array.fromAsync(readDocuments(watched, 'other'))).toHaveLength(7)
+    const [, ...others] = read.splice(0)
+    const starts = new Set(groups.map(({ offset }) => offset))
+    expect(others.some(({ offset }) => starts.has(offset))).toBe(false)
+    for await (const text of readDocuments(watched)) if (text === expected[0]) break
+    expect(read.slice(1)).toEqual(groups.slice(0, 1))
   })
 
   it('refuses a damaged file', async () => {

@@ -110,7 +110,7 @@ export function explainConnection(cause: unknown, asked: Asked): HubError {
   const { endpoint } = asked
   return new HubError(
     'network',
-    `${subjectOf(asked)}: no connection to ${endpoint} (${reasonOf(cause)}). Check the network and HF_ENDPOINT; with HF_HUB_OFFLINE=1 only what was fetched before is used.`,
+    `${subjectOf(asked)}: no connection to ${endpoint} (${reasonOf(cause)}). Check the network and HF_ENDPOINT (a proxy in HTTPS_PROXY is used with NODE_USE_ENV_PROXY=1); with HF_HUB_OFFLINE=1 only what was fetched before is used.`,
     { cause },
   )
 }
