@@ -1,6 +1,6 @@
 /** Pieces of a vocabulary as bytes, and bytes as people read them. */
 
-import { BYTE, SPACE } from './tokenizerFile.ts'
+import { BYTE, SPACE } from './tokenizerSteps.ts'
 
 const utf8 = new TextEncoder()
 

@@ -256,8 +256,10 @@ describe('splits', () => {
         json.normalizer = null
         json.pre_tokenizer = { type: 'Split', invert: false, ...split }
         json.model.merges = []
-        for (const piece of ['a', 'b', '-', '-a', 'a-', '--', 'ab'].entries())
-          json.model.vocab[piece[1]] ??= 400 + piece[0]
+        const bytes = Object.entries(json.model.vocab).filter(([piece]) => piece.startsWith('<'))
+        const pieces = ['a', 'b', '-', '-a', 'a-', '--', 'ab', '1', '2', '12', 'a1']
+        const own = pieces.map((piece, i) => [piece, 400 + i])
+        json.model.vocab = Object.fromEntries([...bytes, ...own])
         json.model.ignore_merges = true
       }),
     )
@@ -271,6 +273,17 @@ describe('splits', () => {
     ['Removed', ['a', 'a', 'b']],
   ])('behave as %s', async (behavior, expected) => {
     expect(await behave({ pattern: { String: '-' }, behavior }, 'a--a-b')).toEqual(expected)
+  })
+
+  it('take digits of every script', async () => {
+    const one = { type: 'Digits', individual_digits: true }
+    expect(await behave(one, 'a12١٢')).toEqual([
+      'a',
+      '1',
+      '2',
+      ...'<0xD9><0xA1><0xD9><0xA2>'.split(/(?=<)/),
+    ])
+    expect(await behave({ ...one, individual_digits: false }, 'a12b')).toEqual(['a', '12', 'b'])
   })
 
   it('take the inverse of a pattern', async () => {
