@@ -66,7 +66,7 @@ async function productSpeed(
     while (bytes < 10e6) {
       const weight = matrices[turn++ % matrices.length]!
       team.product(weight, x, m, y)
-      bytes += weight.weights.bytes
+      bytes += weight.y - weight.address
     }
     best = Math.max(best, bytes / (performance.now() - started))
   }
@@ -82,7 +82,7 @@ function openMatrices(
 ): readonly PackedMatrix[] {
   const rows = Float32Array.from({ length: 64 * d_in }, (_, i) => Math.cos(i * i) / 50)
   const matrices: PackedMatrix[] = []
-  for (let bytes = 0; bytes < TOTAL_BYTES; bytes += matrices[0]!.weights.bytes) {
+  for (let bytes = 0; bytes < TOTAL_BYTES; bytes += matrices[0]!.extent.bytes) {
     const weight = team.openMatrix(dtype, d_out, d_in)
     for (let row = 0; row < d_out; row += 64) team.pack(weight, row, rows)
     matrices.push(weight)

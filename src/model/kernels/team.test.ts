@@ -212,8 +212,23 @@ describe('banks', () => {
     expect(banks.allocate(80_000)).toMatchObject({ bank: 0, address: a.address })
   })
 
+  it('keep some of every memory for work, however full it is', () => {
+    const banks = new Banks(1)
+    while (true) {
+      try {
+        banks.allocate(2 ** 28)
+      } catch {
+        break
+      }
+    }
+    const work = banks.allocateWork(0, 2 ** 25)
+    expect(() => banks.allocate(2 ** 28)).toThrow('no room')
+    banks.release(work)
+    expect(banks.allocateWork(0, 2 ** 25)).toEqual(work)
+  })
+
   it('go on in the next memory where one is full, and say when all are', () => {
-    const banks = new Banks(2 ** 32 - 2 ** 20)
+    const banks = new Banks(2 ** 32 - 2 ** 28)
     const extents = [3, 3, 0.5].map((gib) => banks.allocate(gib * 2 ** 30))
     expect(extents.map(({ bank }) => bank)).toEqual([0, 1, 0])
     expect(() => banks.allocate(2 ** 30)).toThrow('model: no room for 1.00 GiB among 2 memories')

@@ -38,9 +38,9 @@ export type OpenTeamOptions = {
 export type PackedMatrix = MatrixAddress & {
   readonly d_out: number
   readonly d_in: number
-  /** Its bytes, and room for `MAX_ROWS` rows of its product. */
-  readonly weights: Extent
-  readonly y: Extent
+  /** Its bytes, and from `y` on room for `MAX_ROWS` rows of its product. */
+  readonly extent: Extent
+  readonly y: number
 }
 
 /** Floats in the team's memory, for keys and values. */
@@ -130,20 +130,14 @@ export class Team {
   openMatrix(dtype: WeightDtype, d_out: number, d_in: number): PackedMatrix {
     const rows = padTo(d_out, BAND)
     const d = padTo(d_in, 32)
-    const weights = this.#banks.allocate(matrixBytes(dtype, rows, d))
-    const { bank, address } = weights
-    try {
-      const y = this.#banks.allocate(MAX_ROWS * rows * 4, bank)
-      return { dtype, bank, address, rows, d, d_out, d_in, weights, y }
-    } catch (error) {
-      this.#banks.release(weights)
-      throw error
-    }
+    const y = padTo(matrixBytes(dtype, rows, d), 64)
+    const extent = this.#banks.allocate(y + MAX_ROWS * rows * 4)
+    const { bank, address } = extent
+    return { dtype, bank, address, rows, d, d_out, d_in, extent, y: address + y }
   }
 
-  closeMatrix({ weights, y }: PackedMatrix): void {
-    this.#banks.release(weights)
-    this.#banks.release(y)
+  closeMatrix({ extent }: PackedMatrix): void {
+    this.#banks.release(extent)
   }
 
   /** `n` floats, zero unless they were in use before. @throws RangeError if there is no room. */
@@ -213,13 +207,13 @@ export class Team {
       inputs.set(key, at)
       const band_bytes = matrixBytes(weight.dtype, BAND, weight.d)
       const bands = Math.max(1, Math.round(TICKET_BYTES / band_bytes))
-      return productPart(weight, at, m, weight.y.address, bands)
+      return productPart(weight, at, m, weight.y, bands)
     })
     this.#tickets.run(parts, this.#kernels)
     for (const { weight, y, softcap = 0 } of products) {
       const { bank, rows, d_out } = weight
-      if (softcap > 0) this.#kernels[bank]!.softcap(weight.y.address, m * rows, softcap)
-      copyRows(this.#banks.floats(bank, weight.y.address, m * rows), 0, rows, y, 0, d_out, m)
+      if (softcap > 0) this.#kernels[bank]!.softcap(weight.y, m * rows, softcap)
+      copyRows(this.#banks.floats(bank, weight.y, m * rows), 0, rows, y, 0, d_out, m)
     }
   }
 
@@ -323,7 +317,7 @@ export class Team {
     if (room && room.bytes >= bytes) return room.address
     if (room) this.#banks.release(room)
     rooms[bank] = undefined
-    const larger = this.#banks.allocate(bytes, bank)
+    const larger = this.#banks.allocateWork(bank, bytes)
     rooms[bank] = larger
     return larger.address
   }
