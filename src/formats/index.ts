@@ -9,7 +9,7 @@ export {
   toFloat32,
   toInt32,
 } from './dtypes.ts'
-export { FormatError } from './errors.ts'
+export { escapeControls, FormatError } from './errors.ts'
 export { parseJson, quote } from './json.ts'
 export { checkRange, openBytes } from './memory.ts'
 export { openNpz, readNpz, writeNpz } from './npz.ts'

@@ -60,6 +60,21 @@ describe('a ZIP archive', () => {
     await expect(open(bytes)).rejects.toThrow('has more than 65536 files')
   })
 
+  it('whose entries overlap is refused at the outer one, whichever is read first', async () => {
+    const inner = renderZip([zipPart('b', text('within'))])
+    const local = inner.subarray(0, 30 + 1 + 6)
+    const record = inner.slice(local.length, local.length + 47)
+    record[42] = 31 // where it begins: behind the outer one's header
+    const outer = renderZip([zipPart('a', local)])
+    const at = 31 + local.length
+    const directory = join(outer.slice(at, at + 47), record)
+    const bytes = join(outer.slice(0, at), directory, ...zipEnd(2, directory.length, at))
+    const [a, b] = await open(bytes)
+    expect(await b!.read()).toEqual(text('within'))
+    await expect(a!.read()).rejects.toThrow('overlaps the entry that begins at byte 31')
+    await expect(a!.start()).rejects.toThrow('overlaps the entry')
+  })
+
   const changed = (change: (part: ReturnType<typeof zipPart>) => void): Uint8Array => {
     const part = zipPart('a', text('0123456789'))
     change(part)

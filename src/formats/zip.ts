@@ -2,8 +2,9 @@
  * ZIP archives, as NumPy's .npz and PyTorch's .pt files are: stored or deflated entries, ZIP64 where large.
  *
  * The directory and unpacking are @zip.js/zip.js's work; stored entries are read here, in one piece, because the library's many
- * small ones lie in memory beside the result until they are collected. This file joins it to byte sources and refuses what two programs could read differently:
- * names twice, overlapping entries, headers that disagree, bytes that belong to nothing, sizes that deflate cannot reach.
+ * small ones lie in memory beside the result until they are collected. This file joins it to byte sources and refuses what
+ * two programs could read differently: names twice, overlapping entries, headers that disagree, bytes that belong to nothing,
+ * sizes that deflate cannot reach.
  * Source: PKWARE's APPNOTE.TXT 6.3.10.
  */
 
@@ -64,27 +65,27 @@ export async function openZip(
     useWebWorkers: false,
   })
   const names = new Set<string>()
-  const taken: Range[] = []
-  return (await directoryOf(zip, source.name)).map((entry) => {
+  const entries = await directoryOf(zip, source.name)
+  const nextAfter = nextOffsets(entries)
+  return entries.map((entry) => {
     const path = `${source.name}/${quoteName(entry.filename)}`
     checkEntry(entry, path, source.size_bytes)
     if (names.has(entry.filename))
       throw new FormatError(path, 'is twice in the archive. Make it again.')
     names.add(entry.filename)
+    const place = () => locate(entry, source, path, nextAfter.get(entry) ?? source.size_bytes)
     return {
       name: entry.filename,
       path,
       size_bytes: entry.uncompressedSize,
       async read() {
-        const range = await locate(entry, source, path)
-        take(range, taken, path)
+        const start = await place()
         return entry.compressionMethod === STORED
-          ? readStored(entry, source, range, path)
+          ? readStored(entry, source, start, path)
           : readEntry(entry, path)
       },
       async start() {
-        if (entry.compressionMethod !== STORED) return undefined
-        return (await locate(entry, source, path)).data
+        return entry.compressionMethod === STORED ? place() : undefined
       },
     }
   })
@@ -118,7 +119,7 @@ function checkEntry(entry: Entry, path: string, archive_bytes: number): asserts 
   if (encrypted) throw fail('is encrypted. Save the archive without a password.')
   if (compressionMethod !== STORED && compressionMethod !== DEFLATED) {
     throw fail(
-      `is packed by method ${compressionMethod}, expected ${STORED} (stored) or ${DEFLATED} (deflated). Pack it again.`,
+      `is packed by method ${quote(compressionMethod)}, expected ${STORED} (stored) or ${DEFLATED} (deflated). Pack it again.`,
     )
   }
   const most = compressionMethod === STORED ? compressedSize : MAX_DEFLATE_RATIO * compressedSize
@@ -141,14 +142,24 @@ async function readEntry(entry: FileEntry, path: string): Promise<Uint8Array<Arr
   }
 }
 
-/** An entry with its local header: from `start` to `end`, its bytes from `data` on. */
-type Range = { readonly start: number; readonly data: number; readonly end: number }
+/** For each entry where the next one in the archive begins; its own place where another begins there too. */
+function nextOffsets(entries: readonly Entry[]): Map<Entry, number> {
+  const inOrder = entries.toSorted((a, b) => a.offset - b.offset)
+  return new Map(inOrder.slice(1).map(({ offset }, i) => [inOrder[i]!, offset]))
+}
 
 /**
- * Reads the local header, 30 bytes and a name and extra fields, whose lengths lie at 26 and 28; it must say what the directory says.
- * Sizes and checksum are left out there (0, bit 3 of the flags) where they follow the data, or say 2^32 - 1 in ZIP64.
+ * Where an entry's bytes begin, behind its local header: 30 bytes and a name and extra fields, whose lengths lie at 26 and 28.
+ * It must say what the directory says. Sizes and checksum are left out there (0, bit 3 of the flags) where they follow the
+ * data, or say 2^32 - 1 in ZIP64.
+ * @param limit where the entry must have ended.
  */
-async function locate(entry: FileEntry, source: ByteSource, path: string): Promise<Range> {
+async function locate(
+  entry: FileEntry,
+  source: ByteSource,
+  path: string,
+  limit: number,
+): Promise<number> {
   const { offset: start, compressedSize, uncompressedSize, rawFilename, signature } = entry
   const fail = (message: string) =>
     new FormatError(path, `${message} ${COPY_AGAIN}`, { offset_bytes: start })
@@ -173,23 +184,14 @@ async function locate(entry: FileEntry, source: ByteSource, path: string): Promi
   ) {
     throw fail('has a local header that says something else than the directory.')
   }
-  return { start, data, end }
-}
-
-function take(range: Range, taken: Range[], path: string): void {
-  const other = taken.find(({ start, end }) => range.start < end && start < range.end)
-  if (other !== undefined && other.start !== range.start) {
-    throw new FormatError(path, `overlaps another entry, at byte ${other.start}. ${COPY_AGAIN}`, {
-      offset_bytes: range.start,
-    })
-  }
-  if (other === undefined) taken.push(range)
+  if (end > limit) throw fail(`overlaps the entry that begins at byte ${limit}.`)
+  return data
 }
 
 async function readStored(
   entry: FileEntry,
   source: ByteSource,
-  { data }: Range,
+  data: number,
   path: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { compressedSize, uncompressedSize, signature } = entry

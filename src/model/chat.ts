@@ -1,5 +1,6 @@
 /** Conversations as a model's chat template writes them. */
 
+import { escapeControls } from '../formats/index.ts'
 import { renderTemplate, TemplateRefusal } from './jinja.ts'
 import type { ChatFormat, Model, Tokenizer } from './types.ts'
 
@@ -16,6 +17,9 @@ export type ChatOptions = {
   /** What templates take for the present (default: now). */
   readonly now?: Date
 }
+
+/** Of what a template says against a conversation. */
+const MAX_REASON_CHARS = 1000
 
 type Speaker = Pick<Model, 'name' | 'tokenizer'>
 
@@ -94,7 +98,7 @@ function renderMarked(
     return { tokenizer, text, mark }
   } catch (error) {
     if (!(error instanceof TemplateRefusal)) throw error
-    const said = error.message.replaceAll(mark, '')
+    const said = escapeControls(error.message.replaceAll(mark, '').slice(0, MAX_REASON_CHARS))
     throw new RangeError(`chat: the template of ${model.name} refuses this conversation: ${said}`, {
       cause: error,
     })

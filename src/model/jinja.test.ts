@@ -80,7 +80,7 @@ describe('a hostile template', () => {
       `${GROWN(18)}{{ ns.s.replace('x', ns.s) }}`,
       'Invalid string length',
     ],
-    ['a deep expression', `{{ ${'('.repeat(100_000)} }}`, 'call stack'],
+    ['a deep expression', `{{ ${'('.repeat(100_000)} }}`, 'nests too deep'],
     ['blanks without end', ' '.repeat(100_000), '100000 blank characters'],
     ['a text without end', 'x'.repeat(300_000), 'has 300000 characters'],
   ])('%s is stopped', (_, template, message) => {

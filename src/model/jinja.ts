@@ -60,9 +60,15 @@ export function renderTemplate(
     return String(rendered.value)
   } catch (cause) {
     if (cause instanceof TemplateRefusal) throw cause
-    const said = cause instanceof Error ? cause.message : String(cause)
-    throw new FormatError(path, `the chat template cannot be run: ${said}`, { cause })
+    throw new FormatError(path, `the chat template cannot be run: ${reasonOf(cause)}`, { cause })
   }
+}
+
+/** The library's words, but for those of the machine inside it. */
+function reasonOf(cause: unknown): string {
+  const { message } = cause as Error
+  if (message.startsWith('Cannot read properties')) return 'it ends where more is expected.'
+  return /call stack/.test(message) ? 'it nests too deep.' : message
 }
 
 function checkTemplate(template: string): void {

@@ -26,7 +26,7 @@ export async function tryInput(target: Target, files: Files): Promise<Outcome> {
     await target.read(files)
     outcome = { kind: 'read' }
   } catch (error) {
-    outcome = judge(error, Object.keys(files), target.also ?? [])
+    outcome = judge(error, Object.keys(files), target)
   }
   const after = inherited()
   return before === after
@@ -34,12 +34,16 @@ export async function tryInput(target: Target, files: Files): Promise<Outcome> {
     : { ...outcome, fault: `changed what all objects inherit: ${after}` }
 }
 
-function judge(error: unknown, names: readonly string[], also: readonly string[]): Outcome {
+function judge(
+  error: unknown,
+  names: readonly string[],
+  { also = [], says_undefined = false }: Pick<Target, 'also' | 'says_undefined'>,
+): Outcome {
   const { name, message, stack } = error instanceof Error ? error : new Error(String(error))
   const path = error instanceof FormatError ? error.path : ''
   const kind = kindOf(message.slice(message.startsWith(path) ? path.length : 0))
   const isNamed = names.some((file) => message.includes(file))
-  if (!(error instanceof FormatError) && !(also.includes(name) && isNamed)) {
+  if (!(error instanceof FormatError) && !((also as readonly string[]).includes(name) && isNamed)) {
     return { kind, fault: `expected a FormatError, found ${stack ?? message}` }
   }
   if (!isNamed) return { kind, fault: `names no file: ${message}` }
@@ -50,7 +54,8 @@ function judge(error: unknown, names: readonly string[], also: readonly string[]
     return { kind, fault: `has control characters: ${JSON.stringify(message)}` }
   // Zod's way of saying that a field is missing.
   const own = message.replaceAll(QUOTED, '').replaceAll('received undefined', '')
-  if (NOTHING.test(own)) return { kind, fault: `says undefined, NaN or object: ${message}` }
+  if (!says_undefined && NOTHING.test(own))
+    return { kind, fault: `says undefined, NaN or object: ${message}` }
   return { kind }
 }
 

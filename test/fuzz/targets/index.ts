@@ -1,6 +1,7 @@
 /** Every target by name. */
 
 import type { Target } from '../target.ts'
+import { chat } from './chat.ts'
 import { config } from './config.ts'
 import { npy } from './npy.ts'
 import { npz } from './npz.ts'
@@ -17,6 +18,7 @@ export const TARGETS: readonly Target[] = [
   zip,
   pickle,
   tokenizer,
+  chat,
   config,
   sae,
 ]

@@ -62,10 +62,14 @@ export const pickle: Target = {
 }
 
 function archive(random: Random): Bytes {
+  // As PyTorch wrote before it had archives.
+  if (random.once(200)) return renderPickle(stateDict(TENSORS))
   const tensors = random.once(2) ? TENSORS : oddTensors(random)
   const operations = stateDict(tensors)
   for (let n = random.below(4); n > 0; n--) mutateOperations(random, operations)
-  const parts = partsOf(tensors, operations)
+  const small = random.once(60) ? smallPickle(random) : operations
+  const parts = partsOf(tensors, small)
+  if (random.once(60)) parts[1] = zipPart('archive/byteorder', text(random.pick(['big', '', 'no'])))
   if (random.once(8)) {
     const first = parts[0]!
     parts[0] = zipPart('archive/data.pkl', mutateBytes(random, first.packed, first.packed), true)
@@ -74,6 +78,16 @@ function archive(random: Random): Bytes {
   if (!random.once(8)) return renderZip(parts)
   if (parts.length > 0) mutatePart(random, random.pick(parts))
   return renderZip(parts, random)
+}
+
+/** Programs that end in something else than a dictionary, or in one of something else. */
+function smallPickle(random: Random): Operation[] {
+  const root = random.pick([']', 'N', '}', '}](K\u0001e', '}K\u0001Ns', '}NNs', 'ccollections\nOrderedDict\n)R', 'ccollections\nOrderedDict\n]\u0085R', 'ctorch\nFloatStorage\n', '}'.repeat(1_200_000)]) // biome-ignore format: one list
+  return [
+    Uint8Array.of(0x80, 2),
+    Uint8Array.from(root, (character) => character.charCodeAt(0)),
+    text('.'),
+  ]
 }
 
 /** Tensors whose views fit, or nearly. */
@@ -106,7 +120,7 @@ function oddTensors(random: Random): typeof TENSORS {
 function partsOf(tensors: typeof TENSORS, operations: readonly Operation[]): ZipPart[] {
   const storages = new Map(tensors.map((tensor) => [tensor.key, tensor]))
   return [
-    zipPart('archive/data.pkl', renderPickle(operations)),
+    zipPart('archive/data.pkl', renderPickle(operations), operations.length === 3),
     zipPart('archive/byteorder', text('little')),
     ...[...storages.values()].map(({ key, n, storage }) =>
       zipPart(`archive/data/${key}`, new Uint8Array(Math.min(n, 400) * STORAGES[storage])),
