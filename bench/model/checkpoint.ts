@@ -1,5 +1,5 @@
 /** A random checkpoint of a real model's shape, streamed to disk: nothing is downloaded, and nothing larger than a piece is in memory. */
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { streamSafetensors, type TensorStream } from '../../src/formats/safetensors.ts'
 import { openRandom } from '../../src/model/random.ts'
@@ -21,6 +21,7 @@ const POST_NORM = /post_(attention|feedforward)_layernorm/
  * Makes the checkpoint (config.json, model.safetensors in bfloat16, all weights normal, seeded) unless a whole one of the
  * same shape is there. No tokenizer: the bench runs on random ids.
  * @returns bytes of the weights.
+ * @throws RangeError if the disk has no room for them.
  */
 export async function ensureCheckpoint(folder: string, shape: Shape): Promise<number> {
   const config = join(folder, 'config.json')
@@ -34,6 +35,11 @@ export async function ensureCheckpoint(folder: string, shape: Shape): Promise<nu
   console.error(`making ${(weight_bytes / 1e9).toFixed(1)} GB of random weights in ${folder}`)
   await mkdir(folder, { recursive: true })
   await rm(config, { force: true })
+  const { bavail, bsize } = await statfs(folder)
+  if (bavail * bsize < weight_bytes)
+    throw new RangeError(
+      `model: the weights take ${weight_bytes} bytes, ${folder} has room for ${bavail * bsize}. Make room, or name another by --folder.`,
+    )
   const partial = `${weights}.partial`
   const file = await open(partial, 'w')
   try {

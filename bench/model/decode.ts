@@ -104,7 +104,7 @@ function agreement(
     {
       part: PART,
       what: 'same greedy tokens before the first that differs',
-      value: `${first < 0 ? text.length : first} of ${text.length}`,
+      value: `${first < 0 ? text.length : first} of ${text.length}, ${new Set(text).size} kinds`,
     },
   ]
 }
