@@ -38,6 +38,7 @@ export function fakeModel(
     hash: 'fa4e',
     tokenizer: characters,
     hooks,
+    backend: 'cpu',
     memory: { weights: 'f32', isStreamed: false, weights_bytes: 0, working_bytes: 0 },
     width,
     config: {

@@ -1,10 +1,15 @@
 /** How a command opens its model: threads, precision of the weights, memory. */
 import { type Command, Option } from 'commander'
-import type { ModelMemory, OpenModelOptions, Precision } from '../model/index.ts'
+import type { BackendChoice, ModelMemory, OpenModelOptions, Precision } from '../model/index.ts'
 import { byteSize, wholeNumber } from './options.ts'
 import { renderBytes } from './terminal.ts'
 
-export type ModelFlags = { threads: number; weights?: Precision; memory?: number }
+export type ModelFlags = {
+  threads: number
+  weights?: Precision
+  memory?: number
+  backend: BackendChoice
+}
 
 /** Typed so that a precision that is added or dropped shows here; the model's code loads only when a command runs. */
 const WEIGHTS: { readonly [Name in Precision]: string } = {
@@ -14,14 +19,25 @@ const WEIGHTS: { readonly [Name in Precision]: string } = {
   q4: '4-bit blocks',
 }
 
+const BACKENDS: { readonly [Name in BackendChoice]: string } = {
+  cpu: 'the CPU',
+  webgpu: 'a GPU through Vulkan, Metal or Direct3D',
+  cuda: 'an NVIDIA GPU with CUDA installed',
+  auto: 'a GPU that agrees with the CPU, if there is one',
+}
+
+const renderChoices = (choices: Readonly<Record<string, string>>): string =>
+  Object.entries(choices)
+    .map(([name, meaning]) => `${name}: ${meaning}`)
+    .join('; ')
+
 export function addModelOptions(command: Command): Command {
-  const precisions = Object.entries(WEIGHTS).map(([name, meaning]) => `${name}: ${meaning}`)
   return command
     .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
     .addOption(
       new Option(
         '--weights <precision>',
-        `how the model's weights lie in memory (${precisions.join('; ')}; default f32, or what --memory allows without changing the numbers)`,
+        `how the model's weights lie in memory (${renderChoices(WEIGHTS)}; default f32, or what --memory allows without changing the numbers)`,
       ).choices(Object.keys(WEIGHTS)),
     )
     .option(
@@ -29,11 +45,22 @@ export function addModelOptions(command: Command): Command {
       'most memory the model may take, e.g. 4GB; one that does not fit is read block by block at every pass',
       byteSize,
     )
+    .addOption(
+      new Option('--backend <where>', `where the model runs (${renderChoices(BACKENDS)})`)
+        .choices(Object.keys(BACKENDS))
+        .default('cpu'),
+    )
 }
 
-export function modelOptionsOf({ threads, weights, memory }: ModelFlags): OpenModelOptions {
+export function modelOptionsOf({
+  threads,
+  weights,
+  memory,
+  backend,
+}: ModelFlags): OpenModelOptions {
   return {
     threads,
+    backend,
     ...(weights === undefined ? {} : { weights }),
     ...(memory === undefined ? {} : { memory_bytes: memory }),
   }

@@ -1,8 +1,10 @@
 /** The weights in memory and the passes over them, as the plan of memory says. */
 
 import type { ModelWeights } from './architecture.ts'
+import { type BackendChoice, openAccelerated } from './backend.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { openFewRows } from './fewRows.ts'
+import type { Backend } from './graphSession.ts'
 import { openTeam } from './kernels/index.ts'
 import { HEAP, type KvRoom, teamRoom } from './kvCache.ts'
 import type { ModelMemory } from './memory.ts'
@@ -16,6 +18,7 @@ export type Engine = {
   readonly network: Network
   /** Where caches of keys and values lie. */
   readonly room: KvRoom
+  readonly backend: Backend
 }
 
 /** Addresses beside the weights, for keys, values and rows under way; memory is taken only as it is used. */
@@ -24,21 +27,41 @@ const ROOM_BYTES = 2 ** 32
 /**
  * Opens a model's weights and sessions.
  * @param threads 0 chooses.
+ * @throws RangeError if an accelerator is asked for together with packed or streamed weights; Error as `openAccelerated`.
  */
 export async function openEngine(
   config: ModelConfig,
   weights: ModelWeights,
   checkpoint: Checkpoint,
   memory: ModelMemory,
-  threads: number,
+  { threads, backend }: { readonly threads: number; readonly backend: BackendChoice },
 ): Promise<Engine> {
+  const isPlain = memory.weights === 'f32' && !memory.isStreamed
+  if (backend === 'webgpu' || backend === 'cuda') {
+    if (!isPlain)
+      throw new RangeError(
+        `backend: ${backend} keeps weights in float32 itself, but they are to be ${memory.isStreamed ? 'read block by block' : `in ${memory.weights}`}. Leave out --weights and --memory, or use --backend cpu.`,
+      )
+  }
+  if (backend !== 'cpu' && isPlain) {
+    const found = await openAccelerated(config, weights, checkpoint, backend, threads)
+    if (found !== undefined) return { ...found, room: HEAP }
+  }
   if (memory.isStreamed) {
     const store = await openStreamedStore(checkpoint, weights)
-    return { network: await openNetwork(config, weights, store, threads), room: HEAP }
+    return {
+      network: await openNetwork(config, weights, store, { threads }),
+      room: HEAP,
+      backend: 'cpu',
+    }
   }
   if (memory.weights === 'f32') {
     const store = await openFloatStore(checkpoint, weights)
-    return { network: await openNetwork(config, weights, store, threads), room: HEAP }
+    return {
+      network: await openNetwork(config, weights, store, { threads }),
+      room: HEAP,
+      backend: 'cpu',
+    }
   }
   const team = await openTeam({
     threads: threads === 0 ? coreCount() : threads,
@@ -47,8 +70,13 @@ export async function openEngine(
   try {
     const store = await openPackedStore(checkpoint, weights, memory.weights, team)
     const few = config.d_head % 4 === 0 ? openFewRows(config, store, team) : undefined
-    const network = await openNetwork(config, weights, store, threads, few)
-    return { network, room: few === undefined ? HEAP : teamRoom(team) }
+    const network = await openNetwork(
+      config,
+      weights,
+      store,
+      few === undefined ? { threads } : { threads, few },
+    )
+    return { network, room: few === undefined ? HEAP : teamRoom(team), backend: 'cpu' }
   } catch (error) {
     await team.close()
     throw error

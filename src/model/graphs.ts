@@ -3,7 +3,7 @@
  *
  * | graph | inputs | outputs |
  * |---|---|---|
- * | attn  | resid_pre [n, s, d_model], past_k, past_v [n, n_kv_heads, p, d_head], last_key I32 [n], n_keys I32 [1]; with rope also start I64 [1], cos, sin [n_ctx, rotary_dim / 2] | z [n, s, n_heads * d_head], new_k, new_v [n, s, n_kv_heads * d_head] |
+ * | attn  | resid_pre [n, s, d_model], past_k, past_v [n, n_kv_heads, p, d_head], last_key I32 [n], n_keys I32 [1], or mask (see AttnKind); with rope also start I64 [1], cos, sin [n_ctx, rotary_dim / 2] | z [n, s, n_heads * d_head], new_k, new_v [n, s, n_kv_heads * d_head] |
  * | mlp   | resid_pre [m, d_model], z [m, n_heads * d_head] | attn_out, resid_mid (unless parallel), mlp_out, resid_post, each [m, d_model] |
  * | head  | normalized [m, d_model]: the final residual, normalized, before gain and bias | none: its logits [m, d_vocab] are returned |
  *
@@ -29,21 +29,24 @@ export type AttnKind = {
   readonly window: number
   /** Whether queries and keys turn with their position. */
   readonly rope: boolean
+  /**
+   * Attention in plain operators, for backends whose GroupQueryAttention knows no softcap: past_k and past_v are then as long as
+   * the past, and instead of last_key and n_keys there is `mask` [s, p + s], added to the scores; it also makes the window.
+   */
+  readonly isPlain?: boolean
 }
 
 /** The first half of a block: `z = softmax(q k^T * query_scale) v` of the normalized residual stream, all heads side by side. */
 export function attnGraph(
   graph: WeightedGraph,
   config: ModelConfig,
-  { window, rope }: AttnKind,
+  { window, rope, isPlain = false }: AttnKind,
 ): void {
   const { d_model, d_head, n_heads, n_kv_heads } = config
   const x = graph.input('resid_pre', 'F32', ['n', 's', d_model])
   const past = ['n', n_kv_heads, 'p', d_head]
   const past_k = graph.input('past_k', 'F32', past)
   const past_v = graph.input('past_v', 'F32', past)
-  const last_key = graph.input('last_key', 'I32', ['n'])
-  const n_keys = graph.input('n_keys', 'I32', [1])
 
   const rows = graph.node('Reshape', [norm(graph, config, x, 'ln1'), int64(graph, [-1, d_model])])
   const n_s = graph.node('Shape', [x], { attributes: { start: 0, end: 2 } })
@@ -60,24 +63,113 @@ export function attnGraph(
   const q = rotate(project('q'), n_heads)
   const new_k = rotate(project('k'), n_kv_heads)
   const new_v = project('v')
+  const heads = { q, k: new_k, v: new_v, past_k, past_v }
+  const z = isPlain
+    ? plainAttention(graph, config, heads)
+    : fusedAttention(graph, config, heads, window)
+  graph.output('z', z, 'F32', ['n', 's', n_heads * d_head])
+  graph.output('new_k', new_k, 'F32', ['n', 's', n_kv_heads * d_head])
+  graph.output('new_v', new_v, 'F32', ['n', 's', n_kv_heads * d_head])
+}
+
+/** Queries [n, s, n_heads * d_head], new and past keys and values, as `attnGraph` has them. */
+type Heads = {
+  readonly q: OnnxValue
+  readonly k: OnnxValue
+  readonly v: OnnxValue
+  readonly past_k: OnnxValue
+  readonly past_v: OnnxValue
+}
+
+function fusedAttention(
+  graph: WeightedGraph,
+  config: ModelConfig,
+  { q, k, v, past_k, past_v }: Heads,
+  window: number,
+): OnnxValue {
+  const last_key = graph.input('last_key', 'I32', ['n'])
+  const n_keys = graph.input('n_keys', 'I32', [1])
   const [attended] = graph.nodes(
     'GroupQueryAttention',
     3,
-    [q, new_k, new_v, past_k, past_v, last_key, n_keys],
+    [q, k, v, past_k, past_v, last_key, n_keys],
     {
       domain: 'com.microsoft',
       attributes: {
-        num_heads: n_heads,
-        kv_num_heads: n_kv_heads,
+        num_heads: config.n_heads,
+        kv_num_heads: config.n_kv_heads,
         scale: { float: config.query_scale },
         softcap: { float: config.attn_softcap },
         local_window_size: window,
       },
     },
   )
-  graph.output('z', attended!, 'F32', ['n', 's', n_heads * d_head])
-  graph.output('new_k', new_k, 'F32', ['n', 's', n_kv_heads * d_head])
-  graph.output('new_v', new_v, 'F32', ['n', 's', n_kv_heads * d_head])
+  return attended!
+}
+
+/** Query heads that share a key head lie side by side, so they are rows of one product. */
+function plainAttention(
+  graph: WeightedGraph,
+  { n_heads, n_kv_heads, d_head, query_scale, attn_softcap }: ModelConfig,
+  { q, k, v, past_k, past_v }: Heads,
+): OnnxValue {
+  const group = n_heads / n_kv_heads
+  const mask = graph.input('mask', 'F32', ['s', 't'])
+  const transpose = (x: OnnxValue, perm: readonly number[]): OnnxValue =>
+    graph.node('Transpose', [x], { attributes: { perm } })
+  const n_s = graph.node('Shape', [q], { attributes: { start: 0, end: 2 } })
+  /** [n, s, heads * d_head] to [n, s, ...split, d_head] */
+  const split = (x: OnnxValue, ...heads: readonly number[]): OnnxValue => {
+    const tail = int64(graph, [...heads, d_head])
+    return graph.node('Reshape', [
+      x,
+      graph.node('Concat', [n_s, tail], { attributes: { axis: 0 } }),
+    ])
+  }
+  const all = (past: OnnxValue, added: OnnxValue): OnnxValue =>
+    graph.node('Concat', [past, transpose(split(added, n_kv_heads), [0, 2, 1, 3])], {
+      attributes: { axis: 2 },
+    })
+  const queries = transpose(split(q, n_kv_heads, group), [0, 2, 3, 1, 4]) // [n, kv, group, s, d_head]
+  const n = graph.node('Shape', [q], { attributes: { start: 0, end: 1 } })
+  const s = graph.node('Shape', [q], { attributes: { start: 1, end: 2 } })
+  const last = (width: number): OnnxValue =>
+    graph.node('Concat', [n, int64(graph, [n_kv_heads, -1, width])], { attributes: { axis: 0 } })
+  const keys = transpose(all(past_k, k), [0, 1, 3, 2])
+  const rows = graph.node('Reshape', [queries, last(d_head)])
+  const scaled = graph.node('Mul', [
+    graph.node('MatMul', [rows, keys]),
+    scalar(graph, 'query_scale', query_scale / (attn_softcap === 0 ? 1 : attn_softcap)),
+  ])
+  const scores =
+    attn_softcap === 0
+      ? scaled
+      : graph.node('Mul', [
+          graph.node('Tanh', [scaled]),
+          scalar(graph, 'attn_softcap', attn_softcap),
+        ])
+  const apart = graph.node(
+    'Concat',
+    [n, int64(graph, [n_kv_heads, group]), s, int64(graph, [-1])],
+    {
+      attributes: { axis: 0 },
+    },
+  )
+  const masked = graph.node('Add', [graph.node('Reshape', [scores, apart]), mask])
+  const weights = graph.node('Softmax', [masked], { attributes: { axis: -1 } })
+  const t = graph.node('Shape', [mask], { attributes: { start: 1, end: 2 } })
+  const flat = graph.node('Concat', [n, int64(graph, [n_kv_heads, -1]), t], {
+    attributes: { axis: 0 },
+  })
+  const mixed = graph.node('MatMul', [graph.node('Reshape', [weights, flat]), all(past_v, v)])
+  const split_again = graph.node(
+    'Concat',
+    [n, int64(graph, [n_kv_heads, group]), s, int64(graph, [d_head])],
+    { attributes: { axis: 0 } },
+  )
+  const ordered = transpose(graph.node('Reshape', [mixed, split_again]), [0, 3, 1, 2, 4])
+  const flat_heads = graph.node('Concat', [n_s, int64(graph, [-1])], { attributes: { axis: 0 } })
+  return graph.node('Reshape', [ordered, flat_heads])
 }
 
 /** The second half: attention's output joins the stream, then the MLP's. In a parallel block the MLP reads resid_pre. */

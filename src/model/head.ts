@@ -5,7 +5,7 @@
  */
 
 import type { ModelWeights } from './architecture.ts'
-import { float, int32, openGraphSession } from './graphSession.ts'
+import { type Backend, float, int32, openGraphSession } from './graphSession.ts'
 import { headGraph } from './graphs.ts'
 import type { ModelConfig } from './types.ts'
 import type { WeightStore } from './weights.ts'
@@ -39,12 +39,26 @@ export async function openHead(
   weights: ModelWeights,
   store: WeightStore,
   threads: number,
+  backend: Backend = 'cpu',
 ): Promise<Head> {
   const { d_model, d_vocab } = config
   const norm = store.head
-  const shapes = new Map<string, readonly (number | string)[]>([['unembed', ['v', d_model]]])
+  /** On an accelerator the whole unembedding is a constant. */
+  const isWhole = backend !== 'cpu'
+  const shapes = new Map<string, readonly (number | string)[]>([
+    ['unembed', [isWhole ? d_vocab : 'v', d_model]],
+  ])
   for (const part of norm.keys()) shapes.set(part, weights.final_norm.shape)
-  const session = await openGraphSession('head', shapes, threads, (graph) => {
+  const options = isWhole
+    ? {
+        threads,
+        accelerator: {
+          backend,
+          weights: new Map([...norm, ['unembed', await store.unembed(0, d_vocab)]]),
+        },
+      }
+    : { threads }
+  const session = await openGraphSession('head', shapes, options, (graph) => {
     const logits = headGraph(graph, config)
     const targets = graph.input('targets', 'I32', ['m', 1])
     const attributes = { axis: 1 }
@@ -56,7 +70,9 @@ export async function openHead(
     graph.output('logits', logits, 'F32', ['m', 'v'])
   })
   const feeds = Object.fromEntries(
-    Array.from(norm, ([part, array]) => [part, float(array, [d_model])]),
+    Array.from(norm, ([part, array]) => [part, float(array, [d_model])] as const).filter(([part]) =>
+      session.parts.includes(part),
+    ),
   )
 
   /** Runs every block of rows and vocabulary. @param targets [m], ids; without them only logits can be asked for. */
@@ -68,10 +84,12 @@ export async function openHead(
     const m = targets.length
     const rows = Math.min(m, CHUNK_ROWS)
     const most = Math.min(CHUNK_LOGITS / rows, CHUNK_WEIGHTS / d_model)
-    const step = Math.min(d_vocab, Math.max(1, Math.floor(most)))
+    const step = isWhole ? d_vocab : Math.min(d_vocab, Math.max(1, Math.floor(most)))
     for (let first = 0; first < d_vocab; first += step) {
       const count = Math.min(step, d_vocab - first)
-      const unembed = float(await store.unembed(first, count), [count, d_model])
+      const slice = isWhole
+        ? {}
+        : { unembed: float(await store.unembed(first, count), [count, d_model]) }
       for (let from = 0; from < m; from += rows) {
         const to = Math.min(m, from + rows)
         const inside = targets
@@ -80,7 +98,7 @@ export async function openHead(
         const out = await session.run(
           {
             ...feeds,
-            unembed,
+            ...slice,
             normalized: float(normalized.subarray(from * d_model, to * d_model), [
               to - from,
               d_model,

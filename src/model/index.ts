@@ -1,6 +1,7 @@
 /** A language model: open it, run it with hooks and edits, generate from it. */
 
 export { countParameters } from './architectures/index.ts'
+export { BACKENDS, type BackendChoice } from './backend.ts'
 export { padBatch } from './batch.ts'
 export {
   type ChatMessage,
@@ -16,6 +17,7 @@ export {
   generate,
   type StopReason,
 } from './generate.ts'
+export type { Backend } from './graphSession.ts'
 export * from './hooks.ts'
 export { selectRows } from './kvCache.ts'
 export { type ModelMemory, PRECISIONS, type Precision, passBytes } from './memory.ts'

@@ -10,7 +10,14 @@
 
 import type { Tensor } from '#onnxruntime'
 import type { BlockPart, ModelWeights } from './architecture.ts'
-import { float, type GraphSession, int32, int64, openGraphSession } from './graphSession.ts'
+import {
+  type Backend,
+  float,
+  type GraphSession,
+  int32,
+  int64,
+  openGraphSession,
+} from './graphSession.ts'
 import { attnGraph, mlpGraph, type WeightedGraph } from './graphs.ts'
 import { openHead } from './head.ts'
 import { appendKeys, reserveKeys, viewRows } from './kvCache.ts'
@@ -49,36 +56,59 @@ export type Network = {
   close(): Promise<void>
 }
 
+export type NetworkOptions = {
+  readonly threads: number
+  readonly backend?: Backend
+  readonly few?: FewRows
+}
+
 /** Another way through for passes of few rows; attention only with a cache. */
 export type FewRows = Pick<Network, 'attn' | 'mlp' | 'logits'> & { readonly max_rows: number }
 
-/** Opens the sessions of a model over a store of its weights, which the network then owns. */
+/**
+ * Opens the sessions of a model over a store of its weights, which the network then owns.
+ *
+ * On the CPU one session serves all layers of a kind. An accelerator keeps the weights, so there every layer has its own.
+ */
 export async function openNetwork(
   config: ModelConfig,
   weights: ModelWeights,
   store: WeightStore,
-  threads: number,
-  few?: FewRows,
+  { threads, backend = 'cpu', few }: NetworkOptions,
 ): Promise<Network> {
   const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_layers } = config
   const d_z = n_heads * d_head
   const sessions: GraphSession[] = []
-  const open = async (name: string, build: (graph: WeightedGraph) => void) => {
-    const shapes = new Map(
-      Object.entries(weights.blocks[0]!).map(([part, { shape }]) => [part, shape]),
-    )
-    const session = await openGraphSession(name, shapes, threads, build)
+  const open = async (layer: number, name: string, build: (graph: WeightedGraph) => void) => {
+    const block = weights.blocks[layer]!
+    const shapes = new Map(Object.entries(block).map(([part, { shape }]) => [part, shape]))
+    const parts = Object.keys(block) as BlockPart[]
+    const options =
+      backend === 'cpu'
+        ? { threads }
+        : { threads, accelerator: { backend, weights: await store.block(layer, parts) } }
+    const session = await openGraphSession(name, shapes, options, build)
     sessions.push(session)
     return session
   }
-  /** By window: what else tells layers apart is in their inputs. */
-  const attns = new Map<number, GraphSession>()
-  for (const window of new Set(config.windows)) {
-    const kind = { window, rope: config.rope !== undefined }
-    attns.set(window, await open(`attn ${window}`, (graph) => attnGraph(graph, config, kind)))
+  // GroupQueryAttention on accelerators knows no softcap and says nothing.
+  const isPlain = backend !== 'cpu' && config.attn_softcap > 0
+  const rope = config.rope !== undefined
+  const layers: { attn: GraphSession; mlp: GraphSession }[] = []
+  for (const [layer, window] of config.windows.entries()) {
+    // What tells layers of one window apart is in their inputs.
+    const same = backend === 'cpu' ? config.windows.indexOf(window) : layer
+    const attn =
+      layers[same]?.attn ??
+      (await open(layer, `attn ${layer}`, (graph) =>
+        attnGraph(graph, config, { window, rope, isPlain }),
+      ))
+    const mlp =
+      (backend === 'cpu' ? layers[0]?.mlp : undefined) ??
+      (await open(layer, `mlp ${layer}`, (graph) => mlpGraph(graph, config)))
+    layers.push({ attn, mlp })
   }
-  const mlp = await open('mlp', (graph) => mlpGraph(graph, config))
-  const head = await openHead(config, weights, store, threads)
+  const head = await openHead(config, weights, store, threads, backend)
   const rotary = config.rope === undefined ? undefined : openRotary(config.rope, config.n_ctx)
 
   /** A block's weights as feeds, those of the block after it fetched ahead. */
@@ -86,6 +116,7 @@ export async function openNetwork(
     layer: number,
     { parts }: GraphSession,
   ): Promise<Record<string, Tensor>> => {
+    if (parts.length === 0) return {}
     const next = (layer + 1) % n_layers
     const arrays = await store.block(layer, parts as readonly BlockPart[], next)
     const block = weights.blocks[layer]!
@@ -106,16 +137,29 @@ export async function openNetwork(
     const seq_len = resid_pre.length / d_model / n_seqs
     const start = cache?.length ?? 0
     const n_keys = start + seq_len
-    const past = [n_seqs, n_kv_heads, start === 0 ? 0 : cache!.capacity, d_head]
+    const past = [n_seqs, n_kv_heads, start === 0 ? 0 : isPlain ? start : cache!.capacity, d_head]
     const table = rotary?.(layer, n_keys)
+    const pastOf = (kind: 'k' | 'v'): Tensor => {
+      if (start === 0) return float(new Float32Array(0), past)
+      const buffer = cache!.layers[layer]![kind]
+      return float(
+        isPlain ? filled(buffer, cache!.capacity, start, d_head) : unshared(buffer),
+        past,
+      )
+    }
+    const keys = isPlain
+      ? { mask: float(maskOf(seq_len, start, config.windows[layer]!), [seq_len, n_keys]) }
+      : {
+          // Padding counts as tokens: it lies on the right, where no real token looks.
+          last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
+          n_keys: int32(Int32Array.of(n_keys), [1]),
+        }
     const inputs = {
       ...feeds,
+      ...keys,
       resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
-      past_k: float(start === 0 ? new Float32Array(0) : unshared(cache!.layers[layer]!.k), past),
-      past_v: float(start === 0 ? new Float32Array(0) : unshared(cache!.layers[layer]!.v), past),
-      // Padding counts as tokens: it lies on the right, where no real token looks.
-      last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
-      n_keys: int32(Int32Array.of(n_keys), [1]),
+      past_k: pastOf('k'),
+      past_v: pastOf('v'),
       ...(table === undefined
         ? {}
         : {
@@ -150,7 +194,7 @@ export async function openNetwork(
       if (cache !== undefined) reserveKeys(cache, cache.length + seq_len, config)
       if (few !== undefined && cache !== undefined && n_seqs * seq_len <= few.max_rows)
         return few.attn(layer, n_seqs, resid_pre, cache)
-      const session = attns.get(config.windows[layer]!)!
+      const session = layers[layer]!.attn
       const feeds = await weightsOf(layer, session)
       // Several new tokens after a past: GroupQueryAttention then takes one row at a time.
       const isChunk = cache !== undefined && cache.length > 0 && seq_len > 1
@@ -175,9 +219,10 @@ export async function openNetwork(
     ) {
       const m = resid_pre.length / d_model
       if (few !== undefined && m <= few.max_rows) return few.mlp(layer, resid_pre, z, outputs)
-      const feeds = await weightsOf(layer, mlp)
+      const session = layers[layer]!.mlp
+      const feeds = await weightsOf(layer, session)
       const run = (from: number, to: number): Promise<Record<Name, Float32Array>> =>
-        mlp.run(
+        session.run(
           {
             ...feeds,
             resid_pre: float(resid_pre.subarray(from * d_model, to * d_model), [
@@ -217,3 +262,30 @@ export async function openNetwork(
 /** ONNX Runtime takes no view of shared memory. */
 const unshared = (array: Float32Array): Float32Array =>
   array.buffer instanceof SharedArrayBuffer ? new Float32Array(array) : array
+
+/** The first `length` of every row's `capacity` keys, side by side. */
+function filled(
+  buffer: Float32Array,
+  capacity: number,
+  length: number,
+  d_head: number,
+): Float32Array {
+  const rows = buffer.length / (capacity * d_head)
+  const found = new Float32Array(rows * length * d_head)
+  for (let row = 0; row < rows; row++) {
+    const from = row * capacity * d_head
+    found.set(buffer.subarray(from, from + length * d_head), row * length * d_head)
+  }
+  return found
+}
+
+/** [seq_len, start + seq_len]: 0 where a token sees a key, far below any score where not. */
+function maskOf(seq_len: number, start: number, window: number): Float32Array {
+  const n_keys = start + seq_len
+  const mask = new Float32Array(seq_len * n_keys).fill(-1e30)
+  for (let t = 0; t < seq_len; t++) {
+    const end = start + t + 1
+    mask.fill(0, t * n_keys + (window < 0 ? 0 : Math.max(0, end - window)), t * n_keys + end)
+  }
+  return mask
+}

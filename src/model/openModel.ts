@@ -3,6 +3,7 @@
 import { DTYPE_BYTES, type Folder, FormatError } from '../formats/index.ts'
 import type { ModelWeights } from './architecture.ts'
 import { describeModel } from './architectures/index.ts'
+import type { BackendChoice } from './backend.ts'
 import { type Checkpoint, openCheckpoint, readJsonSource } from './checkpoint.ts'
 import { openEngine } from './engine.ts'
 import { runForward } from './forward.ts'
@@ -21,6 +22,8 @@ export type OpenModelOptions = {
   readonly weights?: Precision
   /** Most memory that the model and a pass may take. A model that does not fit is read block by block at every pass. */
   readonly memory_bytes?: number
+  /** Where it runs (default cpu); `auto` takes an accelerator that agrees with the CPU, if there is one. */
+  readonly backend?: BackendChoice
 }
 
 /**
@@ -31,7 +34,7 @@ export type OpenModelOptions = {
  */
 export async function openModel(
   at: string | Folder,
-  { threads = 0, weights: precision, memory_bytes }: OpenModelOptions = {},
+  { threads = 0, weights: precision, memory_bytes, backend: choice = 'cpu' }: OpenModelOptions = {},
 ): Promise<Model> {
   const folder = typeof at === 'string' ? await openPath(at) : at
   const configSource = await folder.open('config.json')
@@ -52,7 +55,10 @@ export async function openModel(
     ...(precision === undefined ? {} : { precision }),
     ...(memory_bytes === undefined ? {} : { budget_bytes: memory_bytes }),
   })
-  const { network, room } = await openEngine(config, weights, checkpoint, memory, threads)
+  const { network, room, backend } = await openEngine(config, weights, checkpoint, memory, {
+    threads,
+    backend: choice,
+  })
   const hash = await hashing
   const hooks = hookNames(config)
   let unembedding: Promise<Float32Array> | undefined
@@ -64,6 +70,7 @@ export async function openModel(
     tokenizer,
     hooks,
     memory,
+    backend,
     width: (hook) =>
       hook.endsWith('.attn.hook_z') ? config.n_heads * config.d_head : config.d_model,
     forward: (batch, options = {}) => runForward(network, hooks, batch, options),

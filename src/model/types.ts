@@ -1,5 +1,6 @@
 /** What a language model is to the rest of Hooke: batches of tokens in, activations at hook sites out. */
 
+import type { Backend } from './graphSession.ts'
 import type { HookName } from './hooks.ts'
 import type { Region } from './kernels/index.ts'
 import type { KvRoom } from './kvCache.ts'
@@ -214,6 +215,8 @@ export interface Model {
   readonly hooks: readonly HookName[]
   /** What it holds in memory, and whether its blocks are read anew at every pass. */
   readonly memory: ModelMemory
+  /** Where its graphs run. */
+  readonly backend: Backend
   /** Width of a hook site: n_heads * d_head at `attn.hook_z`, d_model elsewhere. */
   width(hook: HookName): number
   /** @throws RangeError if the batch is not one the model can run (sizes, ids, context), or an edit or hook is not the model's. */
