@@ -53,7 +53,7 @@ describe.skipIf(DRIVER === undefined)('webgpu', () => {
       const ids = golden.sequences[0]!.join()
       const args = ['run', fixture(name), '--ids', ids, '--hooks', '**', '--out', out]
       await hooke([...args, '--backend', 'webgpu'], environment)
-      const file = await parseSafetensors(openBytes(new Uint8Array(await readFile(out)), out))
+      const file = await parseSafetensors(openBytes(out, new Uint8Array(await readFile(out))))
       const compared: string[] = []
       for (const hook of [...file.tensors.keys()].filter((key) => golden.names.has(key))) {
         if (hook === 'input_ids' || hook === 'next_token_loss') continue
