@@ -25,7 +25,7 @@ export function addRunCommand(program: Command, { signal }: Context): void {
       '<model>',
       'a bundled name, a folder in Hugging Face layout, or a Hub id (owner/name)',
     )
-    .option('--text <text>', 'text to run (BOS is put in front)')
+    .option('--text <text>', 'text to run (BOS in front, where the tokenizer puts it there)')
     .option('--ids <ids>', 'token ids to run as they are, e.g. 2,7,9', idList)
     .option('--hooks <globs...>', 'sites to capture, e.g. "blocks.*.hook_resid_post"', globList)
     .option('--out <file>', 'safetensors file to write')
