@@ -33,12 +33,14 @@ export interface StreamedSae {
 }
 
 export type StreamOptions = {
-  /** For weights and pre-activations together; 128 MiB unless given. */
+  /** For weights and pre-activations together; 256 MiB unless given. More makes the pieces that are read longer. */
   readonly memory_bytes?: number
   readonly threads?: number
 }
 
-const MEMORY_BYTES = 2 ** 27
+const MEMORY_BYTES = 2 ** 28
+/** Of the memory: the block at work, and as much again for the one being read; the rest is for what is made of them. */
+const BLOCK_SHARE = 0.45
 /** Reads under way at a time. */
 const N_READS = 64
 
@@ -54,10 +56,9 @@ export async function openStreamed(
   const { d: d_out } = outputSite(sae)
   const encoder = openRows(sae, 'W_enc')
   const decoder = openRows(sae, 'W_dec')
-  // A third each: the block at work, the next one being read, and what is made of them.
-  const part = Math.floor(memory_bytes / 3 / 4)
-  const block = Math.max(1, Math.min(d_sae, Math.floor(part / d_in)))
-  const group = Math.max(1, Math.floor(part / d_out))
+  const room = memory_bytes / 4
+  const block = Math.max(1, Math.min(d_sae, Math.floor((BLOCK_SHARE * room) / d_in)))
+  const group = Math.max(1, Math.floor((BLOCK_SHARE * room) / d_out))
   const session = await InferenceSession.create(affineGraph(), {
     intraOpNumThreads: threads,
     logSeverityLevel: 3,
@@ -83,7 +84,7 @@ export async function openStreamed(
         )
       }
       const found: Found[] = []
-      const rows_at_once = Math.max(1, Math.floor(part / block))
+      const rows_at_once = Math.max(1, Math.floor(((1 - 2 * BLOCK_SHARE) * room) / block))
       let next = readBlock(0, Math.min(block, d_sae))
       for (let first = 0; first < d_sae; first += block) {
         const count = Math.min(block, d_sae - first)

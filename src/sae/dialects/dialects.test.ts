@@ -182,6 +182,44 @@ describe.each(names)('%s', (name) => {
   }
 })
 
+describe('the site that a person names', () => {
+  const hook_name = 'blocks.9.ln2.hook_normalized'
+  it('stands in place of the one in the files, and the gain of its own block is folded in', async () => {
+    for (const name of ['gemma-scope-2-transcoder-affine', 'sparsify-skip-transcoder']) {
+      const golden = goldenOf(name)
+      const path = join(FIXTURES, name, golden.path)
+      const layers: number[] = []
+      const mlpNorm = async (layer: number) => {
+        layers.push(layer)
+        return await optionsOf(golden).mlpNorm!(layer)
+      }
+      const sites = { hook_name, hook_name_out: 'blocks.9.hook_mlp_out' } as const
+      const { sae } = await loadPublishedSae(path, { mlpNorm, sites })
+      const { sae: named } = await loadPublishedSae(path, optionsOf(golden))
+      expect(layers).toEqual([9])
+      expect(sae.hook_name).toBe(hook_name)
+      expect(sae.W_enc).toEqual(named.W_enc)
+      await expect(loadPublishedSae(path, { mlpNorm, sites: { hook_name } })).rejects.toThrow(
+        'is a transcoder. Give the site that it writes too',
+      )
+    }
+  })
+
+  it('cannot make a transcoder of an SAE', async () => {
+    const sites = { hook_name, hook_name_out: 'blocks.9.hook_mlp_out' } as const
+    for (const name of [
+      'gemma-scope-2-res',
+      'saelens-standard',
+      'sparsify-sae',
+      'llama-scope-res',
+      'dictionary-learning-BatchTopKSAE',
+    ]) {
+      const path = join(FIXTURES, name, goldenOf(name).path)
+      await expect(loadPublishedSae(path, { sites })).rejects.toThrow('is no transcoder')
+    }
+  })
+})
+
 describe('files of PyTorch', () => {
   const variants = join(FIXTURES, 'dictionary-learning-AutoEncoderTopK', 'variants')
   it.each([

@@ -21,7 +21,7 @@ import { type Config, countField, isRecord, record, unknownField } from './confi
 import { finishSae, siteNote } from './finish.ts'
 import { type Draft, foldDecoderNorms, foldGate, foldInputBias } from './fold.ts'
 import type { PublishedSae, ReadSaeOptions, SaeFiles, Sites } from './published.ts'
-import { checkModuleOutput } from './sites.ts'
+import { checkModuleOutput, toldSites } from './sites.ts'
 import { checkTensors, readFloats, readNumber, readTurned, type TensorSpec } from './tensors.ts'
 
 const CLASSES = [
@@ -74,7 +74,9 @@ export async function readDictionaryLearning(
   const d_sae = countField(path, trainer, 'dict_size')
   const what = `${dict_class} of ${d_in} x ${d_sae}`
   checkTensors(weights, specsOf(dict_class, d_in, d_sae, weights), what)
-  const { sites, from } = sitesOf(trainer, buffer, path, options)
+  const told = toldSites(options, false, where)
+  const { sites, from } =
+    told === undefined ? sitesOf(trainer, buffer, path) : { sites: told, from: 'as told' }
   const assumed = await checkModuleOutput(sites, options, where)
   const { draft, k, notes } = await READERS[dict_class](weights, d_in, d_sae)
   if (k !== undefined && 'k' in trainer && trainer.k !== k)
@@ -256,9 +258,7 @@ function sitesOf(
   trainer: Config,
   buffer: unknown,
   path: string,
-  { sites }: ReadSaeOptions,
 ): { readonly sites: Sites; readonly from: string } {
-  if (sites !== undefined) return { sites, from: 'as told' }
   const { layer, submodule_name } = trainer
   const io = isRecord(buffer) ? (buffer.io ?? 'out') : 'out'
   const name = submodule_name ?? 'resid_post'

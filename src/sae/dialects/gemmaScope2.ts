@@ -12,7 +12,7 @@ import { record, unknownField } from './config.ts'
 import { finishSae, siteNote } from './finish.ts'
 import { type Draft, foldInputNorm } from './fold.ts'
 import type { PublishedSae, ReadSaeOptions, SaeFiles, Sites } from './published.ts'
-import { gemmaPoint, requireMlpNorm } from './sites.ts'
+import { gemmaPoint, normLayer, requireMlpNorm, toldSites } from './sites.ts'
 import { checkTensors, matrixSizes, readFloats } from './tensors.ts'
 
 const WHAT = 'a Gemma Scope 2 SAE'
@@ -31,8 +31,8 @@ const SKIP = 'affine_skip_connection'
 /** What config.json says, checked against the weights' names. */
 type Described = {
   readonly sites: Sites
-  /** The block behind whose norm's gain a transcoder reads. */
-  readonly gain_layer?: number
+  /** What it reads is a norm's output with its gain, which Hooke's site does not have. */
+  readonly isBehindGain: boolean
   readonly hasSkip: boolean
   readonly d_in: number
   readonly d_sae: number
@@ -70,15 +70,13 @@ export function readGemmaScope2Config(files: SaeFiles): Described {
     path,
     'hf_hook_point_out',
   )
-  const isTranscoder = input.hook !== output.hook
+  const isTranscoder = input !== output
   if (isTranscoder !== (value.type === 'transcoder')) {
-    throw fail(
-      `is of type ${quote(value.type)}, but reads ${input.hook} and writes ${output.hook}.`,
-    )
+    throw fail(`is of type ${quote(value.type)}, but reads ${input} and writes ${output}.`)
   }
   return {
-    sites: { hook_name: input.hook, ...(isTranscoder ? { hook_name_out: output.hook } : {}) },
-    ...(input.isScaled ? { gain_layer: input.layer } : {}),
+    sites: { hook_name: input, ...(isTranscoder ? { hook_name_out: output } : {}) },
+    isBehindGain: normLayer({ hook_name: input }) !== undefined,
     hasSkip,
     d_in,
     d_sae,
@@ -94,7 +92,7 @@ export async function readGemmaScope2(
 ): Promise<PublishedSae> {
   const { where, weights } = files
   const described = readGemmaScope2Config(files)
-  const { d_in, d_sae, hasSkip, gain_layer, l0, model_name } = described
+  const { d_in, d_sae, hasSkip, isBehindGain, l0, model_name } = described
   const isTranscoder = described.sites.hook_name_out !== undefined
   const [, d_out] = matrixSizes(weights, 'w_dec', WHAT)
   checkTensors(
@@ -120,13 +118,14 @@ export async function readGemmaScope2(
     threshold: await readFloats(weights, 'threshold'),
     ...(hasSkip ? { W_skip: await readFloats(weights, SKIP) } : {}),
   }
-  const sites = options.sites ?? described.sites
+  const sites = toldSites(options, isTranscoder, where) ?? described.sites
   const notes = [
     siteNote(sites, options.sites === undefined ? 'from config.json' : 'as told'),
     'The encoder takes raw activations; b_dec is added after decoding only.',
   ]
-  if (gain_layer !== undefined && options.sites === undefined) {
-    const { gain, bias } = await requireMlpNorm(options, gain_layer, d_in, where)
+  const layer = isBehindGain ? normLayer(sites) : undefined
+  if (layer !== undefined) {
+    const { gain, bias } = await requireMlpNorm(options, layer, d_in, where)
     notes.push(foldInputNorm(draft, gain, bias))
   }
   if (hasSkip) notes.push('The affine skip is applied as x W, not transposed.')

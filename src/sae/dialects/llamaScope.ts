@@ -15,6 +15,7 @@ import { type Config, countField, flagField, isRecord, record, unknownField } fr
 import { finishSae, siteNote } from './finish.ts'
 import { type Draft, foldDecoderNorms, foldInputBias, multiply } from './fold.ts'
 import type { PublishedSae, ReadSaeOptions, SaeFiles, Sites } from './published.ts'
+import { toldSites } from './sites.ts'
 import { checkTensors, readFloats, readTurned } from './tensors.ts'
 
 const WHAT = 'an SAE of Llama Scope'
@@ -55,8 +56,9 @@ export async function readLlamaScope(
     WHAT,
   )
   const { threshold, k } = activation(value, path)
-  const sites = options.sites ?? sitesOf(value, path)
-  const isTranscoder = sites.hook_name_out !== undefined
+  const named = sitesOf(value, path)
+  const isTranscoder = named.hook_name_out !== undefined
+  const sites = toldSites(options, isTranscoder, where) ?? named
   const draft: Draft = {
     d_in,
     d_sae,

@@ -65,8 +65,8 @@ function sitesOf(
       return { sites, upper: true }
     }
     case 'gemma-scope-2': {
-      const { sites, gain_layer, hasSkip } = readGemmaScope2Config(files)
-      if (gain_layer !== undefined) throw whole("reads behind a norm's gain")
+      const { sites, isBehindGain, hasSkip } = readGemmaScope2Config(files)
+      if (isBehindGain) throw whole("reads behind a norm's gain")
       if (hasSkip) throw whole('has a skip')
       return { sites: told ?? sites, upper: false }
     }

@@ -4,13 +4,6 @@ import { FormatError, quote } from '../../formats/index.ts'
 import type { BlockHook, HookName, MlpNorm } from '../../model/index.ts'
 import type { ReadSaeOptions, Sites } from './published.ts'
 
-/** A site, and whether the SAE sees it behind the gain of its norm, which Hooke's site does not have. */
-export type NamedSite = {
-  readonly hook: HookName
-  readonly layer: number
-  readonly isScaled: boolean
-}
-
 /** Gemma Scope 2's module paths, below `model.layers.{i}.`. */
 const GEMMA_POINTS: Readonly<Record<string, BlockHook>> = {
   output: 'hook_resid_post',
@@ -23,7 +16,7 @@ const GEMMA_POINTS: Readonly<Record<string, BlockHook>> = {
  * The site of a module's input or output in Transformers' Gemma 3.
  * @throws FormatError for a point that is no site of Hooke's.
  */
-export function gemmaPoint(point: unknown, path: string, field: string): NamedSite {
+export function gemmaPoint(point: unknown, path: string, field: string): HookName {
   const [, number, rest] =
     /^model\.(?:language_model\.)?layers\.(0|[1-9]\d*)\.(.+)$/.exec(
       typeof point === 'string' ? point : '',
@@ -36,8 +29,7 @@ export function gemmaPoint(point: unknown, path: string, field: string): NamedSi
       `has ${field} ${quote(point)}, expected model.layers.<number>. and one of ${Object.keys(GEMMA_POINTS).join(', ')}.`,
     )
   }
-  const layer = Number(number)
-  return { hook: `blocks.${layer}.${site}`, layer, isScaled: site === 'ln2.hook_normalized' }
+  return `blocks.${Number(number)}.${site}`
 }
 
 /** A module of a block by the last part of its path, whatever the family calls it. */
@@ -58,6 +50,31 @@ export function moduleSite(path: string): HookName | undefined {
   const [, layer, module = ''] = /^(?:\w+\.)*(?:layers|h)[._](\d+)(?:\.(\w+))?$/.exec(path) ?? []
   if (layer === undefined || !Object.hasOwn(MODULES, module)) return undefined
   return `blocks.${Number(layer)}.${MODULES[module]!}`
+}
+
+/**
+ * The sites that a person named, which must say of an SAE what its files say: whether it writes another site than it reads.
+ * @returns undefined where none were named.
+ * @throws FormatError otherwise.
+ */
+export function toldSites(
+  { sites }: ReadSaeOptions,
+  isTranscoder: boolean,
+  where: string,
+): Sites | undefined {
+  if (sites === undefined || (sites.hook_name_out !== undefined) === isTranscoder) return sites
+  throw new FormatError(
+    where,
+    isTranscoder
+      ? 'is a transcoder. Give the site that it writes too.'
+      : `is no transcoder, so it cannot read ${sites.hook_name} and write ${sites.hook_name_out}. Give one site.`,
+  )
+}
+
+/** The block whose MLP norm an SAE of this site would read behind, were it behind the gain. */
+export function normLayer({ hook_name }: Sites): number | undefined {
+  const [, layer] = /^blocks\.(\d+)\.ln2\.hook_normalized$/.exec(hook_name) ?? []
+  return layer === undefined ? undefined : Number(layer)
 }
 
 /**

@@ -12,7 +12,7 @@ import { countField, flagField, record, unknownField } from './config.ts'
 import { finishSae, siteNote } from './finish.ts'
 import { type Draft, foldInputBias, foldInputNorm } from './fold.ts'
 import type { PublishedSae, ReadSaeOptions, SaeFiles, Sites } from './published.ts'
-import { checkModuleOutput, moduleSite, requireMlpNorm } from './sites.ts'
+import { checkModuleOutput, moduleSite, normLayer, requireMlpNorm, toldSites } from './sites.ts'
 import { checkTensors, matrixSizes, readFloats, readTurned } from './tensors.ts'
 
 const WHAT = 'an SAE of sparsify'
@@ -69,7 +69,8 @@ export async function readSparsify(
     },
     WHAT,
   )
-  const { sites, from, layer } = sitesOf(where, isTranscoder, options)
+  const { sites, from } = sitesOf(where, isTranscoder, options)
+  const layer = isTranscoder ? normLayer(sites) : undefined
   const draft: Draft = {
     d_in,
     d_sae,
@@ -94,13 +95,13 @@ export async function readSparsify(
   return finishSae(draft, { dialect: 'sparsify', where, sites, k, notes, l0: k })
 }
 
-/** @returns with `layer` where the input lies behind the gain of that block's norm. */
 function sitesOf(
   where: string,
   isTranscoder: boolean,
-  { sites }: ReadSaeOptions,
-): { readonly sites: Sites; readonly from: string; readonly layer?: number } {
-  if (sites !== undefined) return { sites, from: 'as told' }
+  options: ReadSaeOptions,
+): { readonly sites: Sites; readonly from: string } {
+  const told = toldSites(options, isTranscoder, where)
+  if (told !== undefined) return { sites: told, from: 'as told' }
   const folder =
     where.split(/[\\/]/).findLast((part) => part !== '' && !part.endsWith('.safetensors')) ?? ''
   const hook = moduleSite(folder)
@@ -108,14 +109,10 @@ function sitesOf(
   const [, number, site] = /^blocks\.(\d+)\.(.+)$/.exec(hook ?? '') ?? []
   if (hook !== undefined && !isTranscoder) return { sites: { hook_name: hook }, from }
   if (site === 'hook_mlp_out') {
-    const layer = Number(number)
+    const block = `blocks.${Number(number)}` as const
     return {
-      sites: {
-        hook_name: `blocks.${layer}.ln2.hook_normalized`,
-        hook_name_out: `blocks.${layer}.hook_mlp_out`,
-      },
+      sites: { hook_name: `${block}.ln2.hook_normalized`, hook_name_out: `${block}.hook_mlp_out` },
       from,
-      layer,
     }
   }
   throw new FormatError(

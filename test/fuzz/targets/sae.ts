@@ -5,6 +5,7 @@ import { openBytes } from '../../../src/formats/index.ts'
 import { openTensors } from '../../../src/formats/openTensors.ts'
 import { readJsonSource } from '../../../src/model/checkpoint.ts'
 import { READERS, recogniseDialect, WEIGHT_FILES } from '../../../src/sae/dialects/recognise.ts'
+import type { ReadSaeOptions } from '../../../src/sae/index.ts'
 import { type Bytes, mutateBytes, text } from '../bytes.ts'
 import { fixture, fixturesBelow } from '../fixtures.ts'
 import { mutateTree, renderTree, treeOf } from '../json.ts'
@@ -18,11 +19,15 @@ const SCALER = 'activation_scaler.json'
 const PATHS = fixturesBelow('test/fixtures/saes').filter(
   (path) => !/\/variants\/|transcoders\/.*\.npz/.test(path),
 )
-/** Where the files do not tell the site and the model is not there. */
-const OPTIONS = {
-  sites: { hook_name: 'blocks.2.hook_mlp_out' },
-  mlpNorm: async () => ({ gain: new Float32Array(5).fill(1), has_post_norm: false }),
-} as const
+/** A folder that tells the site to dialects whose files do not: params.npz and sparsify's. */
+const FOLDER = 'x-res/layer_2/layers.2.mlp'
+/** As wide as the fixtures that read behind a norm's gain: sparsify's, told above, and Gemma Scope 2's. */
+const OPTIONS: ReadSaeOptions = {
+  mlpNorm: async (layer) => ({
+    gain: new Float32Array(layer === 2 ? 6 : 5).fill(1),
+    has_post_norm: false,
+  }),
+}
 
 export const sae: Target = {
   name: 'sae',
@@ -75,7 +80,7 @@ export const sae: Target = {
     const value = await json(config)
     const { scaling_factor } = Object(await json(SCALER)) as { scaling_factor?: unknown }
     const described = {
-      where: name,
+      where: `${FOLDER}/${name}`,
       weights: opened.file,
       ...(value === undefined ? {} : { config: { path: config!, value } }),
       ...(typeof scaling_factor === 'number' ? { scaling_factor } : {}),
