@@ -1,42 +1,61 @@
 /** `hooke export`: a suite in another project's layout. */
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { CliError } from './errors.ts'
-import type { Context } from './options.ts'
+import type { Exported } from './exportLayouts.ts'
+import { type Context, oneOf } from './options.ts'
+import { suiteEntries } from './workspace.ts'
 
-type Options = { format: string; out: string }
+const FORMATS = ['saelens', 'gemma-scope', 'neuronpedia'] as const
+type Format = (typeof FORMATS)[number]
+
+type Options = { format: Format; out: string }
 
 export function addExportCommand(program: Command, { signal }: Context): void {
   program
     .command('export')
-    .summary("write a suite in Gemma Scope's layout")
+    .summary('write a suite in the layout of SAELens, Gemma Scope or Neuronpedia')
     .description(
-      "Writes every SAE of a suite as Gemma Scope does: layer_L/width_W/average_l0_N/params.npz, N its measured L0 where metrics are there, else its target. (A suite's own folders are SAELens's layout already.)",
+      'saelens: one folder an SAE with cfg.json, sae_weights.safetensors and, where the suite is indexed, sparsity.safetensors. gemma-scope: layer_L/width_W/average_l0_N/params.npz, N its measured L0 where metrics are there, else its target. neuronpedia: the JSON-lines bundle v1/MODEL/LAYER-SOURCESET of an indexed suite: features, activations, explanations. What a layout has no place for is left out and named, and the command then ends with 1.',
     )
     .argument('<suite>', 'folder of the suite')
-    .option('--format <name>', 'gemma-scope', 'gemma-scope')
+    .option('--format <name>', FORMATS.join(', '), oneOf(FORMATS), 'gemma-scope')
     .requiredOption('--out <folder>', 'folder to write into')
-    .action(async (suite: string, options: Options) => {
-      if (options.format !== 'gemma-scope')
-        throw new CliError(`export: --format is ${options.format}, expected gemma-scope.`)
-      const { listSuite, loadSae, readMetrics, saveGemmaScope } = await import('../sae/disk.ts')
-      const entries = await listSuite(suite)
-      if (entries.length === 0)
-        throw new CliError(`export: ${suite} holds no SAE. Give the folder that hooke train wrote.`)
-      /** By hook, width and rounded L0: the layout's names hold no more. */
-      const planned = new Map<string, { path: string; average_l0: number }>()
-      for (const { hook, d_sae, l0, path } of entries) {
-        const average_l0 = Math.round((await readMetrics(path))?.l0 ?? l0)
-        const name = `${hook}/${d_sae}/${average_l0}`
-        const other = planned.get(name)
-        if (other !== undefined)
-          throw new CliError(
-            `export: ${other.path} and ${path} both have an average L0 of ${average_l0}, so they would share one name. Copy one of them to another suite and export it to another folder.`,
-          )
-        planned.set(name, { path, average_l0 })
-      }
-      for (const { path, average_l0 } of planned.values()) {
+    .action(async (suite: string, { format, out }: Options) => {
+      const entries = await suiteEntries(suite)
+      const write = await exporterOf(format)
+      let n_left_out = 0
+      for await (const exported of write(resolve(suite), entries, out)) {
+        if ('written' in exported) {
+          console.log(exported.written)
+          if (exported.note !== undefined) console.error(`  ${exported.note}`)
+        } else {
+          n_left_out++
+          console.error(`left out: ${exported.left_out}: ${exported.why}`)
+        }
         signal.throwIfAborted()
-        console.log(await saveGemmaScope(options.out, await loadSae(path), average_l0))
       }
+      if (n_left_out > 0)
+        throw new Error(
+          `${n_left_out} of ${entries.length} SAEs were left out of the ${format} layout; the others are written.`,
+        )
     })
+}
+
+type Exporter = (
+  suite: string,
+  entries: Awaited<ReturnType<typeof suiteEntries>>,
+  out: string,
+) => AsyncGenerator<Exported>
+
+async function exporterOf(format: Format): Promise<Exporter> {
+  switch (format) {
+    case 'saelens':
+      return (await import('./exportLayouts.ts')).exportSaelens
+    case 'gemma-scope':
+      return (await import('./exportLayouts.ts')).exportGemmaScope
+    case 'neuronpedia':
+      return (await import('./exportNeuronpedia.ts')).exportNeuronpedia
+    default:
+      throw new TypeError(`unknown format ${format satisfies never}`)
+  }
 }

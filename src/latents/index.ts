@@ -6,5 +6,11 @@ export { type IndexProgress, indexLatents } from './indexLatents.ts'
 export { type LatentReader, parseLatents, renderLatents } from './latentFile.ts'
 export { N_LOGITS } from './logits.ts'
 export { N_NEIGHBOURS } from './neighbours.ts'
+export {
+  activationRows,
+  explanationRow,
+  featureRow,
+  type NeuronpediaSource,
+} from './neuronpedia.ts'
 export { latentRecord } from './record.ts'
 export * from './types.ts'

@@ -21,11 +21,11 @@ export type Reservoirs = {
 }
 
 /** Bins an interval is made of, at most: with fewer, intervals would be less equal. */
-const BINS_PER_INTERVAL = 4
+export const RESERVOIR_BINS_PER_INTERVAL = 4
 
 /** Slots that each latent takes. */
 export function reservoirSlots(n_intervals: number, per_interval: number): number {
-  return n_intervals * BINS_PER_INTERVAL * per_interval
+  return n_intervals * RESERVOIR_BINS_PER_INTERVAL * per_interval
 }
 
 /**
@@ -42,7 +42,7 @@ export function makeReservoirs(
   window: number,
   seed: number,
 ): Reservoirs {
-  const n_bins = n_intervals * BINS_PER_INTERVAL
+  const n_bins = n_intervals * RESERVOIR_BINS_PER_INTERVAL
   const slots = makeSlots(d_sae * n_bins * per_interval, window)
   const { token, key } = slots
   const count = new Uint8Array(d_sae * n_bins)
