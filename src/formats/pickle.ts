@@ -11,7 +11,7 @@
 import { FormatError } from './errors.ts'
 import { quote } from './json.ts'
 
-/** What a pickle is made of. Lists and tuples are arrays, dictionaries maps; `object` is what the host made. */
+/** What a pickle is made of. Lists and tuples are arrays, dictionaries maps; `host` holds what the host made. */
 export type PickleValue =
   | null
   | boolean

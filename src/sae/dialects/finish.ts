@@ -14,8 +14,6 @@ type About = {
   readonly notes: readonly string[]
   readonly l0?: number | undefined
   readonly model_name?: string | undefined
-  /** Further metadata. */
-  readonly metadata?: Readonly<Record<string, unknown>>
 }
 
 /**
@@ -23,7 +21,7 @@ type About = {
  * @throws RangeError for numbers that are not finite, sizes that disagree, or a k that d_sae cannot have.
  */
 export function finishSae(draft: Draft, about: About): PublishedSae {
-  const { dialect, where, sites, k, l0, model_name, metadata } = about
+  const { dialect, where, sites, k, l0, model_name } = about
   const { d_in, d_sae, d_out, W_enc, b_enc, W_dec, b_dec, W_skip } = draft
   const { hook_name, hook_name_out } = sites
   const notes = [...about.notes, activationNote(k)]
@@ -42,7 +40,6 @@ export function finishSae(draft: Draft, about: About): PublishedSae {
       ? {}
       : { transcoder: { hook_name_out, d_out, ...(W_skip === undefined ? {} : { W_skip }) } }),
     metadata: {
-      ...metadata,
       ...(model_name === undefined ? {} : { model_name }),
       source: where,
       dialect,
