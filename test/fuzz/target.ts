@@ -17,7 +17,7 @@ export type Target = {
   /** Errors besides FormatError that the reader documents; they too must name a file. */
   readonly also?: readonly ('RangeError' | 'TypeError')[]
   /** Set where `undefined` is a word of the format's own, as in Jinja. */
-  readonly says_undefined?: true
+  readonly says_undefined?: boolean
   /** What reading may allocate in typed arrays, for each byte of input. */
   readonly bytes_per_byte: number
   /** Source files that this target should reach, below src/. */

@@ -1,25 +1,39 @@
 /** Chat templates: Jinja with pieces put in, taken out and moved; loops without end, values without bound, ways into JavaScript. */
 
+import { openBytes } from '../../../src/formats/index.ts'
 import { gemma2 } from '../../../src/model/architectures/gemma2.ts'
 import { chatEnds, renderChat, tokenizeChat } from '../../../src/model/chat.ts'
 import { loadChatFormat } from '../../../src/model/chatFormat.ts'
+import { readJsonSource } from '../../../src/model/checkpoint.ts'
 import { openTokenizer } from '../../../src/model/tokenizer.ts'
 import { memoryFolder } from '../../memoryFolder.ts'
 import { type Bytes, mutateBytes, text } from '../bytes.ts'
 import { fixture, fixturesBelow, jsonFixture } from '../fixtures.ts'
+import { mutateTree, renderTree, treeOf } from '../json.ts'
 import type { Random } from '../random.ts'
 import type { Target } from '../target.ts'
 
 const FILE = 'chat_template.jinja'
 const ENDS = 'generation_config.json'
 const GEMMA = 'test/fixtures/tokenizers/gemma'
-const SETTINGS = { bos_token: '<bos>', eos_token: '<eos>' }
+const SETTINGS = 'tokenizer_config.json'
 const MESSAGES = [
-  { role: 'system', content: 'Be <bos> brief.' },
-  { role: 'user', content: [{ type: 'text', text: ' Hi\n<end_of_turn> ' }] },
+  { role: 'user', content: ' Hi\n<end_of_turn> <bos>' },
   { role: 'assistant', content: 'é🙂' },
   { role: 'user', content: 'And?' },
 ]
+
+/** What published templates hardly use, and may. */
+const RARE = `{%- macro show(m, n=1) -%}{{ m.content | trim }}{{ n }}{%- endmacro -%}
+{%- set ns = namespace(found=false) -%}
+{{ strftime_now('%d %b %Y %H:%M') }}{{ '..a..'.strip('.') ~ 'b.'.rstrip('.') ~ ' c'.lstrip() }}
+{%- for m in messages if m.role != 'system' -%}
+{%- if loop.index0 > 5 -%}{% break %}{%- elif m.role == 'tool' -%}{% continue %}{%- endif -%}
+[{{ loop.index }} {{ m.role | upper }}]{{ show(m) }}{%- set ns.found = true -%}
+{%- else -%}nobody{%- endfor -%}
+{%- for i in range(3) -%}{{ i }}{%- endfor -%}
+{{ messages | length }}{{ messages[0] | tojson }}{{ ['a', 'b'] | join(', ') }}{{ (messages | first).role }}
+{%- if not ns.found -%}{{ raise_exception('none of them') }}{%- endif -%}`
 
 /** Put among a template's own pieces; several make sense only together with others. */
 const PIECES = [
@@ -55,28 +69,51 @@ export const chat: Target = {
   sources: ['model/jinja.ts', 'model/chat.ts', 'model/chatFormat.ts'],
 
   async seeds() {
-    return fixturesBelow('test/fixtures/chat').map((path) => ({
-      [FILE]: fixture(path),
-      [ENDS]: text('{"eos_token_id": [1, 5]}'),
-    }))
+    const tokens = { bos_token: '<bos>', eos_token: '<eos>' }
+    const published = fixturesBelow('test/fixtures/chat').map((path) =>
+      new TextDecoder().decode(fixture(path)),
+    )
+    return [...published, RARE].flatMap((template) => {
+      const chat_template = ['default', 'tool_use'].map((name) => ({ name, template }))
+      return [
+        {
+          [FILE]: text(template),
+          [SETTINGS]: text(JSON.stringify(tokens)),
+          [ENDS]: text('{"eos_token_id": [1, 5]}'),
+        },
+        { [SETTINGS]: text(JSON.stringify({ ...tokens, chat_template })) },
+        { [SETTINGS]: text(JSON.stringify({ ...tokens, chat_template: template })) },
+      ]
+    })
   },
 
   mutate(random, seeds) {
     const seed = random.pick(seeds)
-    if (random.once(8)) {
-      return { ...seed, [FILE]: mutateBytes(random, seed[FILE]!, random.pick(seeds)[FILE]!) }
+    const name = FILE in seed && !random.once(10) ? FILE : random.pick(Object.keys(seed))
+    const bytes = seed[name]!
+    if (random.once(8)) return { ...seed, [name]: mutateBytes(random, bytes, bytes) }
+    return {
+      ...seed,
+      [name]: name === FILE ? mutateTemplate(random, bytes) : mutateJson(random, bytes),
     }
-    if (random.once(30)) return { ...seed, [ENDS]: mutateBytes(random, seed[ENDS]!, seed[ENDS]!) }
-    return { ...seed, [FILE]: mutateTemplate(random, seed[FILE]!) }
   },
 
   async read(files) {
-    const format = await loadChatFormat(memoryFolder('fuzz', { ...files }), SETTINGS)
-    const model = { name: FILE, tokenizer: { ...tokenizer, chat: format! } }
-    renderChat(model, MESSAGES.slice(3))
+    const folder = memoryFolder('fuzz', { ...files })
+    const settings = await readJsonSource(openBytes(`fuzz/${SETTINGS}`, files[SETTINGS]!))
+    const format = await loadChatFormat(folder, Object(settings))
+    if (format === undefined) return
+    const model = { name: SETTINGS, tokenizer: { ...tokenizer, chat: format } }
+    renderChat(model, MESSAGES.slice(2))
     tokenizeChat(model, MESSAGES)
     chatEnds(model)
   },
+}
+
+function mutateJson(random: Random, bytes: Bytes): Bytes {
+  const tree = treeOf(JSON.parse(new TextDecoder().decode(bytes)))
+  for (let n = random.few(3); n > 0; n--) mutateTree(random, tree)
+  return text(renderTree(tree))
 }
 
 function mutateTemplate(random: Random, bytes: Bytes): Bytes {
