@@ -23,7 +23,7 @@ const SHAPES = [
   [256_000, 2304],
 ] as const
 const TOTAL_BYTES = 0.6 * 2 ** 30
-const ROUNDS = 12
+const ROUNDS = 40
 const ALL: readonly WeightDtype[] = ['q8', 'q4', 'bf16', 'f16', 'f32']
 const dtypes = process.argv.length > 2 ? ALL.filter((d) => process.argv.includes(d)) : ALL
 
@@ -34,11 +34,12 @@ for (const n of threads) limits.push(await readSpeed(n))
 console.log(`reading only          ${limits.map(gb).join('  ')}`)
 for (const dtype of dtypes) {
   for (const [d_out, d_in] of SHAPES) {
-    for (const m of d_out > 100_000 ? [1] : [1, 2, 4, 8]) {
-      const speeds = []
-      for (const n of threads) speeds.push(await productSpeed(n, dtype, d_out, d_in, m))
+    const counts = d_out > 100_000 ? [1] : [1, 2, 4, 8]
+    const speeds: number[][] = []
+    for (const n of threads) speeds.push(await productSpeeds(n, dtype, d_out, d_in, counts))
+    for (const [i, m] of counts.entries()) {
       const shape = `${d_out} x ${d_in}`.padEnd(14)
-      console.log(`${dtype.padEnd(5)}${shape} m ${m}  ${speeds.map(gb).join('  ')}`)
+      console.log(`${dtype.padEnd(5)}${shape} m ${m}  ${speeds.map((of) => gb(of[i]!)).join('  ')}`)
     }
   }
 }
@@ -47,31 +48,31 @@ function gb(bytes_per_ms: number): string {
   return (bytes_per_ms / 1e6).toFixed(1).padStart(5)
 }
 
-async function productSpeed(
+/** Bytes per ms of products with so many rows of x. */
+async function productSpeeds(
   threads: number,
   dtype: WeightDtype,
   d_out: number,
   d_in: number,
-  m: number,
-): Promise<number> {
+  counts: readonly number[],
+): Promise<number[]> {
   const team = await openTeam({ threads, memory_bytes: 5 * 2 ** 30 })
   const matrices = openMatrices(team, dtype, d_out, d_in)
-  const x = Float32Array.from({ length: m * d_in }, (_, i) => Math.sin(i))
-  const y = new Float32Array(m * d_out)
-  let best = 0
-  let turn = 0
-  for (let round = 0; round < ROUNDS; round++) {
-    const started = performance.now()
-    let bytes = 0
-    while (bytes < 10e6) {
+  const speeds = counts.map((m) => {
+    const x = Float32Array.from({ length: m * d_in }, (_, i) => Math.sin(i))
+    const y = new Float32Array(m * d_out)
+    let best = 0
+    let turn = 0
+    for (let round = 0; round < ROUNDS; round++) {
       const weight = matrices[turn++ % matrices.length]!
+      const started = performance.now()
       team.product(weight, x, m, y)
-      bytes += weight.y - weight.address
+      best = Math.max(best, (weight.y - weight.address) / (performance.now() - started))
     }
-    best = Math.max(best, bytes / (performance.now() - started))
-  }
+    return best
+  })
   await team.close()
-  return best
+  return speeds
 }
 
 function openMatrices(
