@@ -1,24 +1,28 @@
 // y = x W^T for 16 n rows of W from row 16 first on, and m rows of x. The rows of W are cut into quarters, and a group of four rows of
 // each quarter is read at a time: a core gets more out of memory from four places than from one, and what is loaded of x serves
-// all four. The first row of x reads the groups from memory, the others find them in cache.
-import { INPUT_BYTES, INPUT_FLIPS, INPUT_OFFSET, INPUT_SIGN, INPUT_SIGNED, INPUT_UNIT, Q4_BYTES, Q8_BYTES } from "./layout";
+// all four. A block of columns is multiplied by every row of x before the next is read: W streams from memory once. The sums so far
+// stand in y.
+import { BLOCK, INPUT_BYTES, INPUT_FLIPS, INPUT_OFFSET, INPUT_SIGN, INPUT_SIGNED, INPUT_UNIT, Q4_BYTES, Q8_BYTES } from "./layout";
 import { dot4, fma, loadHalves } from "./vector";
 
-/** sum += units of W at `units` and of the inputs at `x`, times the integer sums. */
+/** Sets the sums of a group of each quarter to 0, for m rows of x. */
 // @ts-ignore: decorator
 @inline
-function scaled(sums: v128, units: usize, x: usize, sum: v128): v128 {
-  return fma(f32x4.convert_i32x4_s(sums), f32x4.mul(loadHalves(units), v128.load32_splat(x, INPUT_UNIT)), sum);
+function clear(y: usize, y_row: usize, quarter: usize, m: u32): void {
+  for (let t: u32 = 0; t < m; t++, y += y_row) {
+    v128.store(y, i32x4.splat(0));
+    v128.store(y + quarter, i32x4.splat(0));
+    v128.store(y + (quarter << 1), i32x4.splat(0));
+    v128.store(y + (quarter << 1) + quarter, i32x4.splat(0));
+  }
 }
 
-/** Stores the sums of a group of each quarter. */
+/** Adds to the sums of four rows: units of W at `units` and of the inputs at `x`, times sums of integers. */
 // @ts-ignore: decorator
 @inline
-function storeSums(y: usize, quarter: usize, s0: v128, s1: v128, s2: v128, s3: v128): void {
-  v128.store(y, s0);
-  v128.store(y + quarter, s1);
-  v128.store(y + (quarter << 1), s2);
-  v128.store(y + (quarter << 1) + quarter, s3);
+function add(y: usize, sums: v128, units: usize, x: usize): void {
+  let unit = f32x4.mul(loadHalves(units), v128.load32_splat(x, INPUT_UNIT));
+  v128.store(y, fma(f32x4.convert_i32x4_s(sums), unit, v128.load(y)));
 }
 
 /** Four columns of four rows with 8 bits. */
@@ -33,43 +37,45 @@ function step8(w: v128, sign: v128, magnitude: v128, sums: v128): v128 {
  * @param x [m, d / 32] rounded inputs; y [m, stride] floats.
  */
 export function product_q8(w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let group = (<usize>d >> 5) * Q8_BYTES, quarter = group * <usize>n, x_row = (<usize>d >> 5) * INPUT_BYTES, y_row = <usize>stride << 2;
+  let group = (<usize>d >> 5) * Q8_BYTES, quarter = group * <usize>n, apart = <usize>n << 4;
+  let x_row = (<usize>d >> 5) * INPUT_BYTES, y_row = <usize>stride << 2;
   w += <usize>first * (group << 2);
   y += <usize>first << 6;
   for (let g: u32 = 0; g < n; g++, w += group, y += 16) {
-    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
-      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-      let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
-      for (let end = input + x_row; input < end; input += INPUT_BYTES, p0 += 8, p1 += 8, p2 += 8, p3 += 8) {
+    clear(y, y_row, apart, m);
+    let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
+    for (let block = x, end = x + x_row; block < end; block += INPUT_BYTES) {
+      let input = block, out = y;
+      for (let t: u32 = 0; t < m; t++, input += x_row, out += y_row) {
         let a0 = v128.load32_splat(input, INPUT_FLIPS), a1 = a0, a2 = a0, a3 = a0;
-        for (let k = input; k < input + 32; k += 16, p0 += 64, p1 += 64, p2 += 64, p3 += 64) {
+        for (let k = input, j: usize = 0; j < 128; k += 16, j += 64) {
           let s = v128.load32_splat(k, INPUT_SIGN), q = v128.load32_splat(k);
-          a0 = step8(v128.load(p0), s, q, a0);
-          a1 = step8(v128.load(p1), s, q, a1);
-          a2 = step8(v128.load(p2), s, q, a2);
-          a3 = step8(v128.load(p3), s, q, a3);
+          a0 = step8(v128.load(p0 + j), s, q, a0);
+          a1 = step8(v128.load(p1 + j), s, q, a1);
+          a2 = step8(v128.load(p2 + j), s, q, a2);
+          a3 = step8(v128.load(p3 + j), s, q, a3);
           s = v128.load32_splat(k, INPUT_SIGN + 4), q = v128.load32_splat(k, 4);
-          a0 = step8(v128.load(p0, 16), s, q, a0);
-          a1 = step8(v128.load(p1, 16), s, q, a1);
-          a2 = step8(v128.load(p2, 16), s, q, a2);
-          a3 = step8(v128.load(p3, 16), s, q, a3);
+          a0 = step8(v128.load(p0 + j, 16), s, q, a0);
+          a1 = step8(v128.load(p1 + j, 16), s, q, a1);
+          a2 = step8(v128.load(p2 + j, 16), s, q, a2);
+          a3 = step8(v128.load(p3 + j, 16), s, q, a3);
           s = v128.load32_splat(k, INPUT_SIGN + 8), q = v128.load32_splat(k, 8);
-          a0 = step8(v128.load(p0, 32), s, q, a0);
-          a1 = step8(v128.load(p1, 32), s, q, a1);
-          a2 = step8(v128.load(p2, 32), s, q, a2);
-          a3 = step8(v128.load(p3, 32), s, q, a3);
+          a0 = step8(v128.load(p0 + j, 32), s, q, a0);
+          a1 = step8(v128.load(p1 + j, 32), s, q, a1);
+          a2 = step8(v128.load(p2 + j, 32), s, q, a2);
+          a3 = step8(v128.load(p3 + j, 32), s, q, a3);
           s = v128.load32_splat(k, INPUT_SIGN + 12), q = v128.load32_splat(k, 12);
-          a0 = step8(v128.load(p0, 48), s, q, a0);
-          a1 = step8(v128.load(p1, 48), s, q, a1);
-          a2 = step8(v128.load(p2, 48), s, q, a2);
-          a3 = step8(v128.load(p3, 48), s, q, a3);
+          a0 = step8(v128.load(p0 + j, 48), s, q, a0);
+          a1 = step8(v128.load(p1 + j, 48), s, q, a1);
+          a2 = step8(v128.load(p2 + j, 48), s, q, a2);
+          a3 = step8(v128.load(p3 + j, 48), s, q, a3);
         }
-        s0 = scaled(a0, p0, input, s0);
-        s1 = scaled(a1, p1, input, s1);
-        s2 = scaled(a2, p2, input, s2);
-        s3 = scaled(a3, p3, input, s3);
+        add(out, a0, p0 + 128, input);
+        add(out + apart, a1, p1 + 128, input);
+        add(out + (apart << 1), a2, p2 + 128, input);
+        add(out + (apart << 1) + apart, a3, p3 + 128, input);
       }
-      storeSums(out, <usize>n << 4, s0, s1, s2, s3);
+      p0 += Q8_BYTES; p1 += Q8_BYTES; p2 += Q8_BYTES; p3 += Q8_BYTES;
     }
   }
 }
@@ -84,33 +90,35 @@ function step4(w: v128, near: v128, far: v128, sums: v128): v128 {
 
 /** 4-bit weights. */
 export function product_q4(w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let group = (<usize>d >> 5) * Q4_BYTES, quarter = group * <usize>n, x_row = (<usize>d >> 5) * INPUT_BYTES, y_row = <usize>stride << 2;
+  let group = (<usize>d >> 5) * Q4_BYTES, quarter = group * <usize>n, apart = <usize>n << 4;
+  let x_row = (<usize>d >> 5) * INPUT_BYTES, y_row = <usize>stride << 2;
   w += <usize>first * (group << 2);
   y += <usize>first << 6;
   for (let g: u32 = 0; g < n; g++, w += group, y += 16) {
-    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
-      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-      let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
-      for (let end = input + x_row; input < end; input += INPUT_BYTES, p0 += 8, p1 += 8, p2 += 8, p3 += 8) {
+    clear(y, y_row, apart, m);
+    let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
+    for (let block = x, end = x + x_row; block < end; block += INPUT_BYTES) {
+      let input = block, out = y;
+      for (let t: u32 = 0; t < m; t++, input += x_row, out += y_row) {
         let a0 = v128.load32_splat(input, INPUT_OFFSET), a1 = a0, a2 = a0, a3 = a0;
-        for (let k = input + INPUT_SIGNED; k < input + (INPUT_SIGNED + 16); k += 8, p0 += 32, p1 += 32, p2 += 32, p3 += 32) {
-          let near = v128.load32_splat(k), far = v128.load32_splat(k, 16);
-          a0 = step4(v128.load(p0), near, far, a0);
-          a1 = step4(v128.load(p1), near, far, a1);
-          a2 = step4(v128.load(p2), near, far, a2);
-          a3 = step4(v128.load(p3), near, far, a3);
-          near = v128.load32_splat(k, 4), far = v128.load32_splat(k, 20);
-          a0 = step4(v128.load(p0, 16), near, far, a0);
-          a1 = step4(v128.load(p1, 16), near, far, a1);
-          a2 = step4(v128.load(p2, 16), near, far, a2);
-          a3 = step4(v128.load(p3, 16), near, far, a3);
+        for (let k = input, j: usize = 0; j < 64; k += 8, j += 32) {
+          let near = v128.load32_splat(k, INPUT_SIGNED), far = v128.load32_splat(k, INPUT_SIGNED + 16);
+          a0 = step4(v128.load(p0 + j), near, far, a0);
+          a1 = step4(v128.load(p1 + j), near, far, a1);
+          a2 = step4(v128.load(p2 + j), near, far, a2);
+          a3 = step4(v128.load(p3 + j), near, far, a3);
+          near = v128.load32_splat(k, INPUT_SIGNED + 4), far = v128.load32_splat(k, INPUT_SIGNED + 20);
+          a0 = step4(v128.load(p0 + j, 16), near, far, a0);
+          a1 = step4(v128.load(p1 + j, 16), near, far, a1);
+          a2 = step4(v128.load(p2 + j, 16), near, far, a2);
+          a3 = step4(v128.load(p3 + j, 16), near, far, a3);
         }
-        s0 = scaled(a0, p0, input, s0);
-        s1 = scaled(a1, p1, input, s1);
-        s2 = scaled(a2, p2, input, s2);
-        s3 = scaled(a3, p3, input, s3);
+        add(out, a0, p0 + 64, input);
+        add(out + apart, a1, p1 + 64, input);
+        add(out + (apart << 1), a2, p2 + 64, input);
+        add(out + (apart << 1) + apart, a3, p3 + 64, input);
       }
-      storeSums(out, <usize>n << 4, s0, s1, s2, s3);
+      p0 += Q4_BYTES; p1 += Q4_BYTES; p2 += Q4_BYTES; p3 += Q4_BYTES;
     }
   }
 }
@@ -131,42 +139,56 @@ function odd(is_f16: bool, v: v128): v128 {
   return v128.and(v, i32x4.splat(0xffff0000));
 }
 
+/** y += a + b. */
+// @ts-ignore: decorator
+@inline
+function add2(y: usize, a: v128, b: v128): void {
+  v128.store(y, f32x4.add(v128.load(y), f32x4.add(a, b)));
+}
+
 /** 16-bit weights, f16 or else bf16. */
 // @ts-ignore: decorator
 @inline
 function product16(is_f16: bool, w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let group = <usize>d << 3, quarter = group * <usize>n, x_row = <usize>d << 2, y_row = <usize>stride << 2;
+  let group = <usize>d << 3, quarter = group * <usize>n, apart = <usize>n << 4;
+  let x_row = <usize>d << 2, y_row = <usize>stride << 2;
   let scales = w + ((<usize>stride * <usize>d) << 1) + (<usize>first << 6);
   w += <usize>first * (group << 2);
   y += <usize>first << 6;
   for (let g: u32 = 0; g < n; g++, w += group, y += 16, scales += 16) {
-    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
-      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, u0 = s0, u1 = s0, u2 = s0, u3 = s0;
-      let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
-      for (let end = input + x_row; input < end; input += 8, p0 += 16, p1 += 16, p2 += 16, p3 += 16) {
-        let a = v128.load32_splat(input), b = v128.load32_splat(input, 4);
-        let v = v128.load(p0);
-        s0 = fma(even(is_f16, v), a, s0);
-        u0 = fma(odd(is_f16, v), b, u0);
-        v = v128.load(p1);
-        s1 = fma(even(is_f16, v), a, s1);
-        u1 = fma(odd(is_f16, v), b, u1);
-        v = v128.load(p2);
-        s2 = fma(even(is_f16, v), a, s2);
-        u2 = fma(odd(is_f16, v), b, u2);
-        v = v128.load(p3);
-        s3 = fma(even(is_f16, v), a, s3);
-        u3 = fma(odd(is_f16, v), b, u3);
+    clear(y, y_row, apart, m);
+    let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
+    for (let block = x, end = x + x_row; block < end; block += BLOCK << 2) {
+      let input = block, out = y;
+      for (let t: u32 = 0; t < m; t++, input += x_row, out += y_row) {
+        let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, u0 = s0, u1 = s0, u2 = s0, u3 = s0;
+        for (let k = input, j: usize = 0; j < BLOCK << 3; k += 8, j += 16) {
+          let a = v128.load32_splat(k), b = v128.load32_splat(k, 4);
+          let v = v128.load(p0 + j);
+          s0 = fma(even(is_f16, v), a, s0);
+          u0 = fma(odd(is_f16, v), b, u0);
+          v = v128.load(p1 + j);
+          s1 = fma(even(is_f16, v), a, s1);
+          u1 = fma(odd(is_f16, v), b, u1);
+          v = v128.load(p2 + j);
+          s2 = fma(even(is_f16, v), a, s2);
+          u2 = fma(odd(is_f16, v), b, u2);
+          v = v128.load(p3 + j);
+          s3 = fma(even(is_f16, v), a, s3);
+          u3 = fma(odd(is_f16, v), b, u3);
+        }
+        add2(out, s0, u0);
+        add2(out + apart, s1, u1);
+        add2(out + (apart << 1), s2, u2);
+        add2(out + (apart << 1) + apart, s3, u3);
       }
-      s0 = f32x4.add(s0, u0), s1 = f32x4.add(s1, u1), s2 = f32x4.add(s2, u2), s3 = f32x4.add(s3, u3);
-      if (is_f16) {
-        let far = scales + (<usize>n << 5);
-        s0 = f32x4.mul(s0, v128.load(scales));
-        s1 = f32x4.mul(s1, v128.load(scales + (<usize>n << 4)));
-        s2 = f32x4.mul(s2, v128.load(far));
-        s3 = f32x4.mul(s3, v128.load(far + (<usize>n << 4)));
+      p0 += BLOCK << 3; p1 += BLOCK << 3; p2 += BLOCK << 3; p3 += BLOCK << 3;
+    }
+    if (!is_f16) continue;
+    for (let t: u32 = 0, out = y; t < m; t++, out += y_row) {
+      for (let at: usize = 0; at < apart << 2; at += apart) {
+        v128.store(out + at, f32x4.mul(v128.load(out + at), v128.load(scales + at)));
       }
-      storeSums(out, <usize>n << 4, s0, s1, s2, s3);
     }
   }
 }
@@ -183,21 +205,34 @@ export function product_f16(w: usize, first: u32, n: u32, x: usize, m: u32, d: u
 
 /** f32 weights. */
 export function product_f32(w: usize, first: u32, n: u32, x: usize, m: u32, d: u32, y: usize, stride: u32): void {
-  let group = <usize>d << 4, quarter = group * <usize>n, x_row = <usize>d << 2, y_row = <usize>stride << 2;
+  let group = <usize>d << 4, quarter = group * <usize>n, apart = <usize>n << 4;
+  let x_row = <usize>d << 2, y_row = <usize>stride << 2;
   w += <usize>first * (group << 2);
   y += <usize>first << 6;
   for (let g: u32 = 0; g < n; g++, w += group, y += 16) {
-    for (let t: u32 = 0, input = x, out = y; t < m; t++, out += y_row) {
-      let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
-      let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
-      for (let end = input + x_row; input < end; input += 8, p0 += 32, p1 += 32, p2 += 32, p3 += 32) {
-        let a = v128.load32_splat(input), b = v128.load32_splat(input, 4);
-        s0 = fma(v128.load(p0, 16), b, fma(v128.load(p0), a, s0));
-        s1 = fma(v128.load(p1, 16), b, fma(v128.load(p1), a, s1));
-        s2 = fma(v128.load(p2, 16), b, fma(v128.load(p2), a, s2));
-        s3 = fma(v128.load(p3, 16), b, fma(v128.load(p3), a, s3));
+    clear(y, y_row, apart, m);
+    let p0 = w, p1 = p0 + quarter, p2 = p1 + quarter, p3 = p2 + quarter;
+    for (let block = x, end = x + x_row; block < end; block += BLOCK << 2) {
+      let input = block, out = y;
+      for (let t: u32 = 0; t < m; t++, input += x_row, out += y_row) {
+        let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, u0 = s0, u1 = s0, u2 = s0, u3 = s0;
+        for (let k = input, j: usize = 0; j < BLOCK << 4; k += 8, j += 32) {
+          let a = v128.load32_splat(k), b = v128.load32_splat(k, 4);
+          s0 = fma(v128.load(p0 + j), a, s0);
+          u0 = fma(v128.load(p0 + j, 16), b, u0);
+          s1 = fma(v128.load(p1 + j), a, s1);
+          u1 = fma(v128.load(p1 + j, 16), b, u1);
+          s2 = fma(v128.load(p2 + j), a, s2);
+          u2 = fma(v128.load(p2 + j, 16), b, u2);
+          s3 = fma(v128.load(p3 + j), a, s3);
+          u3 = fma(v128.load(p3 + j, 16), b, u3);
+        }
+        add2(out, s0, u0);
+        add2(out + apart, s1, u1);
+        add2(out + (apart << 1), s2, u2);
+        add2(out + (apart << 1) + apart, s3, u3);
       }
-      storeSums(out, <usize>n << 4, s0, s1, s2, s3);
+      p0 += BLOCK << 4; p1 += BLOCK << 4; p2 += BLOCK << 4; p3 += BLOCK << 4;
     }
   }
 }
