@@ -6,7 +6,7 @@
 import { Banks, type Extent } from './banks.ts'
 import { startThread, type TeamThread, type ThreadInput } from './disk.ts'
 import { attendPart, type MatrixAddress, productPart, rowsPart, type WeightDtype } from './jobs.ts'
-import { compileKernels, type Kernels, type KernelVariant, openKernels } from './load.ts'
+import { compileKernels, type Kernels, openKernels } from './load.ts'
 import { controlBuffer, MAX_PARTS, Tickets } from './tickets.ts'
 
 /** Rows of x that a product takes at most. */
@@ -30,8 +30,6 @@ export type OpenTeamOptions = {
   readonly threads: number
   /** What can be allocated at least. Memory is taken only as it is used; addresses are reserved at once. */
   readonly memory_bytes: number
-  /** Default: what this engine runs. */
-  readonly variant?: KernelVariant
 }
 
 /** W [d_out, d_in] in the team's memory; what it holds is set by `pack`. */
@@ -80,11 +78,10 @@ export type AttendInput = {
 }
 
 /** Starts the threads. @throws Error if one does not start, or the kernels are not compiled. */
-export async function openTeam(options: OpenTeamOptions): Promise<Team> {
-  const { threads, memory_bytes } = options
+export async function openTeam({ threads, memory_bytes }: OpenTeamOptions): Promise<Team> {
   if (!Number.isInteger(threads) || threads < 1)
     throw new RangeError(`model: openTeam with ${threads} threads, expected a whole number from 1.`)
-  const module = compileKernels(options.variant)
+  const module = compileKernels()
   const banks = new Banks(memory_bytes)
   const input: ThreadInput = { module, memories: banks.memories, control: controlBuffer() }
   const tickets = new Tickets(input.control)
