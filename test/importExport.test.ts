@@ -30,8 +30,17 @@ it('an imported SAE is measured, indexed, labelled and steered with, once text i
   const imported = join(folder.path, 'imported')
   const importing = (...which: string[]) =>
     hooke('import', ...which, '--model', 'thimble-5m', '--l0', '8', '--out', imported)
-  expect(await importing(files[0]!)).toMatchObject({ code: 0, message: '' })
-  expect(await importing(files[1]!)).toMatchObject({ code: 0, message: '' })
+  expect(await importing(files[0]!)).toMatchObject({
+    code: 0,
+    message: '',
+    printed: expect.stringMatching(/blocks\.1\.hook_resid_post .*(as claimed|off|WRONG)/),
+  })
+  expect(existsSync(join(imported, 'blocks.1.hook_resid_post/width_64/l0_8/self_test.json'))).toBe(
+    true,
+  )
+  const quietly = await importing(files[1]!, '--no-check')
+  expect(quietly).toMatchObject({ code: 0, message: '' })
+  expect(quietly.printed).not.toContain('badge')
   const file = await readSuiteFile(imported)
   expect(file!.model).toMatchObject({ name: 'thimble-5m', path: 'thimble-5m' })
   expect(file!.saes).toHaveLength(2)
@@ -70,7 +79,15 @@ it("a transcoder goes out as Gemma Scope's, comes in again, and is measured, ind
   const { printed } = await hooke('export', trained, '--out', join(folder.path, 'published'))
   expect(printed).toContain('published-transcoders/layer_2/width_23/average_l0_5/params.npz')
   const imported = join(folder.path, 'imported-transcoders')
-  const importing = ['import', printed.trim(), '--model', 'thimble-5m', '--out', imported]
+  const importing = [
+    'import',
+    printed.trim(),
+    '--model',
+    'thimble-5m',
+    '--out',
+    imported,
+    '--no-check',
+  ]
   expect(await hooke(...importing)).toMatchObject({
     code: 0,
     printed: expect.stringContaining('blocks.2.ln2.hook_normalized to blocks.2.hook_mlp_out'),

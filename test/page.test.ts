@@ -421,7 +421,7 @@ describe('whatever is in the data', () => {
     const found = {
       ...{ badge: 'red', hook_name: 'blocks.4.hook_resid_post', l0: 43.2, claimed_l0: 8 },
       ...{ n_tokens: 321, n_excluded: 2, notes: [], absent: {}, model: 'thimble-5m' },
-      ...{ model_hash: 'aa', version: '9.9.9' },
+      ...{ model_hash: 'aa', model_weights: 'q8', version: '9.9.9' },
       causes: [{ kind: 'scale', says: 'fits better with half', l0: 9, fvu: 0.3, n_tokens: 99 }],
     }
     await writeFile(join(sae, 'self_test.json'), JSON.stringify(found))

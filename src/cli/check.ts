@@ -2,16 +2,18 @@
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SelfTestFile } from '../evaluate/disk.ts'
-import type { Badge } from '../evaluate/index.ts'
+import type { Badge, SelfTestOptions } from '../evaluate/index.ts'
+import type { Model } from '../model/index.ts'
 import { CliError } from './errors.ts'
+import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
 import { fetchModel, fetchPath } from './pull.ts'
 import { type Cell, openProgress, renderTable } from './terminal.ts'
 
-type Options = { model?: string; tokens?: number; threads?: number; json?: boolean }
+type Options = ModelFlags & { model?: string; tokens?: number; json?: boolean }
 
 export function addCheckCommand(program: Command, { signal }: Context): void {
-  program
+  const command = program
     .command('check')
     .summary('whether SAEs do on their model what their release says, and why not')
     .description(
@@ -21,37 +23,25 @@ export function addCheckCommand(program: Command, { signal }: Context): void {
     .option('--model <model>', "the model they were trained on, instead of the suite's own")
     .option(
       '--tokens <n>',
-      'tokens to measure on (the built-in text holds about 5,000)',
+      'tokens to measure on (default 4096; the built-in text holds about 5,000)',
       wholeNumber(1),
     )
-    .option('--threads <n>', 'threads', wholeNumber(1, 256))
     .option('--json', 'print the results as JSON')
-    .action(async (asked: string, options: Options) => {
-      const { selfTestFolders } = await import('../evaluate/disk.ts')
-      const { openModel, readMlpNorm } = await import('../model/index.ts')
-      const { pathExists } = await import('../files/index.ts')
-      const folder = await fetchPath(asked, signal)
-      const saes = await foldersOf(folder)
-      const path = await fetchModel(options.model ?? (await modelOf(folder, saes[0]!)), signal)
-      const { threads, tokens, json } = options
-      const model = await openModel(path, threads === undefined ? {} : { threads })
-      const progress = openProgress()
-      const results: Tested[] = []
-      try {
-        const tests = selfTestFolders(model, saes, {
-          ...(threads === undefined ? {} : { threads }),
-          ...(tokens === undefined ? {} : { max_tokens: tokens }),
-          keep: await pathExists(resolve(asked)), // the Hub's cache stays as it came
-          mlpNorm: (layer) => readMlpNorm(path, layer),
-          signal,
-          onProgress: ({ n_done, n_total }) =>
-            progress.update(`testing ${saes.length} SAEs`, n_done / n_total),
-        })
-        for await (const { folder: at, result } of tests) results.push({ folder: at, ...result })
-      } finally {
-        progress.clear()
-        await model.close()
-      }
+  addModelOptions(command).action(async (asked: string, options: Options) => {
+    const { openModel } = await import('../model/index.ts')
+    const { pathExists } = await import('../files/index.ts')
+    const folder = await fetchPath(asked, signal)
+    const saes = await foldersOf(folder)
+    const path = await fetchModel(options.model ?? (await modelOf(folder, saes[0]!)), signal)
+    const { threads, tokens, json } = options
+    const model = await openModel(path, modelOptionsOf(options))
+    try {
+      const results = await testSaes(model, path, saes, {
+        threads,
+        ...(tokens === undefined ? {} : { max_tokens: tokens }),
+        keep: await pathExists(resolve(asked)), // the Hub's cache stays as it came
+        signal,
+      })
       console.log(json ? JSON.stringify(results) : checkTable(results))
       const n_red = results.filter(({ badge }) => badge === 'red').length
       if (n_red > 0) {
@@ -59,10 +49,40 @@ export function addCheckCommand(program: Command, { signal }: Context): void {
           `${n_red} of ${results.length} SAEs do not do on ${model.name} what is claimed of them.`,
         )
       }
-    })
+    } finally {
+      await model.close()
+    }
+  })
 }
 
 type Tested = SelfTestFile & { readonly folder: string }
+
+/** Tests the SAEs in folders, and shows in the terminal how far it is. @param path the model's folder. */
+export async function testSaes(
+  model: Model,
+  path: string,
+  saes: readonly string[],
+  options: SelfTestOptions & { readonly keep?: boolean },
+): Promise<Tested[]> {
+  const { selfTestFolders } = await import('../evaluate/disk.ts')
+  const { readMlpNorm } = await import('../model/index.ts')
+  const progress = openProgress()
+  const results: Tested[] = []
+  try {
+    const tests = selfTestFolders(model, saes, {
+      ...options,
+      mlpNorm: (layer) => readMlpNorm(path, layer),
+      onProgress: ({ n_done, n_total }) => {
+        const which = saes.length === 1 ? '1 SAE' : `${saes.length} SAEs`
+        progress.update(`testing ${which} on built-in text`, n_done / n_total)
+      },
+    })
+    for await (const { folder, result } of tests) results.push({ folder, ...result })
+  } finally {
+    progress.clear()
+  }
+  return results
+}
 
 /** Badges in words, as a terminal may have no colours. */
 const BADGE_WORDS: Readonly<Record<Badge, string>> = {
@@ -72,7 +92,7 @@ const BADGE_WORDS: Readonly<Record<Badge, string>> = {
 }
 
 /** One row an SAE, and below what is known of those that are off. */
-function checkTable(results: readonly Tested[]): string {
+export function checkTable(results: readonly Tested[]): string {
   const rows = results.map((result): Cell[] => [
     result.hook_name,
     result.claimed_l0 === undefined ? undefined : Number(result.claimed_l0.toFixed(1)),

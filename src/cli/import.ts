@@ -3,11 +3,19 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { HookName } from '../model/index.ts'
 import type { Sites } from '../sae/index.ts'
+import { checkTable, testSaes } from './check.ts'
 import { CliError } from './errors.ts'
 import { type Context, wholeNumber } from './options.ts'
 import { fetchModel, withProgress } from './pull.ts'
 
-type Options = { model: string; out: string; hook?: string; hookOut?: string; l0?: number }
+type Options = {
+  model: string
+  out: string
+  hook?: string
+  hookOut?: string
+  l0?: number
+  check: boolean
+}
 
 export function addImportCommand(program: Command, { signal }: Context): void {
   program
@@ -25,6 +33,7 @@ export function addImportCommand(program: Command, { signal }: Context): void {
     .option('--hook <name>', 'site it reads, where neither the files nor the path tell')
     .option('--hook-out <name>', 'site it writes if it is a transcoder, with --hook')
     .option('--l0 <n>', 'L0, where neither the files nor the path tell', wholeNumber(1))
+    .option('--no-check', 'leave out the self-test (hooke check) that ends an import')
     .action(async (saes: string[], options: Options) => {
       const { checkFits, parseHookName, RELEASES_VERSION, saeFolder } = await import(
         '../sae/index.ts'
@@ -38,6 +47,7 @@ export function addImportCommand(program: Command, { signal }: Context): void {
       const model = await openModel(path)
       const { name, hash } = model
       const origin = { name, hash, path: lastingModelName(options.model) }
+      const folders: string[] = []
       try {
         for (const wanted of saes) {
           signal.throwIfAborted()
@@ -69,7 +79,12 @@ export function addImportCommand(program: Command, { signal }: Context): void {
           console.log(`${folder}: ${dialect}, ${hook_name}${to}, ${d_in} x ${d_sae}, L0 ${l0}`)
           for (const note of notes) console.log(`  ${note}`)
           if (trained_on !== undefined) console.log(`  It was trained on ${trained_on}.`)
+          folders.push(folder)
         }
+        if (!options.check) return
+        if (model.tokenizer === undefined)
+          return console.error('not tested: the model has no tokenizer to run text with')
+        console.log(`\n${checkTable(await testSaes(model, path, folders, { signal }))}`)
       } finally {
         await model.close()
       }

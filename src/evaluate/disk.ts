@@ -111,6 +111,7 @@ const SelfTest = z.object({
   absent: z.record(z.string(), z.string()),
   model: z.string(),
   model_hash: z.string(),
+  model_weights: z.string(),
   version: z.string(),
 })
 

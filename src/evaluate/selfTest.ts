@@ -42,7 +42,10 @@ export type SelfTestOptions = {
   readonly texts?: readonly string[]
   /** Tokens that count, at most; 4,096 unless given. */
   readonly max_tokens?: number
-  /** Tokens of a forward pass, padding included; 1,024 unless given, which a laptop has room for beside a model of 2B. */
+  /**
+   * Tokens of a forward pass, padding included; 1,024 unless given, which a laptop has room for beside a model of 2B, and all at
+   * once where blocks are read anew at every pass.
+   */
   readonly batch_tokens?: number
   /** Threads of the SAEs' products; all cores unless given. */
   readonly threads?: number
@@ -79,6 +82,8 @@ export type SelfTestResult = {
   readonly absent: Readonly<Record<string, string>>
   readonly model: string
   readonly model_hash: string
+  /** How the model's weights lay in memory: `f32`, `bf16`, `q8` or `q4`. */
+  readonly model_weights: string
 }
 
 const MAX_TOKENS = 4096
@@ -111,7 +116,9 @@ export async function selfTest(
   subjects: readonly SelfTestSubject[],
   options: SelfTestOptions = {},
 ): Promise<SelfTestResult[]> {
-  const { texts = SELF_TEST_TEXT, max_tokens = MAX_TOKENS, batch_tokens = BATCH_TOKENS } = options
+  const { texts = SELF_TEST_TEXT, max_tokens = MAX_TOKENS } = options
+  // A model that is read anew for every pass does as few as it can.
+  const { batch_tokens = model.memory.isStreamed ? max_tokens : BATCH_TOKENS } = options
   const { signal, onProgress } = options
   for (const { sae } of subjects) checkFits(sae, model)
   const test = testDocuments(model, texts, max_tokens)
@@ -254,6 +261,7 @@ async function judge(
     absent,
     model: model.name,
     model_hash: model.hash,
+    model_weights: model.memory.weights,
   }
 }
 

@@ -62,7 +62,7 @@ export function badgeOf({ l0, fvu, delta_ce_loss }: Measured, claims: Claims): B
 }
 
 /** The worst of several badges. */
-export function worst(badges: readonly Badge[]): Badge {
+function worst(badges: readonly Badge[]): Badge {
   return badges.reduce((a, b) => (BADGES.indexOf(a) < BADGES.indexOf(b) ? b : a))
 }
 

@@ -148,8 +148,9 @@ export const SelfTest = z.object({
   /** What would make it fit, best first: "fits far better at blocks.3.hook_resid_post: L0 29, FVU 0.100 instead of …". */
   causes: z.array(z.string()),
   notes: z.array(z.string()),
-  /** The model it was tested on, and the version that did. */
+  /** The model it was tested on, in which precision, and the version that did. */
   model: z.string(),
+  model_weights: z.string(),
   version: z.string(),
 })
 

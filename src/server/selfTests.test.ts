@@ -18,6 +18,7 @@ const FOUND = {
     n_excluded: 2,
     model: 'small',
     model_hash: 'aa',
+    model_weights: 'q8',
     version: '9.9.9',
   },
   causes: [

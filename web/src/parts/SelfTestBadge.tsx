@@ -75,7 +75,7 @@ function Numbers({ test }: { test: SelfTest }) {
         {test.claims_from === undefined
           ? '; the release claims nothing'
           : `; claims from ${test.claims_from}`}
-        . hooke {test.version}, {test.model}.
+        . hooke {test.version}, {test.model} in {test.model_weights}.
       </span>
     </>
   )
