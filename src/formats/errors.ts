@@ -30,7 +30,7 @@ function cut(message: string): string {
 }
 
 /**
- * Control characters (line feeds stay), line separators and marks that turn the direction of writing, as `\\u001b`.
+ * Control characters (line feeds stay), line separators and marks that turn the direction of writing, as `\u001b`.
  */
 export function escapeControls(text: string): string {
   return text.replace(

@@ -90,9 +90,9 @@ export function parseNpyHeader(name: string, bytes: Uint8Array): NpyHeader {
   return { dtype: readDescr(descr, fail), shape, fortran_order, data_start }
 }
 
-/** One `'key': value, ` of the dictionary; a value is a string, True, False or a tuple of whole numbers. */
+/** One `'key': value, ` of the dictionary; a value is a string, True, False or what stands between brackets. */
 const FIELD =
-  /\s*(?:'(\w+)'|"(\w+)")\s*:\s*(?:'([^'"\\]*)'|"([^'"\\]*)"|(True|False)|\(\s*((?:\d+\s*,\s*)*(?:\d+)?)\s*\))\s*(,|(?=\}))/y
+  /\s*(?:'(\w+)'|"(\w+)")\s*:\s*(?:'([^'"\\]*)'|"([^'"\\]*)"|(True|False)|\(([\d\s,]*)\))\s*(,|(?=\}))/y
 
 /** The header's dictionary; undefined if it is another one than NumPy writes, or names a key twice. */
 function readDict(text: string): Record<string, string | boolean | number[]> | undefined {
@@ -107,20 +107,20 @@ function readDict(text: string): Record<string, string | boolean | number[]> | u
     if (field === null) return undefined
     const [whole, single, double, quotedOnce, quotedTwice, truth, sizes] = field
     const key = single ?? double!
-    if (fields.has(key)) return undefined
-    fields.set(
-      key,
-      quotedOnce ?? quotedTwice ?? (sizes === undefined ? truth === 'True' : sizesOf(sizes)),
-    )
+    const value =
+      quotedOnce ?? quotedTwice ?? (sizes === undefined ? truth === 'True' : sizesOf(sizes))
+    if (value === undefined || fields.has(key)) return undefined
+    fields.set(key, value)
     at += whole.length
   }
 }
 
-function sizesOf(tuple: string): number[] {
-  return tuple
-    .split(',')
-    .filter((size) => size.trim() !== '')
-    .map(Number)
+/** A tuple of whole numbers, with a comma behind the last or without; undefined for anything else. */
+function sizesOf(tuple: string): number[] | undefined {
+  const sizes = tuple.split(',').map((size) => size.trim())
+  if (sizes.at(-1) === '') sizes.pop()
+  const isSize = (size: string) => /^\d+$/.test(size) && Number.isSafeInteger(Number(size))
+  return sizes.every(isSize) ? sizes.map(Number) : undefined
 }
 
 /**

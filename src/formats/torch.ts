@@ -153,6 +153,13 @@ const HOST: PickleHost = {
 
 function viewOf([storage, start, shape, stride]: readonly PickleValue[], fail: PickleFail): View {
   const of = madeOf(storage)
+  // Before its sizes are looked at: one long list may be the shape of very many tensors.
+  const n_axes = Array.isArray(shape) ? shape.length : 0
+  if (n_axes > MAX_AXES) {
+    throw fail(
+      `makes a tensor of ${n_axes} axes, expected at most ${MAX_AXES}. ${NOT_A_STATE_DICT}`,
+    )
+  }
   if (
     of === undefined ||
     !('storage' in of) ||
@@ -205,9 +212,6 @@ function checkView(
   }
   const n = elementCount(shape)
   const last = shape.reduce((sum, size, axis) => sum + (size - 1) * stride[axis]!, start)
-  if (shape.length > MAX_AXES) {
-    throw fail(`has ${shape.length} axes, expected at most ${MAX_AXES}.`)
-  }
   if (n > storage.n || (n > 0 && last >= storage.n)) {
     throw fail(
       `of shape ${quote(shape)} and steps ${quote(stride)} from ${start} reaches beyond its storage of ${storage.n} numbers.`,
@@ -278,7 +282,7 @@ async function refuseLegacy(source: ByteSource): Promise<void> {
 const isSize = (value: PickleValue | undefined): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 const isSizes = (value: PickleValue | undefined): value is number[] =>
-  Array.isArray(value) && value.every(isSize)
+  Array.isArray(value) && value.length <= MAX_AXES && value.every(isSize)
 const made = (host: Made): PickleValue => ({ host })
 
 function madeOf(value: PickleValue | undefined): Made | undefined {

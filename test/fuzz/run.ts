@@ -68,7 +68,7 @@ function print(run: Run): void {
   const share = ((100 * read) / n_judged).toFixed(1)
   const mb = (bytes: number) => (bytes / 2 ** 20).toFixed(1)
   console.log(
-    `${run.target}: ${run.n_inputs} inputs of seed ${seed} in ${(run.wall_ms / 1000).toFixed(1)} s; ${share} % read, ` +
+    `${run.target}: ${n_judged} inputs of seed ${seed} in ${(run.wall_ms / 1000).toFixed(1)} s; ${share} % read, ` +
       `the rest refused in ${run.kinds.size - 1} ways; ${run.findings.length} findings`,
   )
   console.log(

@@ -11,7 +11,7 @@ const MAX_FINDINGS = 50
 
 export type Run = {
   readonly target: string
-  readonly n_inputs: number
+  /** How often each way of going came; inputs that ended their thread are in `findings` alone. */
   readonly kinds: ReadonlyMap<string, number>
   readonly findings: readonly Finding[]
   /** In ms of CPU, and the input's index. */
@@ -98,7 +98,6 @@ export async function watch(options: {
   for (let next = first; next < end && findings.length < MAX_FINDINGS; ) next = await stretch(next)
   return {
     target,
-    n_inputs: n,
     kinds,
     findings,
     slowest,

@@ -86,7 +86,8 @@ function oddParts(random: Random): Parts {
 function oddShape(random: Random): string {
   const long = random.once(20) ? random.pick([32, 64, 65, 20_000]) : random.below(5)
   const size = random.once(2) ? () => random.pick(SIZES) : () => '1'
-  const list = Array.from({ length: long }, size).join(random.pick([', ', ',', ' ', ',,']))
+  const gap = random.once(50) ? ' '.repeat(20_000) : random.pick([', ', ',', ' ', ',,'])
+  const list = Array.from({ length: Math.min(long, gap.length > 9 ? 2 : long) }, size).join(gap)
   return random.pick(['(', '(', '(', '[', '']) + list + random.pick([',)', ')', ']', ''])
 }
 
