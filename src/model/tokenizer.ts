@@ -54,8 +54,9 @@ export async function openTokenizer(
   })
   checkIds(source.name, file, config.d_vocab)
   const known = file.added.filter(({ id }) => id < config.d_vocab)
-  const idOf = (piece: string): number | undefined =>
-    known.find(({ content }) => content === piece)?.id ?? file.vocab.get(piece)
+  // The first of several of the same content counts.
+  const addedIds = new Map(known.toReversed().map(({ content, id }) => [content, id]))
+  const idOf = (piece: string): number | undefined => addedIds.get(piece) ?? file.vocab.get(piece)
   const named_bos = (bos_token == null ? undefined : idOf(bos_token)) ?? config.bos_token_id
   const leads = settings.add_bos_token ?? file.front !== undefined
   const bos = leads ? (file.front ?? named_bos) : undefined
