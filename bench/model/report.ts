@@ -76,7 +76,8 @@ function range(ratios: readonly number[]): string {
 
 /** Three digits, and small ones as powers of ten. */
 function number(value: number): string {
-  return value !== 0 && Math.abs(value) < 0.01 ? value.toExponential(1) : value.toFixed(3)
+  if (value === 0) return '0'
+  return Math.abs(value) < 0.01 ? value.toExponential(1) : value.toFixed(3)
 }
 
 function byCpu({ cpu_ratios }: Row): string {

@@ -2,7 +2,7 @@
  * A model of a real model's shape, random weights made here: opening, prefill, decode, layer streaming, quality of fewer bits, beside
  * what a user would take otherwise (eager PyTorch, node-llama-cpp) and beside the bare matrix products.
  *
- *     npm run bench -- model [open] [prefill] [decode] [streaming] [quality] [--shape 2b|tiny] [--folder DIR] [--threads 2]
+ *     npm run bench -- model [open] [prefill] [decode] [streaming] [quality] [--shape 2b|9b|tiny] [--folder DIR] [--threads 2]
  *         [--rounds 3] [--weights f32|bf16|q8|q4] [--memory 4GB] [--batches 1x1024,8x512] [--9b] [--json]
  *
  * Without parts: all of them. The checkpoint (2b: 5.2 GB, and 2.8 GB more for node-llama-cpp) is made under --folder, by default in
@@ -27,7 +27,7 @@ const PARTS: Readonly<Record<string, (setup: Setup, shape: ShapeName) => Promise
   open: benchOpen,
   prefill: benchPrefill,
   decode: benchDecode,
-  streaming: (setup, shape) => benchStreaming(setup, shape, true),
+  streaming: benchStreaming,
   quality: benchQuality,
 }
 
@@ -88,7 +88,7 @@ const add = (found: readonly Row[]): void => {
   if (!values.json) printTable(found)
 }
 for (const part of parts) add(await PARTS[part]!(setup, shape))
-if (values['9b']) add(await benchStreaming(await setupOf('9b'), '9b', false))
+if (values['9b']) add(await benchStreaming(await setupOf('9b'), '9b'))
 if (values.json) {
   const machine = { cpu: cpus()[0]?.model, n_cpus: cpus().length, memory_bytes: totalmem() }
   const about = { machine, load: [load_before, loadavg()[0]], ...values, node: process.version }

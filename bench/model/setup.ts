@@ -31,14 +31,17 @@ export function randomIds(shape: Shape, n_seqs: number, seq_len: number): number
 /** Activations and the process itself, beside the weights. */
 const REST_BYTES = 1.5e9
 
+/** Whether weights of so many bytes, with what is needed beside them, fit into the memory that is free. */
+export const fitsMemory = (weights_bytes: number): boolean =>
+  freemem() >= weights_bytes + REST_BYTES
+
 /**
- * Looks whether so many weights fit into the memory that is free, since a machine that runs out of it ends any program it likes.
- * @throws RangeError if they do not.
+ * A machine that runs out of memory ends any program it likes, so this is asked before.
+ * @throws RangeError if weights of so many bytes do not fit.
  */
 export function checkMemory(who: string, weights_bytes: number): void {
-  const needed = weights_bytes + REST_BYTES
-  if (freemem() >= needed) return
-  const [free, need] = [freemem(), needed].map((bytes) => (bytes / 1e9).toFixed(1))
+  if (fitsMemory(weights_bytes)) return
+  const [free, need] = [freemem(), weights_bytes + REST_BYTES].map((n) => (n / 1e9).toFixed(1))
   throw new RangeError(
     `model: ${who} needs about ${need} GB of memory, ${free} GB are free. End other programs, or give fewer bits by --weights, or one part by its name.`,
   )

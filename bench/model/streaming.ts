@@ -4,19 +4,18 @@ import { join } from 'node:path'
 import { differenceOfFiles } from './compare.ts'
 import type { Time } from './contestant.ts'
 import { gigabytes, type Row, tokensPerSecond, warnIfBusy } from './report.ts'
-import { Hooke, type Opening, randomIds, type Setup } from './setup.ts'
+import { fitsMemory, Hooke, type Opening, randomIds, type Setup } from './setup.ts'
+import { parameterCount } from './shape.ts'
 
 const N_SEQS = 4
 const SEQ_LEN = 256
 const N_TOKENS = N_SEQS * SEQ_LEN
 
-/** @param isCompared false where the machine cannot hold all weights: then only the streamed run is made. */
-export async function benchStreaming(
-  setup: Setup,
-  name: string,
-  isCompared: boolean,
-): Promise<Row[]> {
+/** Where the machine cannot hold all weights, only the streamed run is made. */
+export async function benchStreaming(setup: Setup, name: string): Promise<Row[]> {
   const { shape, memory_bytes } = setup
+  const isCompared = fitsMemory(4 * parameterCount(shape))
+  if (!isCompared) console.error(`${name} in float32 does not fit into memory: nothing to compare`)
   const folder = await mkdtemp(join(setup.folder, 'streaming-'))
   const ids = randomIds(shape, N_SEQS, SEQ_LEN)
   const paths = [join(folder, 'streamed'), join(folder, 'whole')] as const
