@@ -90,6 +90,7 @@ describe('reading', () => {
     expect(await source!.read(0, 2)).toEqual(Uint8Array.of(123, 125))
     await expect(folder.open('../ten')).rejects.toThrow('lies outside of the folder')
     await expect(folder.open('/etc/passwd')).rejects.toThrow('lies outside of the folder')
+    await expect(folder.open('a\0')).rejects.toThrow('"a\\u0000", which no system can hold')
   })
 
   it('lists files and folders apart; a missing folder holds nothing', async () => {

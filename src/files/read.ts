@@ -53,6 +53,9 @@ export function openFolder(path: string): DiskFolder {
       if (isAbsolute(inner) || normalize(inner).split(sep).includes('..')) {
         throw new FormatError(path, `names the file "${inner}", which lies outside of the folder.`)
       }
+      if (inner.includes('\0')) {
+        throw new FormatError(path, `names the file "${inner}", which no system can hold.`)
+      }
       const size_bytes = await sizeOf(whole)
       return size_bytes === undefined ? undefined : reopeningSource(whole, size_bytes)
     },
