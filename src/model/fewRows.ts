@@ -124,8 +124,8 @@ export function openFewRows(config: ModelConfig, store: PackedStore, team: Team)
         (value, i) => value * gain[i % d_model]! + (shift?.[i % d_model] ?? 0),
       )
       const logits = new Float32Array(m * d_vocab)
-      team.product(store.unembedding, x, m, logits)
-      cap(logits, config.final_softcap)
+      const { final_softcap: softcap } = config
+      team.products(x, m, [{ weight: store.unembedding, y: logits, softcap }])
       return logits
     },
   }
@@ -171,10 +171,4 @@ function attend(
       window: windows[layer]!,
     })
   return z
-}
-
-/** `c tanh(x / c)` in place; 0 leaves them. `tanh(a) = 1 - 2 / (exp(2 a) + 1)`, faster than Math.tanh. */
-function cap(x: Float32Array, c: number): void {
-  if (c === 0) return
-  for (let i = 0; i < x.length; i++) x[i] = c * (1 - 2 / (Math.exp((2 / c) * x[i]!) + 1))
 }

@@ -58,7 +58,7 @@ function relativeError(found: Float32Array, expected: Float32Array): number {
   return Math.sqrt(error / size)
 }
 
-/** The least memory with which the model opens at all, to 64 KiB. */
+/** The least memory with which the model opens at all, to 2 KiB. */
 async function leastBudget(
   use: (
     options: { memory_bytes: number },
@@ -66,7 +66,7 @@ async function leastBudget(
   ) => Promise<number>,
 ): Promise<number> {
   let [too_few, enough] = [0, 2 ** 30]
-  while (enough - too_few > 2 ** 16) {
+  while (enough - too_few > 2 ** 11) {
     const memory_bytes = Math.round((too_few + enough) / 2)
     try {
       enough = await use({ memory_bytes }, async ({ memory }) => memory.budget_bytes!)
