@@ -27,7 +27,7 @@ export function integer(width: number, value: bigint | number): Bytes {
 export const text = (value: string): Bytes => new TextEncoder().encode(value)
 
 /**
- * One mutation: a bit, a byte, an integer, or a piece cut, doubled, moved, or taken from another input.
+ * One mutation: a bit, a byte, an integer, or a piece cut, doubled, moved, repeated very often, or taken from another input.
  * @param other another seed, for splices.
  */
 export function mutateBytes(random: Random, bytes: Bytes, other: Bytes): Bytes {
@@ -35,7 +35,7 @@ export function mutateBytes(random: Random, bytes: Bytes, other: Bytes): Bytes {
   const out = bytes.slice()
   const at = random.below(n)
   const length = random.length(Math.min(n - at, 4096))
-  switch (random.below(n === 0 ? 1 : 12)) {
+  switch (random.below(n === 0 ? 1 : 13)) {
     case 0:
       return join(out.subarray(0, at), random.bytes(random.below(16)), out.subarray(at))
     case 1:
@@ -70,6 +70,12 @@ export function mutateBytes(random: Random, bytes: Bytes, other: Bytes): Bytes {
     case 10:
       out[at]! += random.below(71) - 35
       return out
+    case 11: {
+      // One byte over and over: what takes a step for every pair of them takes very long.
+      const run = new Uint8Array(random.once(20) ? 50_000 : random.length(300))
+      run.fill(random.once(2) ? out[at]! : random.pick([...text(' \t\n0a([{"\\')]))
+      return grown(out.subarray(0, at), run, out.subarray(at))
+    }
     default: {
       const from = random.once(2) ? Math.min(at, other.length) : random.below(other.length)
       return grown(out.subarray(0, at), other.subarray(from))
