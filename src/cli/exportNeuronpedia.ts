@@ -1,14 +1,14 @@
 /**
  * A suite as Neuronpedia's bundle: `<out>/v1/<model>/<layer>-<source set>/` with release, model, sourceset and source as single lines,
- * and features, activations and explanations in gzipped batches of 1,024 latents. Latents go through one by one, so that memory
- * holds a record, whatever the width; equal suites give equal bytes.
+ * and features, activations and explanations in gzipped batches of 1,024 latents. Memory holds the examples of one
+ * batch, whatever the width; equal suites give equal bytes.
  */
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import type { LabelsFile, SuiteFile } from '../jobs/index.ts'
 import type { LatentFile } from '../latents/disk.ts'
-import type { NeuronpediaSource } from '../latents/index.ts'
+import type { LatentRecord, NeuronpediaSource } from '../latents/index.ts'
 import type { SaeEntry } from '../sae/index.ts'
 import type { Exported } from './exportLayouts.ts'
 
@@ -125,17 +125,19 @@ async function writeBundle(folder: string, bundle: Bundle): Promise<void> {
   try {
     const vectorOf = await openDecoder(weights, entry)
     const { n_intervals, hook } = latents.info
-    const record = (index: number) => latents.record(index)
     for (let batch = 0; batch * BATCH < entry.d_sae; batch++) {
       const from = batch * BATCH
-      const to = Math.min(from + BATCH, entry.d_sae)
+      const records: LatentRecord[] = []
+      for (let i = from; i < Math.min(from + BATCH, entry.d_sae); i++)
+        records.push(await latents.record(i))
       await writeLines(join(folder, `features/batch-${batch}.jsonl.gz`), async function* () {
-        for (let i = from; i < to; i++)
-          yield featureRow(source, await record(i), { vector: await vectorOf(i), hook, piece })
+        for (const record of records) {
+          const vector = await vectorOf(record.index)
+          yield featureRow(source, record, { vector, hook, piece })
+        }
       })
       await writeLines(join(folder, `activations/batch-${batch}.jsonl.gz`), async function* () {
-        for (let i = from; i < to; i++)
-          yield* activationRows(source, await record(i), { n_intervals, piece })
+        for (const record of records) yield* activationRows(source, record, { n_intervals, piece })
       })
     }
   } finally {

@@ -26,13 +26,13 @@ const TOGETHER_NUMBERS = 2 ** 28
 
 /**
  * Tests the SAEs in folders of SAELens's layout and keeps each result beside its SAE, unless `keep` is false.
- * @returns results by folder, in their order, each as soon as it is there.
+ * @returns results by folder, in their order, each as soon as it is there; `onProgress` counts folders, in fractions.
  * @throws as `selfTest` and `loadSae`.
  */
 export async function* selfTestFolders(
   model: Model,
   folders: readonly string[],
-  { keep = true, ...options }: SelfTestOptions & { readonly keep?: boolean } = {},
+  { keep = true, onProgress, ...options }: SelfTestOptions & { readonly keep?: boolean } = {},
 ): AsyncGenerator<{ folder: string; result: SelfTestFile }> {
   let waiting: { folder: string; subject: SelfTestSubject }[] = []
   let numbers = 0
@@ -41,10 +41,19 @@ export async function* selfTestFolders(
     waiting.push({ folder, subject: await subjectOf(folder, sae) })
     numbers += sae.W_enc.length + sae.W_dec.length
     if (numbers < TOGETHER_NUMBERS && i + 1 < folders.length) continue
+    const n_before = i + 1 - waiting.length
+    const n_together = waiting.length
     const results = await selfTest(
       model,
       waiting.map(({ subject }) => subject),
-      options,
+      {
+        ...options,
+        onProgress: ({ n_done, n_total }) =>
+          onProgress?.({
+            n_done: n_before + (n_together * n_done) / n_total,
+            n_total: folders.length,
+          }),
+      },
     )
     for (const [at, found] of results.entries()) {
       const result = { ...found, version: packageVersion() }

@@ -318,19 +318,9 @@ describe('the badge', () => {
     expect(await test(sae, claims)).toMatchObject({ badge: 'green', causes: [], notes: [] })
   })
 
-  it('is amber or red by how far L0 is from the claim, though no alternative fits', async () => {
-    const amber = await test(sae, { l0: claims.l0 * 1.9 })
-    expect(amber.badge).toBe('amber')
-    const red = await test(sae, { l0: claims.l0 / 4 })
-    expect(red).toMatchObject({ badge: 'red', claimed_l0: claims.l0 / 4 })
-  })
-
-  it('is red for a loss far above the claim, whatever FVU says', async () => {
-    const { delta_ce_loss } = await test(sae, claims)
-    expect(await test(sae, { ...claims, delta_ce_loss: 0 })).toMatchObject({
-      badge: delta_ce_loss! > 0.5 ? 'red' : delta_ce_loss! > 0.1 ? 'amber' : 'green',
-    })
-    expect(delta_ce_loss).toBeGreaterThan(0.1)
+  it('is red where L0 is far from the claim, though no alternative fits', async () => {
+    const far = claims.l0 / 4
+    expect(await test(sae, { l0: far })).toMatchObject({ badge: 'red', claimed_l0: far })
   })
 })
 
@@ -482,9 +472,11 @@ describe('a planted mistake is named first', () => {
 
   it('an L0 beyond hope is not measured to the end', async () => {
     const hopeless = withBank(sae, { n: 560, direction: new Float32Array(256), bias: 1 })
-    const result = await test(hopeless, claims, { batch_tokens: 300 })
+    const texts = SELF_TEST_TEXT.slice(0, 3).map((text) => text.slice(0, 200))
+    const result = await test(hopeless, claims, { texts, batch_tokens: 70 })
     expect(result.badge).toBe('red')
-    expect(result.n_tokens).toBeLessThan(600)
+    const [first] = texts.map((text) => model.tokenizer!.tokenize(text).length - 1)
+    expect(result.n_tokens).toBe(first)
     expect(result.notes[0]).toContain(`stopped after ${result.n_tokens} tokens`)
   })
 })

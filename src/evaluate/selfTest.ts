@@ -272,13 +272,15 @@ function measuredOf(sums: Sums): {
 } {
   const { subject, n_active, n_tokens } = sums
   const { hook } = outputSite(subject.sae)
-  const share = sums.fvu === undefined ? undefined : fvu(sums.fvu)
-  const ce_loss = meanLoss(sums.plain)
-  const spliced = meanLoss(sums.spliced)
+  const share = sums.fvu === undefined ? undefined : finite(fvu(sums.fvu))
+  const ce_loss = finite(meanLoss(sums.plain))
+  const spliced = finite(meanLoss(sums.spliced))
   const delta = ce_loss === undefined || spliced === undefined ? undefined : spliced - ce_loss
   const no_loss = isReadOnly(hook)
     ? `the pass does not go on from ${hook}, so nothing can be put in its place`
-    : 'no counted token has a token before it to be predicted from'
+    : ce_loss === undefined
+      ? 'no counted token has a token before it to be predicted from'
+      : 'the loss with the reconstruction in place is beyond what numbers hold'
   return {
     measured: {
       l0: l0(n_active, n_tokens),
@@ -288,12 +290,18 @@ function measuredOf(sums: Sums): {
     ce_loss,
     absent: {
       ...(share === undefined
-        ? { fvu: `the activations are the same on all ${n_tokens} tokens` }
+        ? {
+            fvu: `the activations are the same on all ${n_tokens} tokens, or reconstructions beyond what numbers hold`,
+          }
         : {}),
-      ...(delta === undefined ? { ce_loss: no_loss, delta_ce_loss: no_loss } : {}),
+      ...(ce_loss === undefined ? { ce_loss: no_loss } : {}),
+      ...(delta === undefined ? { delta_ce_loss: no_loss } : {}),
     },
   }
 }
+
+const finite = (value: number | undefined): number | undefined =>
+  Number.isFinite(value) ? value : undefined
 
 function* notesOf({ subject, isHopeless, n_tokens }: Sums, ce_loss: number | undefined) {
   const { sae, claims } = subject

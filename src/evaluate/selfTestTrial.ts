@@ -50,5 +50,5 @@ export async function fitOf(runner: SaeRunner, { x, y, unscale }: Trial): Promis
   const sums = fvuSums(y.slice(0, d))
   addToFvu(sums, y, recon)
   const share = fvu(sums)
-  return share === undefined ? found : { ...found, fvu: share }
+  return Number.isFinite(share) ? { ...found, fvu: share as number } : found
 }
