@@ -23,6 +23,7 @@ const OF_SAE = [
   'cfg.json',
   'sae_weights.safetensors',
   'metrics.json',
+  'self_test.json',
   'latents.safetensors',
   'labels.json',
 ]

@@ -16,7 +16,7 @@ import {
 import { BADGES } from './selfTestBadge.ts'
 
 /** The file in an SAE's folder. */
-export const SELF_TEST_FILE = 'self_test.json'
+const SELF_TEST_FILE = 'self_test.json'
 
 /** A self-test as it is kept: with the version that made it. */
 export type SelfTestFile = SelfTestResult & { readonly version: string }

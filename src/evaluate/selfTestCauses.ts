@@ -54,7 +54,7 @@ const MOST = 3
 const MARGIN = 0.3
 /** How much worse than the best another cause may fit to be named too. */
 const NEARLY = 0.5
-/** Misfits nearer than this are equal: what was tried first, another site, then comes first. */
+/** Misfits are compared in steps of this: of equal ones what was tried first, another site, comes first. */
 const TIE = 0.02
 /** `MARGIN` for another site where nothing looked wrong. */
 const SITE_MARGIN = 0.25
@@ -103,7 +103,7 @@ export async function findCauses(search: Search): Promise<{ causes: Cause[]; not
   const limit = Math.min(misfit(before, claims) - MARGIN, best + NEARLY)
   const causes = found
     .filter(({ fit }) => fits(fit, claims) && misfit(fit, claims) <= limit)
-    .sort((a, b) => Math.round((misfit(a.fit, claims) - misfit(b.fit, claims)) / TIE))
+    .sort((a, b) => step(a.fit, claims) - step(b.fit, claims))
     .slice(0, MOST)
     .map((one) => causeOf(one, before, claims))
   if (causes.length === 0) {
@@ -134,6 +134,9 @@ export async function siteThatFits(search: Search): Promise<Cause | undefined> {
   }
   return best === undefined ? undefined : causeOf(best, before, claims)
 }
+
+/** Misfit in steps of `TIE`. */
+const step = (fit: Fit, claims: Claims): number => Math.round(misfit(fit, claims) / TIE)
 
 /** Whether an alternative is more than the lesser evil. */
 const fits = (fit: Fit, claims: Claims): boolean =>
