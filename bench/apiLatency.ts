@@ -42,7 +42,7 @@ const large: PipelineConfig = {
 }
 
 await runPipeline(small)
-const server = await startServer({ workspace, port: 0, threads: 1 })
+const server = await startServer({ workspace, port: 0, model: { threads: 1 } })
 await server.imported
 const sae = 'small~blocks.3.hook_resid_post~width_1k~l0_16'
 const requests = {

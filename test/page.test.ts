@@ -36,7 +36,7 @@ beforeAll(async () => {
     workspace: folder.path,
     port: 0,
     database: 'memory://',
-    threads: 1,
+    model: { threads: 1 },
     page,
   })
   await server.imported

@@ -1,11 +1,12 @@
 /** `hooke serve`: the explorer and the API for a workspace. */
 import type { Command } from 'commander'
+import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
 
-type Options = { port: number; host: string; token?: string; open?: boolean }
+type Options = ModelFlags & { port: number; host: string; token?: string; open?: boolean }
 
 export function addServeCommand(program: Command, { signal }: Context): void {
-  program
+  const command = program
     .command('serve')
     .summary('the explorer and the API')
     .description(
@@ -20,16 +21,24 @@ export function addServeCommand(program: Command, { signal }: Context): void {
     )
     .option('--token <text>', 'token to ask for')
     .option('--open', 'open the page in the browser')
-    .action(async (workspace: string, options: Options) => {
-      const { startServer } = await import('../server/index.ts')
-      const server = await startServer({ workspace, ...options })
-      try {
-        console.log(`Hooke is at ${server.url} (Ctrl-C ends it)`)
-        await aborted(signal)
-      } finally {
-        await server.close()
-      }
+  addModelOptions(command).action(async (workspace: string, options: Options) => {
+    const { startServer } = await import('../server/index.ts')
+    const { port, host, token, open } = options
+    const server = await startServer({
+      workspace,
+      port,
+      host,
+      ...(token === undefined ? {} : { token }),
+      ...(open === undefined ? {} : { open }),
+      model: modelOptionsOf(options),
     })
+    try {
+      console.log(`Hooke is at ${server.url} (Ctrl-C ends it)`)
+      await aborted(signal)
+    } finally {
+      await server.close()
+    }
+  })
 }
 
 /** Resolves when the signal aborts: at once if it has. */

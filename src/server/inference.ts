@@ -9,6 +9,7 @@ import type {
   ToInference,
 } from './inferenceProtocol.ts'
 import { HttpProblem } from './problems.ts'
+import type { ModelSettings } from './workbench.ts'
 
 /** Calls waiting or running at once; beyond it a request is refused rather than queued for minutes. */
 const MAX_CALLS = 32
@@ -21,14 +22,14 @@ type Pending = {
 
 /** A thread with its own open model and SAEs. It starts at the first call and again after it has died. */
 export class Inference {
-  readonly #threads: number
+  readonly #options: ModelSettings
   #worker: Worker | undefined
   #pending = new Map<number, Pending>()
   #next_id = 1
 
-  /** @param options.threads for the model's products. */
-  constructor(options: { threads: number }) {
-    this.#threads = options.threads
+  /** @param options how models are opened; its threads are the SAEs' too. */
+  constructor(options: ModelSettings) {
+    this.#options = options
   }
 
   /** One request, one answer. @throws HttpProblem what the thread found wrong; AbortError if `signal` fires first. */
@@ -142,7 +143,7 @@ export class Inference {
   #open(): Worker {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const worker = new Worker(new URL(`./inferenceWorker.${extension}`, import.meta.url), {
-      workerData: { threads: this.#threads },
+      workerData: this.#options,
     })
     worker.on('message', (message: FromInference) => {
       const pending = this.#pending.get(message.id)

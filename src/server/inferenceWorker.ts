@@ -14,12 +14,12 @@ import type {
   ToInference,
 } from './inferenceProtocol.ts'
 import { microscope, testLatent } from './microscope.ts'
-import { Workbench } from './workbench.ts'
+import { type ModelSettings, Workbench } from './workbench.ts'
 
 const port = parentPort
 if (port === null) throw new Error('server/inferenceWorker.ts runs as a worker thread only')
 const send = (message: FromInference): void => port.postMessage(message)
-const bench = new Workbench(workerData as { threads: number })
+const bench = new Workbench(workerData as ModelSettings)
 const running = new Map<number, AbortController>()
 
 /** Calls take turns: a model does one pass at a time. Streams give up their turn after every token. */

@@ -28,7 +28,12 @@ const TEXT = 'The ship came home through the fog.'
 beforeAll(async () => {
   folder = await temporaryFolder()
   await runPipeline(await tinyConfig(folder.path))
-  server = await startServer({ workspace: folder.path, port: 0, database: 'memory://', threads: 1 })
+  server = await startServer({
+    workspace: folder.path,
+    port: 0,
+    database: 'memory://',
+    model: { threads: 1 },
+  })
   await server.imported
 })
 afterAll(async () => {
@@ -251,7 +256,11 @@ describe('a restart', () => {
   it('keeps labels by hand, and opens what lies in the workspace', async () => {
     const path = `/api/saes/${SAE}/latents/21`
     const open = async () => {
-      const restarted = await startServer({ workspace: folder.path, port: 0, threads: 1 })
+      const restarted = await startServer({
+        workspace: folder.path,
+        port: 0,
+        model: { threads: 1 },
+      })
       await restarted.imported
       return restarted
     }
@@ -281,7 +290,12 @@ describe('a damaged file', () => {
       'tiny/blocks.1.hook_resid_post/width_64/l0_8/sae_weights.safetensors',
     )
     await writeFile(weights, (await readFile(weights)).subarray(0, 5000))
-    const damaged = await startServer({ workspace, port: 0, database: 'memory://', threads: 1 })
+    const damaged = await startServer({
+      workspace,
+      port: 0,
+      database: 'memory://',
+      model: { threads: 1 },
+    })
     try {
       await damaged.imported
       const answer = await fetch(new URL('/api/microscope', damaged.url), {
@@ -554,6 +568,7 @@ describe('the rest', () => {
       '/api/suites/{suite}/plots',
       '/api/suites/{suite}/plots/{file}',
       '/api/suites/{suite}/points',
+      '/api/suites/{suite}/self-tests',
       '/api/workspace',
     ])
   })

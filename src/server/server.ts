@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
 import { listFolder, makeFolder, packageRoot, packageVersion } from '../files/index.ts'
 import { importSuite, JobQueue, readSuiteFile } from '../jobs/index.ts'
+import type { OpenModelOptions } from '../model/index.ts'
 import { listSuite } from '../sae/disk.ts'
 import { type Database, openDatabase } from '../store/index.ts'
 import { createApp } from './app.ts'
@@ -27,8 +28,8 @@ export type ServerOptions = {
   readonly open?: boolean
   /** A folder, `memory://` or a Postgres URL; `<workspace>/.hooke/db` by default. */
   readonly database?: string
-  /** Threads of the model behind the page (default 2). */
-  readonly threads?: number
+  /** How the model behind the page is opened (default: two threads). */
+  readonly model?: OpenModelOptions
   /** Folder of the built page; the package's own by default. */
   readonly page?: string
 }
@@ -69,7 +70,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closers.push(() => stopListening(server))
     const db = await openDatabase(options.database ?? join(workspace, '.hooke', 'db'))
     closers.push(() => db.close())
-    const inference = new Inference({ threads: options.threads ?? 2 })
+    const inference = new Inference({ threads: 2, ...options.model })
     closers.push(() => inference.close())
     const hub = new EventHub()
     const jobs = await JobQueue.open(db, { onEvent: (event) => hub.publish(event) })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { pathExists } from '../files/index.ts'
 import { resolveModel } from '../hub/index.ts'
 import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
-import { type HookName, type Model, openModel } from '../model/index.ts'
+import { type HookName, type Model, type OpenModelOptions, openModel } from '../model/index.ts'
 import { loadSae, readSaeConfig } from '../sae/disk.ts'
 import { checkFits, openRunner, type SaeRunner } from '../sae/index.ts'
 
@@ -13,17 +13,20 @@ const MAX_SAE_BYTES = 1.5 * 2 ** 30
 /** What was measured about an SAE's latents, one number a latent. */
 type Measured = { readonly density: Float32Array; readonly max_act: Float32Array }
 
+/** How the bench opens models; SAEs take as many threads. */
+export type ModelSettings = OpenModelOptions & { readonly threads: number }
+
 type OpenSae = { readonly runner: SaeRunner; measured?: Measured }
 
 /** One model at a time, and as many of its SAEs as memory allows. Not thread-safe: one call at a time. */
 export class Workbench {
-  readonly #threads: number
+  readonly #options: ModelSettings
   #model: { readonly name: string; readonly path: string; readonly model: Model } | undefined
   /** In the order of use, least recent first. */
   #saes = new Map<string, OpenSae>()
 
-  constructor(options: { threads: number }) {
-    this.#threads = options.threads
+  constructor(options: ModelSettings) {
+    this.#options = options
   }
 
   /** @param name bundled name, folder or Hub id. @throws FileError or HubError if there is none. */
@@ -34,7 +37,7 @@ export class Workbench {
     if (this.#model?.path === path) return this.#model.model
     await this.#model?.model.close()
     this.#model = undefined
-    const model = await openModel(path, { threads: this.#threads })
+    const model = await openModel(path, this.#options)
     this.#model = { name, path, model }
     return model
   }
@@ -50,7 +53,7 @@ export class Workbench {
     } else {
       const sae = await loadSae(dir)
       checkFits(sae, model)
-      open = { runner: await openRunner(sae, { threads: this.#threads }) }
+      open = { runner: await openRunner(sae, { threads: this.#options.threads }) }
     }
     if (!open.measured && (await pathExists(join(dir, LATENTS_FILE))))
       open.measured = await readMeasured(dir)
