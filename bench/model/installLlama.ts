@@ -1,6 +1,6 @@
 /**
- * Installs node-llama-cpp when the bench first asks for it, beside the checkpoints and not among the project's packages: only this
- * bench needs it, and with its programs it is larger than all of Hooke.
+ * Installs node-llama-cpp when the bench first asks for it, beside the checkpoints and not among the project's packages: nothing
+ * but this bench needs it.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
