@@ -8,11 +8,21 @@ import {
 } from 'hyparquet'
 import { type ByteSource, FormatError } from '../formats/index.ts'
 
+/** Pages of text unpack to some ten times their size; more than deflate can reach is a damaged or hostile file. */
+const MAX_RATIO = 1032
+
 /** Snappy is built in. */
 const compressors = {
-  GZIP: (bytes: Uint8Array) => gunzipSync(bytes),
-  ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes),
-  BROTLI: (bytes: Uint8Array) => brotliDecompressSync(bytes),
+  GZIP: (bytes: Uint8Array, size_bytes: number) => gunzipSync(bytes, limit(bytes, size_bytes)),
+  ZSTD: (bytes: Uint8Array, size_bytes: number) =>
+    zstdDecompressSync(bytes, limit(bytes, size_bytes)),
+  BROTLI: (bytes: Uint8Array, size_bytes: number) =>
+    brotliDecompressSync(bytes, limit(bytes, size_bytes)),
+}
+
+/** Unpacking stops where the page's header says it ends. */
+function limit(bytes: Uint8Array, size_bytes: number): { maxOutputLength: number } {
+  return { maxOutputLength: Math.max(1, Math.min(size_bytes, MAX_RATIO * bytes.length)) }
 }
 
 /**
@@ -23,14 +33,16 @@ export async function* readParquet(source: ByteSource, column: string): AsyncGen
   const failed: { reading?: unknown } = {}
   const file: AsyncBuffer = {
     byteLength: source.size_bytes,
-    async slice(start, end = source.size_bytes) {
+    slice(start, end = source.size_bytes) {
       const from = start < 0 ? Math.max(0, source.size_bytes + start) : start
-      try {
-        return (await source.read(from, Math.min(end, source.size_bytes) - from)).buffer
-      } catch (error) {
+      const read = source
+        .read(from, Math.min(end, source.size_bytes) - from)
+        .then(({ buffer }) => buffer)
+      // The library does not wait for all that it asks for.
+      read.catch((error: unknown) => {
         failed.reading = error
-        throw error
-      }
+      })
+      return read
     },
   }
   const parse = async <T>(what: string, work: () => Promise<T>): Promise<T> => {

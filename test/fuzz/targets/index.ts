@@ -3,6 +3,7 @@
 import type { Target } from '../target.ts'
 import { chat } from './chat.ts'
 import { config } from './config.ts'
+import { data } from './data.ts'
 import { npy } from './npy.ts'
 import { npz } from './npz.ts'
 import { pickle } from './pickle.ts'
@@ -21,4 +22,5 @@ export const TARGETS: readonly Target[] = [
   chat,
   config,
   sae,
+  data,
 ]
