@@ -61,12 +61,19 @@ export function batchTokens(
   const kept = hooks.reduce((total, hook) => total + width(hook), 0)
   const passing = 4 * config.d_model + 2 * config.n_heads * config.d_head
   const token_bytes = 4 * (kept + passing)
-  const room =
-    memory.budget_bytes === undefined
-      ? PASS_BYTES
-      : memory.budget_bytes - memory.weights_bytes - memory.working_bytes
+  const room = activationRoom(memory) ?? PASS_BYTES
   const most = memory.isStreamed ? STREAMED_BATCH_TOKENS : BATCH_TOKENS
   return Math.max(MIN_BATCH_TOKENS, Math.min(most, Math.floor(room / token_bytes)))
+}
+
+/**
+ * Bytes for the activations of a pass under the model's budget, if it has one; as many are left for those of a shard, and for
+ * writing it.
+ */
+export function activationRoom(memory: Model['memory']): number | undefined {
+  const { budget_bytes, weights_bytes, working_bytes } = memory
+  if (budget_bytes === undefined) return undefined
+  return Math.max(0, (budget_bytes - weights_bytes - working_bytes) / 3)
 }
 
 /**

@@ -18,7 +18,7 @@ import {
   writeSafetensors,
 } from '../formats/index.ts'
 import type { HookName, Model } from '../model/index.ts'
-import { batchTokens, capture, planCapture, specialIds } from './capture.ts'
+import { activationRoom, batchTokens, capture, planCapture, specialIds } from './capture.ts'
 import {
   describeDifference,
   type Manifest,
@@ -175,10 +175,11 @@ async function writeShard(
   }
 }
 
-/** A shard is held in memory until it is written. */
+/** A shard is held in memory until it is written, and once more while it is put together. */
 function shardTokens(model: Model, hooks: readonly HookName[]): number {
   const token_bytes = 4 * hooks.reduce((total, hook) => total + model.width(hook), 0)
-  return Math.max(1, Math.min(32_768, Math.floor(2 ** 29 / token_bytes)))
+  const room = activationRoom(model.memory) ?? 2 ** 29
+  return Math.max(256, Math.min(32_768, Math.floor(room / token_bytes)))
 }
 
 function concatenate(parts: readonly Float32Array[], length: number): Float32Array {

@@ -23,8 +23,8 @@ export type ModelMemory = {
 
 /** Logits at a time and the weights that make them, where the vocabulary is large. */
 const HEAD_BYTES = 2 ** 27
-/** The process itself: Node, ONNX Runtime and the sources. */
-const BASE_BYTES = 150e6
+/** The process itself: Node, ONNX Runtime, a tokenizer and the text. */
+const BASE_BYTES = 300e6
 /** Numbers in the widest array that a graph makes inside, at a time: 32 MiB. */
 const CHUNK_NUMBERS = 2 ** 23
 /** Rows in a chunk, if there are as many: with fewer, products wait for their weights. */
