@@ -24,16 +24,12 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let server: RunningServer
 const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const TEXT = 'The ship came home through the fog.'
+const OPTIONS = { port: 0, database: 'memory://', model: { threads: 1 } } as const
 
 beforeAll(async () => {
   folder = await temporaryFolder()
   await runPipeline(await tinyConfig(folder.path))
-  server = await startServer({
-    workspace: folder.path,
-    port: 0,
-    database: 'memory://',
-    model: { threads: 1 },
-  })
+  server = await startServer({ workspace: folder.path, ...OPTIONS })
   await server.imported
 })
 afterAll(async () => {
@@ -290,12 +286,7 @@ describe('a damaged file', () => {
       'tiny/blocks.1.hook_resid_post/width_64/l0_8/sae_weights.safetensors',
     )
     await writeFile(weights, (await readFile(weights)).subarray(0, 5000))
-    const damaged = await startServer({
-      workspace,
-      port: 0,
-      database: 'memory://',
-      model: { threads: 1 },
-    })
+    const damaged = await startServer({ workspace, ...OPTIONS })
     try {
       await damaged.imported
       const answer = await fetch(new URL('/api/microscope', damaged.url), {
