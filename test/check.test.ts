@@ -75,3 +75,24 @@ it('asks for a model where none is named, and for SAEs where there are none', as
     message: expect.stringContaining('holds neither a suite nor cfg.json'),
   })
 })
+
+it('says what a model loses by fewer bits, and asks for their number', async () => {
+  const kl = async (weights: string): Promise<number> => {
+    const { printed } = await hooke('check', 'thimble-5m', '--weights', weights, ...FEW, '--json')
+    const found = JSON.parse(printed)
+    expect(found).toMatchObject({ model: 'thimble-5m', weights, n_tokens: 300 })
+    return found.kl
+  }
+  const [bf16, q8, q4] = [await kl('bf16'), await kl('q8'), await kl('q4')]
+  expect(bf16).toBeLessThan(1e-9)
+  expect(q8).toBeGreaterThan(1e-6)
+  expect(q8).toBeLessThan(1e-3)
+  expect(q4).toBeGreaterThan(10 * q8)
+  expect((await hooke('check', 'thimble-5m', '--weights', 'q8', ...FEW)).printed).toMatch(
+    /^q8 .* %/m,
+  )
+  expect(await hooke('check', 'thimble-5m')).toMatchObject({
+    code: 1,
+    message: expect.stringContaining('thimble-5m is a model'),
+  })
+})

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { SelfTestFile } from '../evaluate/disk.ts'
 import type { Badge, SelfTestOptions } from '../evaluate/index.ts'
 import type { Model } from '../model/index.ts'
+import { checkModel } from './checkModel.ts'
 import { CliError } from './errors.ts'
 import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
@@ -17,9 +18,9 @@ export function addCheckCommand(program: Command, { signal }: Context): void {
     .command('check')
     .summary('whether SAEs do on their model what their release says, and why not')
     .description(
-      "Measures L0, FVU and delta loss of every SAE on a built-in text and compares them with what the release claims: the L0 in the folder's name or in cfg.json, or metrics.json of one trained here. Where they are off, other sites, scales, biases and beginnings of text are tried, and what fits is named. The result is kept as self_test.json beside each SAE. Ends with 1 where one is red.",
+      "Measures L0, FVU and delta loss of every SAE on a built-in text and compares them with what the release claims: the L0 in the folder's name or in cfg.json, or metrics.json of one trained here. Where they are off, other sites, scales, biases and beginnings of text are tried, and what fits is named. The result is kept as self_test.json beside each SAE. Ends with 1 where one is red. Given a model instead of SAEs, --weights compares its predictions in that precision with those in float32.",
     )
-    .argument('<folder>', "folder of a suite or of one SAE in SAELens's layout")
+    .argument('<folder>', "folder of a suite, of one SAE in SAELens's layout, or a model")
     .option('--model <model>', "the model they were trained on, instead of the suite's own")
     .option(
       '--tokens <n>',
@@ -30,6 +31,12 @@ export function addCheckCommand(program: Command, { signal }: Context): void {
   addModelOptions(command).action(async (asked: string, options: Options) => {
     const { openModel } = await import('../model/index.ts')
     const { pathExists } = await import('../files/index.ts')
+    if (await isModel(asked)) {
+      if (options.weights !== undefined) return checkModel(asked, options, signal)
+      throw new CliError(
+        `check: ${asked} is a model. Give the folder of its SAEs, or --weights to compare it in that precision with float32.`,
+      )
+    }
     const folder = await fetchPath(asked, signal)
     const saes = await foldersOf(folder)
     const path = await fetchModel(options.model ?? (await modelOf(folder, saes[0]!)), signal)
@@ -53,6 +60,15 @@ export function addCheckCommand(program: Command, { signal }: Context): void {
       await model.close()
     }
   })
+}
+
+/** Whether a bundled model or a model's folder is meant. */
+async function isModel(asked: string): Promise<boolean> {
+  const { localModel, pathExists } = await import('../files/index.ts')
+  const path = localModel(asked)
+  if (path === undefined) return false
+  const files = ['model.safetensors', 'model.safetensors.index.json']
+  return (await Promise.all(files.map((file) => pathExists(join(path, file))))).includes(true)
 }
 
 type Tested = SelfTestFile & { readonly folder: string }
