@@ -92,7 +92,7 @@ it('says what a model loses by fewer bits, and asks for their number', async () 
     /^q8 .* %/m,
   )
   expect(await hooke('check', 'thimble-5m')).toMatchObject({
-    code: 1,
+    code: 2,
     message: expect.stringContaining('thimble-5m is a model'),
   })
 })
