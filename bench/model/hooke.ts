@@ -104,7 +104,9 @@ await serve<HookeRequest>(async (request) => {
           request.keep,
           hooks.map((hook) => value.acts.get(hook)!.data),
         )
-      return { ms, cpu_ms }
+      let returned_bytes = 0
+      for (const { data } of value.acts.values()) returned_bytes += data.byteLength
+      return { ms, cpu_ms, returned_bytes }
     }
     case 'losses': {
       const { next_token_loss } = await model.forward(batchOf(request.ids), { loss: true })

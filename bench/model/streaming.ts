@@ -11,6 +11,9 @@ const N_SEQS = 4
 const SEQ_LEN = 256
 const N_TOKENS = N_SEQS * SEQ_LEN
 
+/** The budget is for the model and the pass, not for what the caller asked to have. */
+type Captured = Time & { readonly returned_bytes: number }
+
 /** Where the machine cannot hold all weights, only the streamed run is made. */
 export async function benchStreaming(setup: Setup, name: string): Promise<Row[]> {
   const { shape, memory_bytes } = setup
@@ -21,11 +24,12 @@ export async function benchStreaming(setup: Setup, name: string): Promise<Row[]>
   const paths = [join(folder, 'streamed'), join(folder, 'whole')] as const
   const capture = (keep: string, opening: Opening) =>
     Hooke.with(setup, opening, (hooke) =>
-      hooke.ask<Time>({ do: 'forward', ids, sites: 'all', ...(isCompared && { keep }) }),
+      hooke.ask<Captured>({ do: 'forward', ids, sites: 'all', ...(isCompared && { keep }) }),
     )
   try {
     warnIfBusy()
     const streamed = await capture(paths[0], { memory_bytes })
+    const { peak_bytes, returned_bytes } = streamed
     const part = 'streaming'
     const rows: Row[] = [
       {
@@ -35,9 +39,9 @@ export async function benchStreaming(setup: Setup, name: string): Promise<Row[]>
       },
       {
         part,
-        what: `${name}: its peak memory / ${gigabytes(memory_bytes)} allowed`,
-        value: gigabytes(streamed.peak_bytes),
-        ratios: [streamed.peak_bytes / memory_bytes],
+        what: `${name}: its peak memory less what it returns / ${gigabytes(memory_bytes)} allowed`,
+        value: `${gigabytes(peak_bytes)} - ${gigabytes(returned_bytes)}`,
+        ratios: [(peak_bytes - returned_bytes) / memory_bytes],
         asked: { at_most: 1 },
       },
     ]
