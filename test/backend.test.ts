@@ -68,7 +68,7 @@ describe.skipIf(DRIVER === undefined)('webgpu', () => {
   )
 
   it('generates the same text as the CPU', async () => {
-    const args = ['generate', 'thimble-5m', '--prompt', 'It was', '--max-tokens', '12']
+    const args = ['generate', 'thimble-5m', '--prompt', 'It was', '--max-tokens', '4']
     const greedy = [...args, '--temperature', '0', '--json']
     const [found, expected] = await Promise.all([
       hooke([...greedy, '--backend', 'webgpu'], environment),
