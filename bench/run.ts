@@ -10,6 +10,7 @@ const BENCHES = {
     'modelKernels.ts',
     'bytes of weights read per second with few tokens: [dtypes]',
   ],
+  'sae-files': ['saeFiles.ts', 'published SAEs at their real size, opened: [million]'],
   'one-pass': ['onePass.ts', 'many SAEs in one pass against one after the other'],
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
   search: ['search.ts', 'search over many labels: [labels]'],

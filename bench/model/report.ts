@@ -48,7 +48,7 @@ export function printTable(rows: readonly Row[]): void {
   for (const row of rows) {
     const ratio = row.ratios === undefined ? '' : `${range(row.ratios)}${byCpu(row)}`
     console.log(
-      [row.part.padEnd(10), row.what.padEnd(58), row.value.padEnd(22), ratio, verdict(row)]
+      [row.part.padEnd(10), row.what.padEnd(68), row.value.padEnd(22), ratio, verdict(row)]
         .join(' ')
         .trimEnd(),
     )
