@@ -174,24 +174,78 @@ function plainAttention(
 
 /** The second half: attention's output joins the stream, then the MLP's. In a parallel block the MLP reads resid_pre. */
 export function mlpGraph(graph: WeightedGraph, config: ModelConfig): void {
+  const { attn_out, sum, normed } = joinAttention(graph, config)
+  const gated = graph.has('gate') ? activate(graph, config.act, linear(graph, normed, 'gate')) : ''
+  const hidden = hiddenOf(graph, config, normed, gated)
+  outputs(graph, config, { attn_out, resid_mid: config.parallel ? undefined : sum })
+  joinMlp(graph, config, sum, hidden)
+}
+
+/**
+ * The second half in pieces, each with few weights, for a store that does not keep them as float32: `join` gives attn_out, `sum` =
+ * resid_pre + attn_out, and `normed`, what the MLP reads; `gate` the activated gate, where there is one; `up` the hidden layer
+ * [m, d_mlp]; `down` mlp_out and resid_post.
+ */
+export const MLP_PIECES = {
+  join(graph: WeightedGraph, config: ModelConfig): void {
+    outputs(graph, config, joinAttention(graph, config))
+  },
+  gate(graph: WeightedGraph, config: ModelConfig): void {
+    const normed = graph.input('normed', 'F32', ['m', config.d_model])
+    const gated = activate(graph, config.act, linear(graph, normed, 'gate'))
+    graph.output('gated', gated, 'F32', ['m', config.d_mlp])
+  },
+  up(graph: WeightedGraph, config: ModelConfig): void {
+    const normed = graph.input('normed', 'F32', ['m', config.d_model])
+    const gated = graph.has('gate') ? graph.input('gated', 'F32', ['m', config.d_mlp]) : ''
+    const hidden = hiddenOf(graph, config, normed, gated)
+    graph.output('hidden', hidden, 'F32', ['m', config.d_mlp])
+  },
+  down(graph: WeightedGraph, config: ModelConfig): void {
+    const sum = graph.input('sum', 'F32', ['m', config.d_model])
+    joinMlp(graph, config, sum, graph.input('hidden', 'F32', ['m', config.d_mlp]))
+  },
+} as const
+
+function joinAttention(graph: WeightedGraph, config: ModelConfig) {
   const { d_model, d_head, n_heads } = config
   const resid_pre = graph.input('resid_pre', 'F32', ['m', d_model])
   const z = graph.input('z', 'F32', ['m', n_heads * d_head])
-  const output = (name: string, value: OnnxValue): void =>
-    graph.output(name, value, 'F32', ['m', d_model])
-
   const attn_out = postNorm(graph, config, linear(graph, z, 'o'), 'ln1_post')
-  const resid_mid = graph.node('Add', [resid_pre, attn_out])
-  const normed = norm(graph, config, config.parallel ? resid_pre : resid_mid, 'ln2')
+  const sum = graph.node('Add', [resid_pre, attn_out])
+  const normed = norm(graph, config, config.parallel ? resid_pre : sum, 'ln2')
+  return { attn_out, sum, normed }
+}
+
+/** @param gated empty where there is no gate. */
+function hiddenOf(
+  graph: WeightedGraph,
+  config: ModelConfig,
+  normed: OnnxValue,
+  gated: OnnxValue,
+): OnnxValue {
   const up = linear(graph, normed, 'up')
-  const hidden = graph.has('gate')
-    ? graph.node('Mul', [activate(graph, config.act, linear(graph, normed, 'gate')), up])
-    : activate(graph, config.act, up)
+  return gated === '' ? activate(graph, config.act, up) : graph.node('Mul', [gated, up])
+}
+
+function joinMlp(
+  graph: WeightedGraph,
+  config: ModelConfig,
+  sum: OnnxValue,
+  hidden: OnnxValue,
+): void {
   const mlp_out = postNorm(graph, config, linear(graph, hidden, 'down'), 'ln2_post')
-  output('attn_out', attn_out)
-  if (!config.parallel) output('resid_mid', resid_mid)
-  output('mlp_out', mlp_out)
-  output('resid_post', graph.node('Add', [resid_mid, mlp_out]))
+  outputs(graph, config, { mlp_out, resid_post: graph.node('Add', [sum, mlp_out]) })
+}
+
+/** Makes values outputs [m, d_model] under their names. */
+function outputs(
+  graph: WeightedGraph,
+  { d_model }: ModelConfig,
+  values: Readonly<Record<string, OnnxValue | undefined>>,
+): void {
+  for (const [name, value] of Object.entries(values))
+    if (value !== undefined) graph.output(name, value, 'F32', ['m', d_model])
 }
 
 /** `(normalized * gain + bias) U^T`, softly capped where the model does that. @returns the logits, not yet an output. */

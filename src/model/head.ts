@@ -7,6 +7,7 @@
 import type { ModelWeights } from './architecture.ts'
 import { type Backend, float, int32, openGraphSession } from './graphSession.ts'
 import { headGraph } from './graphs.ts'
+import { UNEMBED_NUMBERS } from './memory.ts'
 import type { ModelConfig } from './types.ts'
 import type { WeightStore } from './weights.ts'
 
@@ -22,8 +23,6 @@ export type Head = {
 const CHUNK_LOGITS = 2 ** 22
 /** Rows of them at a time. */
 const CHUNK_ROWS = 1024
-/** Weights of the unembedding at a time: 128 MiB. */
-const CHUNK_WEIGHTS = 2 ** 25
 
 type Block = {
   readonly from: number
@@ -83,7 +82,7 @@ export async function openHead(
   ): AsyncGenerator<Block & { out: Record<Name, Float32Array> }> {
     const m = targets.length
     const rows = Math.min(m, CHUNK_ROWS)
-    const most = Math.min(CHUNK_LOGITS / rows, CHUNK_WEIGHTS / d_model)
+    const most = Math.min(CHUNK_LOGITS / rows, UNEMBED_NUMBERS / d_model)
     const step = isWhole ? d_vocab : Math.min(d_vocab, Math.max(1, Math.floor(most)))
     for (let first = 0; first < d_vocab; first += step) {
       const count = Math.min(step, d_vocab - first)

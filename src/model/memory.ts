@@ -21,8 +21,10 @@ export type ModelMemory = {
   readonly budget_bytes?: number
 }
 
-/** Logits at a time and the weights that make them, where the vocabulary is large. */
-const HEAD_BYTES = 2 ** 27
+/** Logits at a time, their exponentials, and what the graph that makes them keeps. */
+const HEAD_BYTES = 2 ** 26
+/** Weights of the unembedding at a time: 64 MiB. */
+export const UNEMBED_NUMBERS = 2 ** 24
 /** The process itself: Node, ONNX Runtime, a tokenizer and the text. */
 const BASE_BYTES = 300e6
 /** Numbers in the widest array that a graph makes inside, at a time: 32 MiB. */
@@ -57,7 +59,16 @@ export function planMemory(
   checkpoint_bytes: number,
   { precision, budget_bytes }: { precision?: Precision; budget_bytes?: number },
 ): ModelMemory {
-  const block = sum(Object.values(weights.blocks[0]!))
+  const parts = weights.blocks[0]!
+  const block = sum(Object.values(parts))
+  /** Matrices that are float32 at a time: queries', keys' and values' together, any other by itself, rows of the unembedding. */
+  const room = Math.max(
+    sum([parts.q!, parts.k!, parts.v!]),
+    ...[parts.o, parts.gate, parts.up, parts.down].map((spec) =>
+      spec === undefined ? 0 : count(spec),
+    ),
+    Math.min(count(weights.unembed), UNEMBED_NUMBERS),
+  )
   const { unembed, embed, pos } = weights
   const all =
     sum(weights.blocks.flatMap((parts) => Object.values(parts))) +
@@ -71,7 +82,8 @@ export function planMemory(
     working_bytes:
       BASE_BYTES +
       inside +
-      (isStreamed ? block * (4 + checkpoint_bytes) : weightsOf === 'f32' ? 0 : block * 4),
+      (weightsOf === 'f32' && !isStreamed ? 0 : 4 * room) +
+      (isStreamed ? block * checkpoint_bytes : 0),
     ...(budget_bytes === undefined ? {} : { budget_bytes }),
   })
   if (budget_bytes === undefined) return plan(precision ?? 'f32', false)

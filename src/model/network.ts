@@ -18,7 +18,7 @@ import {
   int64,
   openGraphSession,
 } from './graphSession.ts'
-import { attnGraph, mlpGraph, type WeightedGraph } from './graphs.ts'
+import { attnGraph, MLP_PIECES, mlpGraph, type WeightedGraph } from './graphs.ts'
 import { openHead } from './head.ts'
 import { appendKeys, reserveKeys, viewRows } from './kvCache.ts'
 import { chunkRows } from './memory.ts'
@@ -62,6 +62,16 @@ export type NetworkOptions = {
   readonly few?: FewRows
 }
 
+/** A block's second half: one graph, or pieces with few weights each. */
+type Mlp =
+  | { readonly whole: GraphSession }
+  | {
+      readonly join: GraphSession
+      readonly gate: GraphSession | undefined
+      readonly up: GraphSession
+      readonly down: GraphSession
+    }
+
 /** Another way through for passes of few rows; attention only with a cache. */
 export type FewRows = Pick<Network, 'attn' | 'mlp' | 'logits'> & { readonly max_rows: number }
 
@@ -91,10 +101,18 @@ export async function openNetwork(
     sessions.push(session)
     return session
   }
+  const openMlp = async (layer: number): Promise<Mlp> => {
+    if (backend !== 'cpu' || store.isFloat)
+      return { whole: await open(layer, `mlp ${layer}`, (graph) => mlpGraph(graph, config)) }
+    const piece = (name: keyof typeof MLP_PIECES): Promise<GraphSession> =>
+      open(layer, name, (graph) => MLP_PIECES[name](graph, config))
+    const gate = weights.blocks[layer]!.gate === undefined ? undefined : await piece('gate')
+    return { join: await piece('join'), gate, up: await piece('up'), down: await piece('down') }
+  }
   // GroupQueryAttention on accelerators knows no softcap and says nothing.
   const isPlain = backend !== 'cpu' && config.attn_softcap > 0
   const rope = config.rope !== undefined
-  const layers: { attn: GraphSession; mlp: GraphSession }[] = []
+  const layers: { attn: GraphSession; mlp: Mlp }[] = []
   for (const [layer, window] of config.windows.entries()) {
     // What tells layers of one window apart is in their inputs.
     const same = backend === 'cpu' ? config.windows.indexOf(window) : layer
@@ -103,9 +121,7 @@ export async function openNetwork(
       (await open(layer, `attn ${layer}`, (graph) =>
         attnGraph(graph, config, { window, rope, isPlain }),
       ))
-    const mlp =
-      (backend === 'cpu' ? layers[0]?.mlp : undefined) ??
-      (await open(layer, `mlp ${layer}`, (graph) => mlpGraph(graph, config)))
+    const mlp = (backend === 'cpu' ? layers[0]?.mlp : undefined) ?? (await openMlp(layer))
     layers.push({ attn, mlp })
   }
   const head = await openHead(config, weights, store, threads, backend)
@@ -123,6 +139,36 @@ export async function openNetwork(
     return Object.fromEntries(
       Array.from(arrays, ([part, array]) => [part, float(array, block[part]!.shape)]),
     )
+  }
+
+  /** Runs a session over rows of its inputs, a chunk at a time. @param width of the outputs. */
+  const runRows = async <Name extends string>(
+    session: GraphSession,
+    layer: number,
+    inputs: Readonly<Record<string, Float32Array>>,
+    outputs: readonly Name[],
+    m: number,
+    width: number = d_model,
+  ): Promise<Record<Name, Float32Array>> => {
+    const feeds = await weightsOf(layer, session)
+    const run = (from: number, to: number): Promise<Record<Name, Float32Array>> => {
+      const rows = Object.entries(inputs).map(([name, array]) => {
+        const d = array.length / m
+        return [name, float(array.subarray(from * d, to * d), [to - from, d])]
+      })
+      return session.run({ ...feeds, ...Object.fromEntries(rows) }, outputs)
+    }
+    const n_chunks = Math.ceil(m / chunkRows(d_mlp))
+    if (n_chunks <= 1) return run(0, m)
+    const whole = Object.fromEntries(
+      outputs.map((name) => [name, new Float32Array(m * width)]),
+    ) as Record<Name, Float32Array>
+    const step = Math.ceil(m / n_chunks)
+    for (let from = 0; from < m; from += step) {
+      const part = await run(from, Math.min(m, from + step))
+      for (const name of outputs) whole[name].set(part[name], from * width)
+    }
+    return whole
   }
 
   /** Sequences of one chunk, with their rows of the cache. */
@@ -219,31 +265,31 @@ export async function openNetwork(
     ) {
       const m = resid_pre.length / d_model
       if (few !== undefined && m <= few.max_rows) return few.mlp(layer, resid_pre, z, outputs)
-      const session = layers[layer]!.mlp
-      const feeds = await weightsOf(layer, session)
-      const run = (from: number, to: number): Promise<Record<Name, Float32Array>> =>
-        session.run(
-          {
-            ...feeds,
-            resid_pre: float(resid_pre.subarray(from * d_model, to * d_model), [
-              to - from,
-              d_model,
-            ]),
-            z: float(z.subarray(from * d_z, to * d_z), [to - from, d_z]),
-          },
-          outputs,
+      const mlp = layers[layer]!.mlp
+      if ('whole' in mlp) return runRows(mlp.whole, layer, { resid_pre, z }, outputs, m)
+      const { attn_out, sum, normed } = await runRows(
+        mlp.join,
+        layer,
+        { resid_pre, z },
+        ['attn_out', 'sum', 'normed'],
+        m,
+      )
+      const found: Record<string, Float32Array> = { attn_out, resid_mid: sum }
+      if (!outputs.every((name) => name in found)) {
+        const gated =
+          mlp.gate === undefined
+            ? {}
+            : await runRows(mlp.gate, layer, { normed }, ['gated'], m, d_mlp)
+        const up = await runRows(mlp.up, layer, { normed, ...gated }, ['hidden'], m, d_mlp)
+        Object.assign(
+          found,
+          await runRows(mlp.down, layer, { sum, hidden: up.hidden }, ['mlp_out', 'resid_post'], m),
         )
-      const n_chunks = Math.ceil(m / chunkRows(d_mlp))
-      if (n_chunks <= 1) return run(0, m)
-      const whole = Object.fromEntries(
-        outputs.map((name) => [name, new Float32Array(m * d_model)]),
-      ) as Record<Name, Float32Array>
-      const step = Math.ceil(m / n_chunks)
-      for (let from = 0; from < m; from += step) {
-        const part = await run(from, Math.min(m, from + step))
-        for (const name of outputs) whole[name].set(part[name], from * d_model)
       }
-      return whole
+      return Object.fromEntries(outputs.map((name) => [name, found[name]])) as Record<
+        Name,
+        Float32Array
+      >
     },
 
     logits: (normalized, signal) =>

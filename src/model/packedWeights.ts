@@ -9,7 +9,7 @@ import type { BlockPart, ModelWeights, WeightSpec } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { PackedMatrix, Team, WeightDtype } from './kernels/index.ts'
 import type { Precision } from './memory.ts'
-import { openRoom } from './streamedWeights.ts'
+import { matrixSize, openRoom } from './streamedWeights.ts'
 import {
   type BlockWeights,
   isVector,
@@ -62,25 +62,19 @@ export async function openPackedStore(
     blocks.push(matrices)
   }
   const room = openRoom()
-  const widen = (name: string, matrix: PackedMatrix, first: number, count: number) => {
-    const rows = room(name, count * matrix.d_in)
-    team.widen(matrix, first, count, rows)
-    return rows
-  }
-
   return {
+    isFloat: false,
     head,
     vectors,
     unembedding,
     matrix: (layer, part) => blocks[layer]!.get(part),
     async block(layer, parts) {
       const arrays = new Map<BlockPart, Float32Array>()
-      for (const part of parts) {
+      const rooms = room(parts.map((part) => matrixSize(weights.blocks[layer]![part]!)))
+      for (const [i, part] of parts.entries()) {
         const matrix = blocks[layer]!.get(part)
-        arrays.set(
-          part,
-          matrix === undefined ? vectors[layer]!.get(part)! : widen(part, matrix, 0, matrix.d_out),
-        )
+        if (matrix !== undefined) team.widen(matrix, 0, matrix.d_out, rooms[i]!)
+        arrays.set(part, matrix === undefined ? vectors[layer]!.get(part)! : rooms[i]!)
       }
       return arrays
     },
@@ -100,7 +94,11 @@ export async function openPackedStore(
       if (positions === undefined) throw new TypeError('This model has no learned positions.')
       return positions.subarray(start * d_model, (start + n) * d_model)
     },
-    unembed: async (first, count) => widen('unembed', unembedding, first, count),
+    async unembed(first, count) {
+      const [rows] = room([count * d_model])
+      team.widen(unembedding, first, count, rows!)
+      return rows!
+    },
     close: () => team.close(),
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Layer streaming: a block's matrices are read from the checkpoint each time they are needed, the next block's meanwhile.
  *
- * In memory lie norms and biases, float32 room for one block, and the bytes of the block after it as the checkpoint has them.
+ * In memory lie norms and biases, float32 room for a few matrices, and the bytes of the block after it as the checkpoint has them.
  * A pass over many tokens reads each matrix once, so the reading weighs little where the batch is large.
  */
 
@@ -30,10 +30,13 @@ export async function openStreamedStore(
     ahead.set(`${layer} ${part}`, bytes)
   }
 
-  const matrix = async (layer: number, part: BlockPart): Promise<Float32Array> => {
+  const matrix = async (
+    layer: number,
+    part: BlockPart,
+    into: Float32Array,
+  ): Promise<Float32Array> => {
     const spec = weights.blocks[layer]![part]!
-    const [rows, columns] = rowsAndColumns(spec)
-    const into = room(part, rows * columns)
+    const [rows] = rowsAndColumns(spec)
     const bytes = ahead.get(`${layer} ${part}`)
     if (bytes === undefined) return readWeight(checkpoint, spec, { first: 0, count: rows }, into)
     ahead.delete(`${layer} ${part}`)
@@ -42,13 +45,16 @@ export async function openStreamedStore(
   }
 
   return {
+    isFloat: false,
     head,
 
     async block(layer, parts, next) {
       const arrays = new Map<BlockPart, Float32Array>()
-      for (const part of parts) {
+      const sizes = parts.map((part) => matrixSize(weights.blocks[layer]![part]!))
+      const rooms = room(sizes)
+      for (const [i, part] of parts.entries()) {
         const vector = blocks[layer]!.get(part)
-        arrays.set(part, vector ?? (await matrix(layer, part)))
+        arrays.set(part, vector ?? (await matrix(layer, part, rooms[i]!)))
       }
       if (next !== undefined)
         for (const part of parts)
@@ -72,7 +78,7 @@ export async function openStreamedStore(
     },
 
     unembed: (first, count) =>
-      readWeight(checkpoint, unembed, { first, count }, room('unembed', count * d_model)),
+      readWeight(checkpoint, unembed, { first, count }, room([count * d_model])[0]),
 
     async close() {
       ahead.clear()
@@ -86,14 +92,22 @@ function isWhole(checkpoint: Checkpoint, spec: WeightSpec): boolean {
   return !spec.transposed && spec.plus === undefined && shape.join() === spec.shape.join()
 }
 
-/** Arrays by name that are made once and reused: a smaller request takes the front of a larger one. */
-export function openRoom(): (name: string, length: number) => Float32Array {
-  const arrays = new Map<string, Float32Array>()
-  return (name, length) => {
-    const known = arrays.get(name)
-    if (known !== undefined && known.length >= length) return known.subarray(0, length)
-    const made = new Float32Array(length)
-    arrays.set(name, made)
-    return made
+/** Numbers of a matrix; none of a vector, which every store keeps. */
+export function matrixSize(spec: WeightSpec): number {
+  const [rows, columns] = rowsAndColumns(spec)
+  return isVector(spec) ? 0 : rows * columns
+}
+
+/** One piece of memory in which the arrays of a call lie side by side, until the next call. */
+export function openRoom(): (sizes: readonly number[]) => Float32Array[] {
+  let memory = new Float32Array(0)
+  return (sizes) => {
+    const total = sizes.reduce((sum, size) => sum + size, 0)
+    if (memory.length < total) memory = new Float32Array(total)
+    let at = 0
+    return sizes.map((size) => {
+      at += size
+      return memory.subarray(at - size, at)
+    })
   }
 }

@@ -17,6 +17,8 @@ const CHUNK_BYTES = 2 ** 25
 export type BlockWeights = ReadonlyMap<BlockPart, Float32Array>
 
 export interface WeightStore {
+  /** Whether matrices lie in memory as float32; where not, they are better asked for a few at a time. */
+  readonly isFloat: boolean
   /** `final_norm`, and `final_norm_b` where there is one: [d_model] */
   readonly head: ReadonlyMap<string, Float32Array>
   /**
@@ -162,6 +164,7 @@ export async function openFloatStore(
   const rows = (of: Float32Array, first: number, count: number): Float32Array =>
     of.subarray(first * d_model, (first + count) * d_model)
   return {
+    isFloat: true,
     head,
     block: async (layer) => blocks[layer]!,
     async embed(ids) {
