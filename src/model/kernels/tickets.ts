@@ -23,8 +23,8 @@ const CONTROL_BYTES = 8192
 /** Parts that one job may have. */
 export const MAX_PARTS = 16
 
-/** How long a thread turns in a circle before it goes to sleep: shorter than waking it takes. */
-const SPIN_MS = 0.05
+/** How long a thread turns in a circle before it goes to sleep: longer than what lies between two products of one pass. */
+const SPIN_MS = 0.3
 /** Ticket numbers start anew after this many. */
 const RESET = 2 ** 30
 
