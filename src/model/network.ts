@@ -62,6 +62,9 @@ export type NetworkOptions = {
   readonly few?: FewRows
 }
 
+/** Rows of a chunk in pieces: a model in few bits is to take little beside its weights. */
+const PIECE_ROWS = 256
+
 /** A block's second half: one graph, or pieces with few weights each. */
 type Mlp =
   | { readonly whole: GraphSession }
@@ -158,7 +161,7 @@ export async function openNetwork(
       })
       return session.run({ ...feeds, ...Object.fromEntries(rows) }, outputs)
     }
-    const n_chunks = Math.ceil(m / chunkRows(d_mlp))
+    const n_chunks = Math.ceil(m / (store.isFloat ? chunkRows(d_mlp) : PIECE_ROWS))
     if (n_chunks <= 1) return run(0, m)
     const whole = Object.fromEntries(
       outputs.map((name) => [name, new Float32Array(m * width)]),
@@ -166,7 +169,10 @@ export async function openNetwork(
     const step = Math.ceil(m / n_chunks)
     for (let from = 0; from < m; from += step) {
       const part = await run(from, Math.min(m, from + step))
-      for (const name of outputs) whole[name].set(part[name], from * width)
+      for (const name of outputs) {
+        whole[name].set(part[name], from * width)
+        giveBack(part[name])
+      }
     }
     return whole
   }
@@ -280,11 +286,11 @@ export async function openNetwork(
           mlp.gate === undefined
             ? {}
             : await runRows(mlp.gate, layer, { normed }, ['gated'], m, d_mlp)
-        const up = await runRows(mlp.up, layer, { normed, ...gated }, ['hidden'], m, d_mlp)
-        Object.assign(
-          found,
-          await runRows(mlp.down, layer, { sum, hidden: up.hidden }, ['mlp_out', 'resid_post'], m),
-        )
+        const { hidden } = await runRows(mlp.up, layer, { normed, ...gated }, ['hidden'], m, d_mlp)
+        if ('gated' in gated) giveBack(gated.gated)
+        const ends = await runRows(mlp.down, layer, { sum, hidden }, ['mlp_out', 'resid_post'], m)
+        giveBack(hidden)
+        Object.assign(found, ends)
       }
       return Object.fromEntries(outputs.map((name) => [name, found[name]])) as Record<
         Name,
@@ -303,6 +309,11 @@ export async function openNetwork(
       await store.close()
     },
   }
+}
+
+/** Frees an array that nothing else sees at once: the garbage collector would let hundreds of megabytes lie. */
+function giveBack({ buffer }: Float32Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** ONNX Runtime takes no view of shared memory. */

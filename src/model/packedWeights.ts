@@ -20,7 +20,7 @@ import {
 } from './weights.ts'
 
 /** Numbers that are read, then packed, at a time. */
-const PIECE_NUMBERS = 2 ** 23
+const PIECE_NUMBERS = 2 ** 21
 
 export type PackedStore = WeightStore & {
   /** A block's matrix as it lies; undefined where the model has none. */

@@ -11,7 +11,7 @@ import type { BlockPart, ModelWeights, WeightSpec } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
 
 /** Read and widened at a time. */
-const CHUNK_BYTES = 2 ** 25
+const CHUNK_BYTES = 2 ** 23
 
 /** A block's weights by part. */
 export type BlockWeights = ReadonlyMap<BlockPart, Float32Array>
