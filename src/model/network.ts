@@ -282,12 +282,12 @@ export async function openNetwork(
       )
       const found: Record<string, Float32Array> = { attn_out, resid_mid: sum }
       if (!outputs.every((name) => name in found)) {
-        const gated =
+        const gated: { gated?: Float32Array } =
           mlp.gate === undefined
             ? {}
             : await runRows(mlp.gate, layer, { normed }, ['gated'], m, d_mlp)
         const { hidden } = await runRows(mlp.up, layer, { normed, ...gated }, ['hidden'], m, d_mlp)
-        if ('gated' in gated) giveBack(gated.gated)
+        if (gated.gated !== undefined) giveBack(gated.gated)
         const ends = await runRows(mlp.down, layer, { sum, hidden }, ['mlp_out', 'resid_post'], m)
         giveBack(hidden)
         Object.assign(found, ends)
