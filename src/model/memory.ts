@@ -110,9 +110,9 @@ export function bytesOf(precision: Precision, checkpoint_bytes: number): number 
     case 'bf16':
       return Math.min(4, checkpoint_bytes)
     case 'q8':
-      return 1 + 4 / 64
+      return 1 + 2 / 32
     case 'q4':
-      return 0.5 + 4 / 32
+      return 0.5 + 2 / 32
     default:
       throw new TypeError(`Unknown precision ${precision satisfies never}.`)
   }
