@@ -8,7 +8,7 @@ const SRC = resolve(import.meta.dirname, '../src')
 /** Top to bottom: a stage may import those before it. The order of the tree in AGENTS.md. */
 const STAGES = [
   'formats', 'files', 'hub', 'model', 'sae', 'steer', 'activations', 'synthetic', 'train', 'evaluate',
-  'plots', 'latents', 'label', 'store', 'search', 'jobs', 'server', 'cli',
+  'plots', 'latents', 'label', 'compare', 'store', 'search', 'jobs', 'api', 'server', 'mcp', 'cli',
 ] // biome-ignore format: one list, one glance
 
 /** Stages that run in a browser. Files named disk.ts are their door to the file system and are not part of that promise. */
@@ -22,6 +22,8 @@ const PURE = [
   'plots',
   'latents',
   'label',
+  'compare',
+  'api',
 ]
 const DOOR = /\/disk(\.test)?\.ts$/
 

@@ -1,6 +1,7 @@
 /** Labels, densities and maxima for latents that are shown somewhere. */
+
+import type { LatentChip } from '../api/index.ts'
 import { type Database, latentChips } from '../store/index.ts'
-import type { LatentChip } from './api.ts'
 
 /** Completes latents with what the database knows of them; what they bring along wins. Order is kept. */
 export async function labelledChips<C extends LatentChip>(

@@ -1,7 +1,7 @@
 /** Server-sent events to every open page: what runs are doing and what has changed. */
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
-import type { Event } from './api.ts'
+import type { Event } from '../api/index.ts'
 
 const HEARTBEAT_MS = 15_000
 /** Events kept for a page that does not read; beyond it the oldest go and the page is told to fetch again. */

@@ -1,6 +1,6 @@
 /** The server's side of the inference thread: calls go over, answers and streams come back, aborted calls are cancelled. */
 import { Worker } from 'node:worker_threads'
-import type { SteerEvent } from './api.ts'
+import type { SteerEvent } from '../api/index.ts'
 import type {
   CallKind,
   FromInference,

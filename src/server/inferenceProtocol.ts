@@ -1,5 +1,5 @@
 /** What the server's thread and the inference thread say to each other. Plain data only. */
-import type { Microscope, TestResult } from './api.ts'
+import type { Microscope, TestResult } from '../api/index.ts'
 
 /** Where a suite's model and SAEs lie, with the names they have in URLs. */
 export type SuiteFolder = {

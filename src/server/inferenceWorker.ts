@@ -1,10 +1,10 @@
 /** The inference thread: holds an open model and SAEs, answers calls one model pass at a time. Started by inference.ts only. */
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { SteerEvent } from '../api/index.ts'
 import { countParameters, type ModelConfig } from '../model/index.ts'
 import { parseHookName } from '../sae/index.ts'
 import { steer } from '../steer/index.ts'
-import type { SteerEvent } from './api.ts'
 import type {
   CallKind,
   FromInference,

@@ -6,12 +6,13 @@
  * 3. per site: encode; l0 and fvu per token (of what the SAE writes); the top latents of each token, dense ones left out
  * 4. predictions per token; what was left out, in words
  */
+
+import type { Microscope, TestResult, TokenView } from '../api/index.ts'
 import { FileError } from '../files/index.ts'
 import { FormatError } from '../formats/index.ts'
 import { showPiece } from '../jobs/index.ts'
 import { type HookName, type Model, padBatch, type Tokenizer } from '../model/index.ts'
 import { outputSite, type SaeRunner } from '../sae/index.ts'
-import type { Microscope, TestResult, TokenView } from './api.ts'
 
 /** One SAE as the microscope needs it. */
 export type Site = {

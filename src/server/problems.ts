@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { z } from 'zod'
-import type { Problem } from './api.ts'
+import type { Problem } from '../api/index.ts'
 
 /** An error with the HTTP status it is answered with. */
 export class HttpProblem extends Error {

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
-import { runPipeline } from '../jobs/index.ts'
 import {
   Label,
   LatentList,
@@ -17,7 +16,8 @@ import {
   SuiteOrigin,
   TestResult,
   Workspace,
-} from './api.ts'
+} from '../api/index.ts'
+import { runPipeline } from '../jobs/index.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>

@@ -1,6 +1,6 @@
 /** Shapes that routes share: JSON answers with the problems that go with them. */
 import type { z } from '@hono/zod-openapi'
-import { Problem } from '../api.ts'
+import { Problem } from '../../api/index.ts'
 
 const problem = (description: string) => ({
   description,

@@ -1,7 +1,7 @@
 /** One stream of everything that changes; on connect it begins with the runs as they are. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
+import { Event } from '../../api/index.ts'
 import { listRuns } from '../../store/index.ts'
-import { Event } from '../api.ts'
 import type { ServerContext } from '../context.ts'
 import { eventStream } from './answers.ts'
 

@@ -1,7 +1,7 @@
 /** Labels by hand: set, and withdrawn. Both keep what was there as history. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { Label, NewLabel, SaeId } from '../../api/index.ts'
 import { addLabel, retireLabel } from '../../store/index.ts'
-import { Label, NewLabel, SaeId } from '../api.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem, notFound } from '../problems.ts'
 import { answers, jsonBody } from './answers.ts'

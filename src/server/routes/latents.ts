@@ -1,8 +1,8 @@
 /** The latents of an SAE as a list, and one of them with everything that was measured. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { LatentList, LatentSort, LatentView, SaeId } from '../../api/index.ts'
 import { readSaeConfig } from '../../sae/disk.ts'
 import { labelsOf, latentChips, listLatents } from '../../store/index.ts'
-import { LatentList, LatentSort, LatentView, SaeId } from '../api.ts'
 import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem } from '../problems.ts'

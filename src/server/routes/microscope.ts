@@ -1,6 +1,6 @@
 /** What each layer makes of each token of a text; one latent on a text. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { Microscope, MicroscopeRequest, SaeId, TestRequest, TestResult } from '../api.ts'
+import { Microscope, MicroscopeRequest, SaeId, TestRequest, TestResult } from '../../api/index.ts'
 import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
 import { answers, jsonBody } from './answers.ts'

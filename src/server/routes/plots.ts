@@ -1,8 +1,8 @@
 /** Pictures of a measured suite, drawn when asked for. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { SuitePlot } from '../../api/index.ts'
 import { readMeasured } from '../../plots/disk.ts'
 import { PLOT_NAMES, suitePlot, suitePlots } from '../../plots/index.ts'
-import { SuitePlot } from '../api.ts'
 import { notFound } from '../problems.ts'
 import type { SuiteShelf } from '../suites.ts'
 import { answers } from './answers.ts'

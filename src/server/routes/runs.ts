@@ -1,7 +1,7 @@
 /** Long work: what runs, how it went, and the ways to pause it, let it go on and stop it. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { Run, RunPoint } from '../../api/index.ts'
 import { getRun, listRuns, pointsOf } from '../../store/index.ts'
-import { Run, RunPoint } from '../api.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem, notFound } from '../problems.ts'
 import { answers } from './answers.ts'

@@ -1,7 +1,7 @@
 /** Search over labels, the tokens latents fire on, and the tokens they raise. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { SaeId, SearchKind, SearchResult } from '../../api/index.ts'
 import { searchLatents } from '../../search/index.ts'
-import { SaeId, SearchKind, SearchResult } from '../api.ts'
 import type { ServerContext } from '../context.ts'
 import { answers } from './answers.ts'
 

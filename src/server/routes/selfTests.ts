@@ -1,9 +1,9 @@
 /** What self-tests found of a suite's SAEs, as it lies beside them. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { SelfTest } from '../../api/index.ts'
 import { readSelfTest } from '../../evaluate/disk.ts'
 import { saeId } from '../../jobs/index.ts'
 import { listSuite } from '../../sae/disk.ts'
-import { SelfTest } from '../api.ts'
 import type { SuiteShelf } from '../suites.ts'
 import { answers } from './answers.ts'
 import { SuiteName } from './suites.ts'

@@ -1,7 +1,7 @@
 /** Default and steered text, streamed side by side. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
 import { streamSSE } from 'hono/streaming'
-import { SteerEvent, SteerRequest } from '../api.ts'
+import { SteerEvent, SteerRequest } from '../../api/index.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem } from '../problems.ts'
 import { eventStream, jsonBody } from './answers.ts'

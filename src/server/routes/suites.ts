@@ -1,8 +1,8 @@
 /** One suite as a training: what it was asked for, and how it went. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
+import { RunPoint, SuiteOrigin } from '../../api/index.ts'
 import { readPoints, readSuiteFile, type SuiteFile, saeId } from '../../jobs/index.ts'
 import { suitePoints } from '../../store/index.ts'
-import { RunPoint, SuiteOrigin } from '../api.ts'
 import type { ServerContext } from '../context.ts'
 import { answers } from './answers.ts'
 

@@ -1,7 +1,7 @@
 /** What lies in the workspace and what runs in it. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
+import { Workspace } from '../../api/index.ts'
 import { listRuns } from '../../store/index.ts'
-import { Workspace } from '../api.ts'
 import type { ServerContext } from '../context.ts'
 import { answers } from './answers.ts'
 

@@ -14,7 +14,7 @@ import type {
   SuiteOrigin,
   TestResult,
   Workspace,
-} from '../../../src/server/api.ts'
+} from '../../../src/api/index.ts'
 
 /** An answer that is not a success: the server's own words, and its status; status 0 where no server answered. */
 export class ApiError extends Error {
@@ -88,7 +88,7 @@ const at = (sae: string) => `/api/saes/${encodeURIComponent(sae)}/latents`
 /** What the latent list is sorted by. */
 export type LatentOrder = { sort: 'index' | 'density' | 'max_act'; order: 'asc' | 'desc' }
 
-/** One function per route of `src/server/api.ts`, but for the two event streams. */
+/** One function per route of `src/api/index.ts`, but for the two event streams. */
 export const api = {
   workspace: (signal?: AbortSignal) => call<Workspace>('GET', '/api/workspace', undefined, signal),
 

@@ -1,6 +1,6 @@
 import { QueryClient } from '@tanstack/react-query'
 import { expect, test } from 'vitest'
-import type { Run, RunPoint, Workspace } from '../../../src/server/api.ts'
+import type { Run, RunPoint, Workspace } from '../../../src/api/index.ts'
 import { applyEvent } from './live.ts'
 import { keys } from './queries.ts'
 

@@ -1,6 +1,6 @@
 /** The page's standing line to the server: applies events to the cache, reconnects, and says when the server is away. */
 import type { QueryClient } from '@tanstack/react-query'
-import type { Event, Run, RunPoint, Workspace } from '../../../src/server/api.ts'
+import type { Event, Run, RunPoint, Workspace } from '../../../src/api/index.ts'
 import { saeName } from '../format/names.ts'
 import { send } from './client.ts'
 import { keys } from './queries.ts'

@@ -1,6 +1,6 @@
 /** What is fetched, under which key, and for how long it is fresh. Events invalidate by these keys. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import type { SearchKind, Workspace } from '../../../src/server/api.ts'
+import type { SearchKind, Workspace } from '../../../src/api/index.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
 import { ApiError, api, type LatentOrder } from './client.ts'
 

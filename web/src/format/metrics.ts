@@ -1,5 +1,5 @@
 /** Metrics of a dictionary as columns: in which order, how they are named and written, and which way is better. */
-import type { Metrics } from '../../../src/server/api.ts'
+import type { Metrics } from '../../../src/api/index.ts'
 import { fixed, percent } from './numbers.ts'
 
 /** A metric that has a column. */

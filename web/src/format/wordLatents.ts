@@ -1,5 +1,5 @@
 /** Latents that explain themselves: those that fire on a class of whole words, such as names or months. */
-import type { LatentList } from '../../../src/server/api.ts'
+import type { LatentList } from '../../../src/api/index.ts'
 
 /** A latent of a list. */
 export type ListedLatent = LatentList['latents'][number]

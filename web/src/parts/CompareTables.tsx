@@ -1,6 +1,6 @@
 /** Final metrics of suites side by side with their differences from the first, and the settings that are not the same. */
 import { Link } from '@tanstack/react-router'
-import type { SaeSummary, SuiteOrigin } from '../../../src/server/api.ts'
+import type { SaeSummary, SuiteOrigin } from '../../../src/api/index.ts'
 import { type MetricColumn, mainMetrics, measured } from '../format/metrics.ts'
 import { none, signed } from '../format/numbers.ts'
 import { differences, pairSaes } from '../plot/pairs.ts'

@@ -1,5 +1,5 @@
 /** Where a latent fires in the corpus: the strongest places, then samples from each activation interval. */
-import type { ExampleView } from '../../../src/server/api.ts'
+import type { ExampleView } from '../../../src/api/index.ts'
 import { short } from '../format/numbers.ts'
 import { Tokens } from './Tokens.tsx'
 

@@ -4,7 +4,7 @@
  * Rows are rendered once a text; focus and light are classes set on the cells, so hovering renders nothing.
  */
 import { memo, type PointerEvent, useEffect, useId, useRef } from 'react'
-import type { LatentChip } from '../../../src/server/api.ts'
+import type { LatentChip } from '../../../src/api/index.ts'
 import { briefLabel, latentKey, visiblePiece } from '../format/names.ts'
 import { percent } from '../format/numbers.ts'
 import { lossHeight, tint } from '../format/tint.ts'

@@ -1,7 +1,7 @@
 /** One latent that is being changed: how, and how strongly, in units of its own maximum. */
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import type { Intervention } from '../../../src/server/api.ts'
+import type { Intervention } from '../../../src/api/index.ts'
 import { latentQuery } from '../api/queries.ts'
 import { latentName, saeName } from '../format/names.ts'
 import { fixed, short } from '../format/numbers.ts'

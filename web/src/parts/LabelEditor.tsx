@@ -1,7 +1,7 @@
 /** The labels of a latent: the one in use, edited where it stands; all others, with who, how and how far to trust. */
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
-import type { LabelView, LatentView } from '../../../src/server/api.ts'
+import type { LabelView, LatentView } from '../../../src/api/index.ts'
 import { api } from '../api/client.ts'
 import { keys } from '../api/queries.ts'
 import { date, fixed } from '../format/numbers.ts'

@@ -1,6 +1,6 @@
 /** A latent wherever it is named: its place, its label, and how to steer with it. */
 import { Link } from '@tanstack/react-router'
-import type { LatentChip } from '../../../src/server/api.ts'
+import type { LatentChip } from '../../../src/api/index.ts'
 import { latentName } from '../format/names.ts'
 import { formatInterventions } from '../state/urlState.ts'
 

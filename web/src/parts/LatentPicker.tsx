@@ -1,7 +1,7 @@
 /** A field that finds a latent by words and takes it: a combobox over the search. */
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, useId, useState } from 'react'
-import type { Intervention, LatentChip } from '../../../src/server/api.ts'
+import type { Intervention, LatentChip } from '../../../src/api/index.ts'
 import { searchQuery } from '../api/queries.ts'
 import { latentName } from '../format/names.ts'
 import { useDebounced } from '../state/debounced.ts'

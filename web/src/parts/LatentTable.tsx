@@ -1,6 +1,6 @@
 /** The latents of one dictionary, sorted, a page at a time. */
 import { useInfiniteQuery } from '@tanstack/react-query'
-import type { SaeSummary } from '../../../src/server/api.ts'
+import type { SaeSummary } from '../../../src/api/index.ts'
 import type { LatentOrder } from '../api/client.ts'
 import { latentsQuery } from '../api/queries.ts'
 import { siteName, visiblePiece } from '../format/names.ts'

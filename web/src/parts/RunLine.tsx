@@ -1,6 +1,6 @@
 /** One run: what it does, how far, how long still; and the ways to pause it, let it go on and stop it. */
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import type { Run } from '../../../src/server/api.ts'
+import type { Run } from '../../../src/api/index.ts'
 import { api, type RunChange } from '../api/client.ts'
 import { applyEvent } from '../api/live.ts'
 import { remaining } from '../format/numbers.ts'

@@ -1,6 +1,6 @@
 /** The badge of a dictionary's self-test: a sign and a word, and at a press the numbers beside the claims. */
 import { useId, useState } from 'react'
-import type { SelfTest } from '../../../src/server/api.ts'
+import type { SelfTest } from '../../../src/api/index.ts'
 import { count, none, short } from '../format/numbers.ts'
 import { Note } from './Term.tsx'
 

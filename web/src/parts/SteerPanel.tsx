@@ -1,6 +1,6 @@
 /** Steering: what is changed and by how much, the default text beside the steered one. View and dock are made of it. */
 import { type FormEvent, type ReactNode, useMemo } from 'react'
-import type { Intervention, LatentChip } from '../../../src/server/api.ts'
+import type { Intervention, LatentChip } from '../../../src/api/index.ts'
 import { latentName, visiblePiece } from '../format/names.ts'
 import { short } from '../format/numbers.ts'
 import { diffTokens } from '../format/tokenDiff.ts'

@@ -1,6 +1,6 @@
 /** The dictionaries of a suite, one a row, with what was measured and on how many tokens. */
 import { Link } from '@tanstack/react-router'
-import type { SaeSummary, SelfTest } from '../../../src/server/api.ts'
+import type { SaeSummary, SelfTest } from '../../../src/api/index.ts'
 import { type MetricColumn, mainMetrics, measured, moreMetrics } from '../format/metrics.ts'
 import { siteName } from '../format/names.ts'
 import { count, none, percent } from '../format/numbers.ts'

@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import type { Run } from '../../../src/server/api.ts'
+import type { Run } from '../../../src/api/index.ts'
 import { workspaceQuery } from '../api/queries.ts'
 import { remaining } from '../format/numbers.ts'
 import { useLinkState } from '../state/link.ts'

@@ -1,6 +1,6 @@
 /** The training of a suite as it goes, or as it went. */
 import { useMemo } from 'react'
-import type { RunPoint, SaeSummary } from '../../../src/server/api.ts'
+import type { RunPoint, SaeSummary } from '../../../src/api/index.ts'
 import { facetsOf, shade, trainingsOf } from '../plot/lines.ts'
 import { telling } from '../plot/quantities.ts'
 import type { Quantity } from '../plot/quantityNames.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { LabelView } from '../../../src/server/api.ts'
+import type { LabelView } from '../../../src/api/index.ts'
 import { windowOf } from './Examples.tsx'
 import { currentLabel } from './LabelEditor.tsx'
 

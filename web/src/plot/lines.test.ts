@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RunPoint } from '../../../src/server/api.ts'
+import type { RunPoint } from '../../../src/api/index.ts'
 import { facetsOf, nearest, placesOf, trainingsOf } from './lines.ts'
 import { telling } from './quantities.ts'
 

@@ -1,5 +1,5 @@
 /** From points to lines in panels: what shares a panel, and what tells its lines apart. */
-import type { RunPoint } from '../../../src/server/api.ts'
+import type { RunPoint } from '../../../src/api/index.ts'
 import { saeName, siteKind, siteLayer } from '../format/names.ts'
 
 /** One SAE's training. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { SaeSummary } from '../../../src/server/api.ts'
+import type { SaeSummary } from '../../../src/api/index.ts'
 import { differences, pairSaes } from './pairs.ts'
 
 const sae = (suite: string, layer: number, width = '2k', l0 = 32, site = 'hook_resid_post') =>

@@ -1,5 +1,5 @@
 /** Which SAEs of several suites are compared with which. */
-import type { SaeSummary } from '../../../src/server/api.ts'
+import type { SaeSummary } from '../../../src/api/index.ts'
 import { saeName, siteKind, siteName } from '../format/names.ts'
 
 /** SAEs of one row, by suite. */

@@ -1,5 +1,5 @@
 /** What is measured while training, and how each of it is drawn. */
-import type { RunPoint } from '../../../src/server/api.ts'
+import type { RunPoint } from '../../../src/api/index.ts'
 import { count, fixed, percent, short } from '../format/numbers.ts'
 import type { TermName } from '../parts/Term.tsx'
 import { type Quantity, quantityNames } from './quantityNames.ts'

@@ -1,5 +1,5 @@
 /** Names of what is measured while training, as they stand in points and in the URL. */
-import type { RunPoint } from '../../../src/server/api.ts'
+import type { RunPoint } from '../../../src/api/index.ts'
 
 export const quantityNames = [
   'fvu',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Run } from '../../../src/server/api.ts'
+import type { Run } from '../../../src/api/index.ts'
 import { shownRuns } from './runs.ts'
 
 const run = (id: string, state: Run['state'], suite = 'tiny'): Run => ({

@@ -1,5 +1,5 @@
 /** States of runs, as the page tells them apart. */
-import type { Run } from '../../../src/server/api.ts'
+import type { Run } from '../../../src/api/index.ts'
 
 /** Whether something works on a run, or waits to. */
 export const isUnderWay = ({ state }: Run): boolean =>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Microscope, SaeSummary } from '../../../src/server/api.ts'
+import type { Microscope, SaeSummary } from '../../../src/api/index.ts'
 import { readSheet, startCell } from './sheet.ts'
 
 const id = (layer: number) => `s~blocks.${layer}.hook_resid_post~width_2k~l0_32`

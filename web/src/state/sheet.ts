@@ -1,5 +1,5 @@
 /** The microscope's answer, laid out for the grid: rows that may still be empty, and look-ups for hovering. */
-import type { LatentChip, Microscope, SaeSummary } from '../../../src/server/api.ts'
+import type { LatentChip, Microscope, SaeSummary } from '../../../src/api/index.ts'
 import { latentKey, siteName } from '../format/names.ts'
 
 /** One site: its cells, or what it is waiting for. */

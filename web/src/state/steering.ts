@@ -1,6 +1,6 @@
 /** One steering run: its request, its stream, and how to stop it. */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { SteerEvent, SteerRequest } from '../../../src/server/api.ts'
+import type { SteerEvent, SteerRequest } from '../../../src/api/index.ts'
 import { send } from '../api/client.ts'
 import { readEvents } from '../api/sse.ts'
 

@@ -1,5 +1,5 @@
 /** The page's state as it stands in the URL: plain strings, short names, defaults left out. */
-import type { Intervention, SearchKind } from '../../../src/server/api.ts'
+import type { Intervention, SearchKind } from '../../../src/api/index.ts'
 import { type Quantity, quantityNames } from '../plot/quantityNames.ts'
 
 /** A query string as plain strings: `?q=12` is the text "12". */

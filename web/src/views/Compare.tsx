@@ -2,7 +2,7 @@
 import { type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
-import type { RunPoint } from '../../../src/server/api.ts'
+import type { RunPoint } from '../../../src/api/index.ts'
 import { originQuery, pointsQuery, workspaceQuery } from '../api/queries.ts'
 import { CompareSettings, CompareTable } from '../parts/CompareTables.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'

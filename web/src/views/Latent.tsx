@@ -2,7 +2,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
-import type { LatentView } from '../../../src/server/api.ts'
+import type { LatentView } from '../../../src/api/index.ts'
 import { latentQuery, selfTestsQuery } from '../api/queries.ts'
 import { latentName, saeName } from '../format/names.ts'
 import { count, percent, short } from '../format/numbers.ts'

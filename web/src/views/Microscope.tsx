@@ -2,7 +2,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useDeferredValue, useMemo, useState } from 'react'
-import type { Run } from '../../../src/server/api.ts'
+import type { Run } from '../../../src/api/index.ts'
 import { microscopeQuery, workspaceQuery } from '../api/queries.ts'
 import { parseLatentKey } from '../format/names.ts'
 import { remaining } from '../format/numbers.ts'

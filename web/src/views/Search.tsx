@@ -2,7 +2,7 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
-import type { SearchKind, SearchResult } from '../../../src/server/api.ts'
+import type { SearchKind, SearchResult } from '../../../src/api/index.ts'
 import { searchQuery, wordLatentsQuery, workspaceQuery } from '../api/queries.ts'
 import { siteName, visiblePiece } from '../format/names.ts'
 import { count, percent } from '../format/numbers.ts'

@@ -1,0 +1,35 @@
+/**
+ * The HTTP contract: what the server answers and the page reads. Schemas only; routes are in `server/routes/`.
+ *
+ *   GET    /api/workspace                           Workspace
+ *   GET    /api/events                              server-sent events, each an Event
+ *   POST   /api/microscope        MicroscopeRequest  Microscope
+ *   GET    /api/saes/:sae/latents?sort&order&offset&limit   LatentList
+ *   GET    /api/saes/:sae/latents/:index            LatentView
+ *   POST   /api/saes/:sae/latents/:index/test       TestRequest -> TestResult
+ *   POST   /api/saes/:sae/latents/:index/labels     NewLabel -> Label
+ *   DELETE /api/labels/:id                          Label (retired, kept as history)
+ *   GET    /api/search?q&sae&kind&limit&offset      SearchResult
+ *   POST   /api/steer             SteerRequest       server-sent events, each a SteerEvent
+ *   GET    /api/runs                                Run[]
+ *   GET    /api/runs/:id/points                     RunPoint[]
+ *   POST   /api/runs/:id/pause                      Run (paused, or ended meanwhile)
+ *   POST   /api/runs/:id/continue                   Run (a new one for one that was stopped or failed)
+ *   POST   /api/runs/:id/stop                       Run
+ *   GET    /api/suites/:suite                       SuiteOrigin
+ *   GET    /api/suites/:suite/points                RunPoint[] of all its runs
+ *   GET    /api/suites/:suite/self-tests            SelfTest[] of the SAEs that were tested
+ *   GET    /api/suites/:suite/plots                 SuitePlot[], those that there are numbers for
+ *   GET    /api/suites/:suite/plots/:name.svg       the picture, image/svg+xml
+ *   GET    /api/openapi.json
+ *
+ * Errors are Problem with a 4xx or 5xx status. A number that could not be computed is absent, never zero.
+ */
+export * from './common.ts'
+export * from './events.ts'
+export * from './labels.ts'
+export * from './latents.ts'
+export * from './microscope.ts'
+export * from './search.ts'
+export * from './steer.ts'
+export * from './suites.ts'
