@@ -1,9 +1,10 @@
 /**
- * The HTTP contract: what the server answers and the page reads. Schemas only; routes are in `server/routes/`.
+ * The HTTP contract: what the server answers, as schemas, and a typed client of it. Routes are in `server/routes/`.
  *
  *   GET    /api/workspace                           Workspace
  *   GET    /api/events                              server-sent events, each an Event
  *   POST   /api/microscope        MicroscopeRequest  Microscope
+ *   POST   /api/microscope/depth  DepthRequest       Depth
  *   GET    /api/saes/:sae/latents?sort&order&offset&limit   LatentList
  *   GET    /api/saes/:sae/latents/:index            LatentView
  *   POST   /api/saes/:sae/latents/:index/test       TestRequest -> TestResult
@@ -21,15 +22,23 @@
  *   GET    /api/suites/:suite/self-tests            SelfTest[] of the SAEs that were tested
  *   GET    /api/suites/:suite/plots                 SuitePlot[], those that there are numbers for
  *   GET    /api/suites/:suite/plots/:name.svg       the picture, image/svg+xml
- *   GET    /api/openapi.json
+ *   GET    /api/openapi.json                        the description of all this, OpenAPI 3.1
  *
  * Errors are Problem with a 4xx or 5xx status. A number that could not be computed is absent, never zero.
  */
+export {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type Operation,
+  operations,
+} from './client.ts'
 export * from './common.ts'
 export * from './events.ts'
 export * from './labels.ts'
 export * from './latents.ts'
 export * from './microscope.ts'
+export { ApiError } from './request.ts'
 export * from './search.ts'
 export * from './steer.ts'
 export * from './suites.ts'

@@ -51,4 +51,5 @@ export const TestResult = z.object({
 export type ExampleView = z.infer<typeof ExampleView>
 export type LatentView = z.infer<typeof LatentView>
 export type LatentList = z.infer<typeof LatentList>
+export type LatentSort = z.infer<typeof LatentSort>
 export type TestResult = z.infer<typeof TestResult>

@@ -143,5 +143,6 @@ export type Run = z.infer<typeof Run>
 export type RunPoint = z.infer<typeof RunPoint>
 export type TrainFailure = z.infer<typeof TrainFailure>
 export type SelfTest = z.infer<typeof SelfTest>
+export type SuitePlot = z.infer<typeof SuitePlot>
 export type SuiteOrigin = z.infer<typeof SuiteOrigin>
 export type Workspace = z.infer<typeof Workspace>

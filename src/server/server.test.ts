@@ -538,32 +538,6 @@ describe('who may ask', () => {
 })
 
 describe('the rest', () => {
-  it('describes every route in OpenAPI', async () => {
-    const { paths } = (await (await get('/api/openapi.json')).json()) as { paths: object }
-    expect(Object.keys(paths).toSorted()).toEqual([
-      '/api/events',
-      '/api/labels/{id}',
-      '/api/microscope',
-      '/api/runs',
-      '/api/runs/{id}/continue',
-      '/api/runs/{id}/pause',
-      '/api/runs/{id}/points',
-      '/api/runs/{id}/stop',
-      '/api/saes/{sae}/latents',
-      '/api/saes/{sae}/latents/{index}',
-      '/api/saes/{sae}/latents/{index}/labels',
-      '/api/saes/{sae}/latents/{index}/test',
-      '/api/search',
-      '/api/steer',
-      '/api/suites/{suite}',
-      '/api/suites/{suite}/plots',
-      '/api/suites/{suite}/plots/{file}',
-      '/api/suites/{suite}/points',
-      '/api/suites/{suite}/self-tests',
-      '/api/workspace',
-    ])
-  })
-
   it('answers 404 with a problem on unknown API paths', async () => {
     expect(await problem(await get('/api/nothing'), 404)).toContain('/api/nothing')
   })

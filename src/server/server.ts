@@ -1,18 +1,12 @@
-/** Opens everything a workspace needs and listens. */
+/** A workspace on a socket. */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
-import { listFolder, makeFolder, packageRoot, packageVersion } from '../files/index.ts'
-import { importSuite, JobQueue, readSuiteFile } from '../jobs/index.ts'
+import type { JobQueue } from '../jobs/index.ts'
 import type { OpenModelOptions } from '../model/index.ts'
-import { listSuite } from '../sae/disk.ts'
-import { type Database, openDatabase } from '../store/index.ts'
-import { createApp } from './app.ts'
-import { createContext } from './context.ts'
-import { EventHub } from './eventHub.ts'
-import { Inference } from './inference.ts'
 import { openBrowser } from './openBrowser.ts'
+import { type OpenWorkspace, openWorkspace } from './openWorkspace.ts'
 import { isLoopback } from './security.ts'
 
 export type ServerOptions = {
@@ -54,7 +48,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const host = options.host ?? '127.0.0.1'
   const beyond = !isLoopback(host)
   const token = options.token ?? (beyond ? randomBytes(24).toString('base64url') : undefined)
-  await makeFolder(workspace)
 
   const closers: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
@@ -62,47 +55,30 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
   try {
     // The port first: it is what is most often taken, and quickly told. Requests wait until there is an application.
-    const app = Promise.withResolvers<ReturnType<typeof createApp>>()
+    const app = Promise.withResolvers<OpenWorkspace['app']>()
     const server = createAdaptorServer({
       fetch: async (request, env) => (await app.promise).fetch(request, env),
     })
     const port = await listen(server, options.port, host)
     closers.push(() => stopListening(server))
-    const db = await openDatabase(options.database ?? join(workspace, '.hooke', 'db'))
-    closers.push(() => db.close())
-    const inference = new Inference({ threads: 2, ...options.model })
-    closers.push(() => inference.close())
-    const hub = new EventHub()
-    const jobs = await JobQueue.open(db, { onEvent: (event) => hub.publish(event) })
-    closers.push(() => jobs.close())
-    const context = createContext({
-      db,
+    const opened = await openWorkspace({
       workspace,
-      inference,
-      hub,
-      jobs,
-      version: packageVersion(),
+      ...(options.database === undefined ? {} : { database: options.database }),
+      ...(options.model === undefined ? {} : { model: options.model }),
+      ...(options.page === undefined ? {} : { page: options.page }),
+      ...(token === undefined ? {} : { token }),
+      any_host: beyond,
     })
-    closers.push(() => context.close())
-    app.resolve(
-      createApp(context, {
-        ...(token === undefined ? {} : { token }),
-        any_host: beyond,
-        page: options.page ?? join(packageRoot(), 'web', 'dist'),
-      }),
-    )
+    closers.push(() => opened.close())
+    app.resolve(opened.app)
     closers.push(() => {
-      hub.close()
+      opened.hub.close()
       return stopListening(server)
     })
     const shown = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
     const url = `http://${shown}:${port}/${token === undefined ? '' : `?token=${token}`}`
-    const imported = importWorkspace(workspace, context.db, () =>
-      hub.publish({ type: 'changed', what: 'workspace' }),
-    )
-    closers.push(() => imported.catch(() => {}))
     if (options.open) await openBrowser(url)
-    return { url, jobs, imported, close }
+    return { url, jobs: opened.jobs, imported: opened.imported, close }
   } catch (error) {
     await close()
     throw error
@@ -138,26 +114,4 @@ function listenError(cause: NodeJS.ErrnoException, port: number, host: string): 
     ENOTFOUND: `${at}: no such host. Use --host 127.0.0.1.`,
   }
   return new Error(reasons[cause.code ?? ''] ?? `${at}: ${cause.message}`, { cause })
-}
-
-/** Brings every suite in the workspace's folder into the database; what is damaged is named on standard error and left out. */
-async function importWorkspace(
-  workspace: string,
-  db: Database,
-  onImported: () => void,
-): Promise<void> {
-  for (const name of (await listFolder(workspace)).folders) {
-    if (name.startsWith('.')) continue
-    const folder = join(workspace, name)
-    try {
-      if (!(await readSuiteFile(folder)) && (await listSuite(folder)).length === 0) continue
-      for (const { message } of await importSuite(db, folder))
-        console.error(`${name}: left out: ${message}`)
-      onImported()
-    } catch (error) {
-      console.error(
-        `${name}: not opened: ${error instanceof Error ? error.message : String(error)}`,
-      )
-    }
-  }
 }

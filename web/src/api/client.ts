@@ -15,56 +15,20 @@ import type {
   TestResult,
   Workspace,
 } from '../../../src/api/index.ts'
+import { sendRequest } from '../../../src/api/request.ts'
 
-/** An answer that is not a success: the server's own words, and its status; status 0 where no server answered. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError'
-  readonly status: number
-  constructor(message: string, status: number, options?: ErrorOptions) {
-    super(message, options)
-    this.status = status
-  }
-}
+export { ApiError } from '../../../src/api/request.ts'
 
 /**
  * Sends a request and gives the successful response.
  * @throws ApiError with the server's Problem text, or status 0 where nothing answered.
  */
-export async function send(
+export const send = (
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
   body?: unknown,
   signal?: AbortSignal,
-): Promise<Response> {
-  const init: RequestInit = { method }
-  if (body !== undefined) {
-    init.headers = { 'content-type': 'application/json' }
-    init.body = JSON.stringify(body)
-  }
-  if (signal) init.signal = signal
-  let response: Response
-  try {
-    response = await fetch(path, init)
-  } catch (cause) {
-    if (signal?.aborted) throw cause
-    throw new ApiError('Hooke does not answer. Is `hooke serve` still running?', 0, { cause })
-  }
-  if (response.ok) return response
-  throw new ApiError(await problemText(response), response.status)
-}
-
-async function problemText(response: Response): Promise<string> {
-  const text = await response.text()
-  try {
-    const parsed: unknown = JSON.parse(text)
-    if (parsed && typeof parsed === 'object' && 'error' in parsed) {
-      if (typeof parsed.error === 'string') return parsed.error
-    }
-  } catch {
-    // Not JSON: a proxy's page, or a crash; the status says more than its markup.
-  }
-  return `${response.status} ${response.statusText}: the server gave no reason. Its terminal may.`
-}
+): Promise<Response> => sendRequest(method, path, { body, signal })
 
 async function call<T>(...request: Parameters<typeof send>): Promise<T> {
   const response = await send(...request)

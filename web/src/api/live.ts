@@ -1,10 +1,10 @@
 /** The page's standing line to the server: applies events to the cache, reconnects, and says when the server is away. */
 import type { QueryClient } from '@tanstack/react-query'
 import type { Event, Run, RunPoint, Workspace } from '../../../src/api/index.ts'
+import { readEvents } from '../../../src/api/sse.ts'
 import { saeName } from '../format/names.ts'
 import { send } from './client.ts'
 import { keys } from './queries.ts'
-import { readEvents } from './sse.ts'
 
 /** `connecting` only before the first answer. */
 export type LinkState = 'connecting' | 'open' | 'away'

@@ -1,8 +1,8 @@
 /** One steering run: its request, its stream, and how to stop it. */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { SteerEvent, SteerRequest } from '../../../src/api/index.ts'
+import { readEvents } from '../../../src/api/sse.ts'
 import { send } from '../api/client.ts'
-import { readEvents } from '../api/sse.ts'
 
 /** A generated token and its log-probability under its own side's distribution, in nats. */
 export type SteerToken = {

@@ -1,0 +1,151 @@
+/** A typed client of the HTTP API. It needs fetch and nothing else, so it runs in browsers and in Node. */
+import type { Event } from './events.ts'
+import type { LabelView, NewLabel } from './labels.ts'
+import type { LatentList, LatentSort, LatentView, TestResult } from './latents.ts'
+import type { Microscope, MicroscopeRequest } from './microscope.ts'
+import { type Method, type RequestOptions, sendRequest } from './request.ts'
+import type { SearchKind, SearchResult } from './search.ts'
+import { readEvents } from './sse.ts'
+import type { SteerEvent, SteerRequest } from './steer.ts'
+import type { Run, RunPoint, SelfTest, SuiteOrigin, SuitePlot, Workspace } from './suites.ts'
+
+/** Every operation by its name here and in the OpenAPI description: method and path. A test holds it to the registered routes. */
+export const operations = {
+  workspace: 'GET /api/workspace',
+  events: 'GET /api/events',
+  microscope: 'POST /api/microscope',
+  latents: 'GET /api/saes/{sae}/latents',
+  latent: 'GET /api/saes/{sae}/latents/{index}',
+  testLatent: 'POST /api/saes/{sae}/latents/{index}/test',
+  addLabel: 'POST /api/saes/{sae}/latents/{index}/labels',
+  retireLabel: 'DELETE /api/labels/{id}',
+  search: 'GET /api/search',
+  steer: 'POST /api/steer',
+  runs: 'GET /api/runs',
+  runPoints: 'GET /api/runs/{id}/points',
+  pauseRun: 'POST /api/runs/{id}/pause',
+  continueRun: 'POST /api/runs/{id}/continue',
+  stopRun: 'POST /api/runs/{id}/stop',
+  suite: 'GET /api/suites/{suite}',
+  suitePoints: 'GET /api/suites/{suite}/points',
+  suitePlots: 'GET /api/suites/{suite}/plots',
+  suitePlot: 'GET /api/suites/{suite}/plots/{file}',
+  selfTests: 'GET /api/suites/{suite}/self-tests',
+} as const satisfies Record<string, `${Method} /api/${string}`>
+
+type OfSae = { sae: string }
+type OfLatent = { sae: string; index: number }
+type OfRun = { id: string }
+type OfSuite = { suite: string }
+type Page = { offset?: number; limit?: number }
+
+/** What each operation takes, path and query and body in one object, and what it answers, once or as a stream of events. */
+type Calls = {
+  workspace: { answers: Workspace }
+  events: { streams: Event }
+  microscope: { takes: MicroscopeRequest; answers: Microscope }
+  latents: {
+    takes: OfSae & Page & { sort?: LatentSort; order?: 'asc' | 'desc' }
+    answers: LatentList
+  }
+  latent: { takes: OfLatent; answers: LatentView }
+  testLatent: { takes: OfLatent & { text: string }; answers: TestResult }
+  addLabel: { takes: OfLatent & NewLabel; answers: LabelView }
+  retireLabel: { takes: { id: number }; answers: LabelView }
+  search: { takes: Page & { q: string; sae?: string; kind?: SearchKind }; answers: SearchResult }
+  steer: { takes: SteerRequest; streams: SteerEvent }
+  runs: { answers: Run[] }
+  runPoints: { takes: OfRun; answers: RunPoint[] }
+  pauseRun: { takes: OfRun; answers: Run }
+  continueRun: { takes: OfRun; answers: Run }
+  stopRun: { takes: OfRun; answers: Run }
+  suite: { takes: OfSuite; answers: SuiteOrigin }
+  suitePoints: { takes: OfSuite; answers: RunPoint[] }
+  suitePlots: { takes: OfSuite; answers: SuitePlot[] }
+  suitePlot: { takes: OfSuite & { file: `${string}.svg` }; answers: string }
+  selfTests: { takes: OfSuite; answers: SelfTest[] }
+}
+
+/** The name of an operation. */
+export type Operation = keyof typeof operations
+
+type Options = { readonly signal?: AbortSignal | undefined }
+type Given<K extends Operation> = Calls[K] extends { takes: infer T }
+  ? [given: T, options?: Options]
+  : [given?: undefined, options?: Options]
+type Answer<K extends Operation> = Calls[K] extends { streams: infer E }
+  ? AsyncGenerator<E, void, undefined>
+  : Promise<Calls[K] extends { answers: infer A } ? A : never>
+
+/** One function an operation. A refusal is an ApiError; breaking off the loop over a stream, or its signal, ends it. */
+export type Client = { readonly [K in Operation]: (...given: Given<K>) => Answer<K> }
+
+/** How a client reaches its server. */
+export type ClientOptions = {
+  /** Sent as `Authorization: Bearer`; by default the `token` in the address, as `hooke serve` prints it. */
+  readonly token?: string | undefined
+  /** What carries the requests; the global fetch by default. */
+  readonly fetch?: RequestOptions['fetch']
+}
+
+/** Operations that answer with a stream of events. */
+const STREAMS: ReadonlySet<Operation> = new Set(['events', 'steer'])
+
+/**
+ * A client of the server at `url`.
+ * @param url as `hooke serve` prints it, with or without `?token=`.
+ * @throws TypeError if `url` is no address; what it makes throws ApiError.
+ */
+export function createClient(url: string | URL, options: ClientOptions = {}): Client {
+  const token = options.token ?? new URL(url).searchParams.get('token') ?? undefined
+  const carried: RequestOptions = {
+    ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+    ...(options.fetch ? { fetch: options.fetch } : {}),
+  }
+  const send = (operation: Operation, given: object, signal: AbortSignal | undefined) => {
+    const { method, path, body } = requestOf(operation, given)
+    const address = new URL(path, url).href
+    return sendRequest(method, address, { ...carried, body, signal })
+  }
+  async function* stream(operation: Operation, given: object, signal: AbortSignal | undefined) {
+    yield* readEvents(await send(operation, given, signal))
+  }
+  async function ask(operation: Operation, given: object, signal: AbortSignal | undefined) {
+    const response = await send(operation, given, signal)
+    const isJson = response.headers.get('content-type')?.includes('json')
+    return isJson ? response.json() : response.text()
+  }
+  const entries = (Object.keys(operations) as Operation[]).map((operation) => {
+    const call = STREAMS.has(operation) ? stream : ask
+    return [
+      operation,
+      (given: object = {}, { signal }: Options = {}) => call(operation, given, signal),
+    ]
+  })
+  return Object.fromEntries(entries) as Client
+}
+
+/**
+ * The request of an operation: what its path names goes there, the rest is its query (GET, DELETE) or its body.
+ * @throws TypeError where something that the path names is not given.
+ */
+function requestOf(
+  operation: Operation,
+  given: object,
+): { method: Method; path: string; body?: object } {
+  const [method, template] = operations[operation].split(' ') as [Method, string]
+  const rest: Record<string, unknown> = { ...given }
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const value = rest[name]
+    delete rest[name]
+    if (value === undefined)
+      throw new TypeError(`${operation}: ${name} is missing; it is in ${template}`)
+    return encodeURIComponent(String(value))
+  })
+  if (method !== 'GET' && method !== 'DELETE')
+    return { method, path, ...(Object.keys(rest).length > 0 ? { body: rest } : {}) }
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(rest))
+    if (value !== undefined) query.set(name, String(value))
+  return { method, path: query.size > 0 ? `${path}?${query}` : path }
+}
