@@ -1,12 +1,24 @@
 /** A typed client of the HTTP API. It needs fetch and nothing else, so it runs in browsers and in Node. */
 import type { Event } from './events.ts'
-import type { LabelView, NewLabel } from './labels.ts'
+import type { LabelsImported, LabelView, NewLabel, NewVote } from './labels.ts'
 import type { LatentList, LatentSort, LatentView, TestResult } from './latents.ts'
-import type { Microscope, MicroscopeRequest } from './microscope.ts'
+import type { Depth, DepthRequest, Microscope, MicroscopeRequest } from './microscope.ts'
 import { type Method, type RequestOptions, sendRequest } from './request.ts'
-import type { SearchKind, SearchResult } from './search.ts'
+import type { Agreement, NewReview, Review, ReviewFilter, ReviewQueue } from './review.ts'
+import type {
+  ContrastRequest,
+  ContrastSearch,
+  SearchFilters,
+  SearchKind,
+  SearchResult,
+  SearchScope,
+  TextSearch,
+  TextSearchRequest,
+  VectorSearch,
+  VectorSearchRequest,
+} from './search.ts'
 import { readEvents } from './sse.ts'
-import type { SteerEvent, SteerRequest } from './steer.ts'
+import type { SteerEvent, SteerRequest, SweepEvent, SweepRequest } from './steer.ts'
 import type { Run, RunPoint, SelfTest, SuiteOrigin, SuitePlot, Workspace } from './suites.ts'
 
 /** Every operation by its name here and in the OpenAPI description: method and path. A test holds it to the registered routes. */
@@ -14,13 +26,27 @@ export const operations = {
   workspace: 'GET /api/workspace',
   events: 'GET /api/events',
   microscope: 'POST /api/microscope',
+  depth: 'POST /api/microscope/depth',
   latents: 'GET /api/saes/{sae}/latents',
   latent: 'GET /api/saes/{sae}/latents/{index}',
   testLatent: 'POST /api/saes/{sae}/latents/{index}/test',
   addLabel: 'POST /api/saes/{sae}/latents/{index}/labels',
   retireLabel: 'DELETE /api/labels/{id}',
+  undoLabel: 'POST /api/labels/{id}/undo',
+  voteOnLabel: 'POST /api/labels/{id}/votes',
+  exportLabels: 'GET /api/suites/{suite}/labels.jsonl',
+  importLabels: 'POST /api/suites/{suite}/labels',
+  reviewQueue: 'GET /api/reviews/queue',
+  saveReview: 'POST /api/reviews',
+  undoReview: 'DELETE /api/reviews/{id}',
+  agreement: 'GET /api/reviews/agreement',
   search: 'GET /api/search',
+  searchScope: 'GET /api/search/scope',
+  searchText: 'POST /api/search/text',
+  searchVector: 'POST /api/search/vector',
+  searchContrast: 'POST /api/search/contrast',
   steer: 'POST /api/steer',
+  sweep: 'POST /api/steer/sweep',
   runs: 'GET /api/runs',
   runPoints: 'GET /api/runs/{id}/points',
   pauseRun: 'POST /api/runs/{id}/pause',
@@ -44,6 +70,7 @@ type Calls = {
   workspace: { answers: Workspace }
   events: { streams: Event }
   microscope: { takes: MicroscopeRequest; answers: Microscope }
+  depth: { takes: DepthRequest; answers: Depth }
   latents: {
     takes: OfSae & Page & { sort?: LatentSort; order?: 'asc' | 'desc' }
     answers: LatentList
@@ -52,8 +79,27 @@ type Calls = {
   testLatent: { takes: OfLatent & { text: string }; answers: TestResult }
   addLabel: { takes: OfLatent & NewLabel; answers: LabelView }
   retireLabel: { takes: { id: number }; answers: LabelView }
-  search: { takes: Page & { q: string; sae?: string; kind?: SearchKind }; answers: SearchResult }
+  undoLabel: { takes: { id: number }; answers: LabelView[] }
+  voteOnLabel: { takes: { id: number } & NewVote; answers: LabelView }
+  exportLabels: { takes: OfSuite & { format?: 'hooke' | 'neuronpedia' }; answers: string }
+  importLabels: { takes: OfSuite & { lines: string }; answers: LabelsImported }
+  reviewQueue: {
+    takes: ReviewFilter & { reviewer?: string; blind?: boolean; limit?: number }
+    answers: ReviewQueue
+  }
+  saveReview: { takes: NewReview; answers: Review }
+  undoReview: { takes: { id: number }; answers: Review }
+  agreement: { takes: ReviewFilter; answers: Agreement[] }
+  search: {
+    takes: Page & SearchFilters & { q: string; kind?: SearchKind }
+    answers: SearchResult
+  }
+  searchScope: { answers: SearchScope }
+  searchText: { takes: TextSearchRequest; answers: TextSearch }
+  searchVector: { takes: VectorSearchRequest; answers: VectorSearch }
+  searchContrast: { takes: ContrastRequest; answers: ContrastSearch }
   steer: { takes: SteerRequest; streams: SteerEvent }
+  sweep: { takes: SweepRequest; streams: SweepEvent }
   runs: { answers: Run[] }
   runPoints: { takes: OfRun; answers: RunPoint[] }
   pauseRun: { takes: OfRun; answers: Run }
@@ -89,7 +135,7 @@ export type ClientOptions = {
 }
 
 /** Operations that answer with a stream of events. */
-const STREAMS: ReadonlySet<Operation> = new Set(['events', 'steer'])
+const STREAMS: ReadonlySet<Operation> = new Set(['events', 'steer', 'sweep'])
 
 /**
  * A client of the server at `url`.

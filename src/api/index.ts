@@ -10,8 +10,21 @@
  *   POST   /api/saes/:sae/latents/:index/test       TestRequest -> TestResult
  *   POST   /api/saes/:sae/latents/:index/labels     NewLabel -> Label
  *   DELETE /api/labels/:id                          Label (retired, kept as history)
- *   GET    /api/search?q&sae&kind&limit&offset      SearchResult
+ *   POST   /api/labels/:id/undo                     Label[] of its latent, the last change of this one taken back
+ *   POST   /api/labels/:id/votes  NewVote            Label
+ *   GET    /api/suites/:suite/labels.jsonl?format    its labels, one JSON object a line
+ *   POST   /api/suites/:suite/labels                { lines } -> LabelsImported
+ *   GET    /api/reviews/queue?suite&sae&method&author&reviewer&blind&limit   ReviewQueue
+ *   POST   /api/reviews           NewReview          Review
+ *   DELETE /api/reviews/:id                         Review (taken back, with its vote or label)
+ *   GET    /api/reviews/agreement?suite&sae&method&author   Agreement[] of blind guesses with labels
+ *   GET    /api/search?q&kind&limit&offset&<SearchFilters>  SearchResult
+ *   GET    /api/search/scope                        SearchScope
+ *   POST   /api/search/text      TextSearchRequest   TextSearch
+ *   POST   /api/search/vector    VectorSearchRequest VectorSearch
+ *   POST   /api/search/contrast  ContrastRequest     ContrastSearch
  *   POST   /api/steer             SteerRequest       server-sent events, each a SteerEvent
+ *   POST   /api/steer/sweep       SweepRequest       server-sent events, each a SweepEvent
  *   GET    /api/runs                                Run[]
  *   GET    /api/runs/:id/points                     RunPoint[]
  *   POST   /api/runs/:id/pause                      Run (paused, or ended meanwhile)
@@ -39,6 +52,7 @@ export * from './labels.ts'
 export * from './latents.ts'
 export * from './microscope.ts'
 export { ApiError } from './request.ts'
+export * from './review.ts'
 export * from './search.ts'
 export * from './steer.ts'
 export * from './suites.ts'

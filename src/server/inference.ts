@@ -1,11 +1,11 @@
 /** The server's side of the inference thread: calls go over, answers and streams come back, aborted calls are cancelled. */
 import { Worker } from 'node:worker_threads'
-import type { SteerEvent } from '../api/index.ts'
 import type {
   CallKind,
   FromInference,
   InferenceCalls,
-  SteerCall,
+  InferenceStreams,
+  StreamKind,
   ToInference,
 } from './inferenceProtocol.ts'
 import { HttpProblem } from './problems.ts'
@@ -47,20 +47,24 @@ export class Inference {
     })
   }
 
-  /** Default and steered text, token by token. Breaking off the loop cancels it. */
-  async *steer(request: SteerCall, signal?: AbortSignal): AsyncGenerator<SteerEvent> {
-    const items: SteerEvent[] = []
+  /** One request, its items as they come. Breaking off the loop cancels it. */
+  async *stream<K extends StreamKind>(
+    kind: K,
+    request: InferenceStreams[K]['request'],
+    signal?: AbortSignal,
+  ): AsyncGenerator<InferenceStreams[K]['item']> {
+    const items: InferenceStreams[K]['item'][] = []
     let finished = false
     let failure: Error | undefined
     let wake = (): void => {}
     const stop = new AbortController()
-    this.#start('steer', request, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal, {
+    this.#start(kind, request, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal, {
       onAnswer: () => {
         finished = true
         wake()
       },
       onItem: (item) => {
-        items.push(item as SteerEvent)
+        items.push(item as InferenceStreams[K]['item'])
         wake()
       },
       onError: (error) => {
@@ -95,7 +99,7 @@ export class Inference {
   }
 
   #start(
-    kind: CallKind | 'steer',
+    kind: CallKind | StreamKind,
     request: object,
     signal: AbortSignal | undefined,
     pending: Pending,

@@ -1,5 +1,21 @@
 /** What the server's thread and the inference thread say to each other. Plain data only. */
-import type { Microscope, TestResult } from '../api/index.ts'
+import type { z } from '@hono/zod-openapi'
+import type {
+  CellRank,
+  ContrastRequest,
+  ContrastSearch,
+  Depth,
+  Intervention,
+  Microscope,
+  SteerEvent,
+  SteerRequest,
+  SweepEvent,
+  SweepRequest,
+  TestResult,
+  TextSearch,
+  TextSearchRequest,
+  VectorSearch,
+} from '../api/index.ts'
 
 /** Where a suite's model and SAEs lie, with the names they have in URLs. */
 export type SuiteFolder = {
@@ -20,46 +36,86 @@ export type ModelInfo = {
 }
 
 /** One intervention with the folder of its SAE. */
-type ResolvedIntervention = {
-  readonly dir: string
-  readonly latent: number
-  readonly mode: 'add' | 'scale' | 'clamp' | 'ablate'
-  readonly strength: number
-}
+type ResolvedIntervention = Omit<Intervention, 'sae'> & { readonly dir: string }
+
+/** What is searched for in the SAEs of a suite, and how many hits are wanted. */
+type ToSearch<T> = T & { readonly suite: SuiteFolder; readonly most: number }
 
 /** Requests by kind, and what each answers: once, or as a stream. */
 export type InferenceCalls = {
   describe: { request: { model: string }; answer: ModelInfo }
   microscope: {
-    request: { suite: SuiteFolder; text: string; top_k: number; max_density: number }
+    request: {
+      suite: SuiteFolder
+      text: string
+      top_k: number
+      max_density: number
+      rank?: CellRank
+      special?: boolean
+    }
     /** Latents without labels: the server's thread adds them. */
     answer: Microscope
   }
+  depth: { request: { model: string; text: string; token: number }; answer: Depth }
   test: {
     request: { model: string; dir: string; latent: number; text: string }
     answer: TestResult
   }
+  textSearch: {
+    request: ToSearch<
+      Pick<
+        z.output<typeof TextSearchRequest>,
+        'text' | 'tokens' | 'by' | 'scale' | 'max_density'
+      >
+    >
+    answer: Omit<TextSearch, 'took_ms'>
+  }
+  vectorSearch: {
+    request: ToSearch<{
+      vector?: readonly number[]
+      like?: { id: string; hook: string; dir: string; index: number }
+    }>
+    answer: Omit<VectorSearch, 'took_ms'>
+  }
+  contrastSearch: {
+    request: ToSearch<
+      Pick<z.output<typeof ContrastRequest>, 'a' | 'b' | 'scale' | 'max_density'>
+    >
+    answer: Omit<ContrastSearch, 'took_ms'>
+  }
 }
 
-export type SteerCall = {
+/** A request as it was asked, of a suite's model and with the folders of its SAEs. */
+type Resolved<T> = Omit<T, 'interventions'> & {
   readonly model: string
-  readonly prompt: string
   readonly interventions: readonly ResolvedIntervention[]
-  readonly max_tokens: number
-  readonly temperature: number
-  readonly top_k: number
-  readonly top_p: number
-  readonly seed: number
+}
+
+export type SteerCall = Resolved<z.output<typeof SteerRequest>>
+export type SweepCall = Resolved<z.output<typeof SweepRequest>>
+
+/** Requests answered by a stream, and what it consists of. */
+export type InferenceStreams = {
+  steer: { request: SteerCall; item: SteerEvent }
+  sweep: { request: SweepCall; item: SweepEvent }
 }
 
 export type CallKind = keyof InferenceCalls
+export type StreamKind = keyof InferenceStreams
 
 /** To the inference thread. */
 export type ToInference =
   | {
       [K in CallKind]: { type: 'call'; id: number; kind: K; request: InferenceCalls[K]['request'] }
     }[CallKind]
-  | { type: 'call'; id: number; kind: 'steer'; request: SteerCall }
+  | {
+      [K in StreamKind]: {
+        type: 'call'
+        id: number
+        kind: K
+        request: InferenceStreams[K]['request']
+      }
+    }[StreamKind]
   | { type: 'cancel'; id: number }
   | { type: 'close' }
 

@@ -1,19 +1,21 @@
 /** The inference thread: holds an open model and SAEs, answers calls one model pass at a time. Started by inference.ts only. */
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import type { SteerEvent } from '../api/index.ts'
 import { countParameters, type ModelConfig } from '../model/index.ts'
 import { parseHookName } from '../sae/index.ts'
-import { steer } from '../steer/index.ts'
+import { depthOf } from './depth.ts'
 import type {
   CallKind,
   FromInference,
   InferenceCalls,
+  InferenceStreams,
   ModelInfo,
-  SteerCall,
+  StreamKind,
   ToInference,
 } from './inferenceProtocol.ts'
 import { microscope, testLatent } from './microscope.ts'
+import { contrastSearch, textSearch, vectorSearch } from './searchSuite.ts'
+import { openSteering, openSweep } from './steering.ts'
 import { type ModelSettings, Workbench } from './workbench.ts'
 
 const port = parentPort
@@ -41,7 +43,7 @@ const answers: {
     return describeModel(base, config)
   },
 
-  async microscope({ suite, text, top_k, max_density }, signal) {
+  async microscope({ suite, ...options }, signal) {
     const model = await bench.model(suite.model)
     const sites = await Promise.all(
       suite.saes.map(async ({ id, hook, dir }) => ({
@@ -51,7 +53,11 @@ const answers: {
         open: () => bench.sae(dir, model),
       })),
     )
-    return microscope(model, sites, { text, top_k, max_density, signal })
+    return microscope(model, sites, { ...options, signal })
+  },
+
+  async depth({ model, text, token }, signal) {
+    return depthOf(await bench.model(model), { text, token, signal })
   },
 
   async test({ model: name, dir, latent, text }, signal) {
@@ -59,41 +65,46 @@ const answers: {
     const { runner } = await bench.sae(dir, model)
     return testLatent(model, runner, { latent, text, signal })
   },
+
+  textSearch: (request, signal) => textSearch(bench, request, signal),
+  vectorSearch: (request, signal) => vectorSearch(bench, request, signal),
+  contrastSearch: (request, signal) => contrastSearch(bench, request, signal),
 }
 
-async function steerCall(id: number, request: SteerCall, signal: AbortSignal): Promise<void> {
-  const stream = await inTurn(() => openSteering(request, signal))
-  while (true) {
-    // Lets a cancel that has arrived be heard.
-    await setImmediate()
-    signal.throwIfAborted()
-    const { done, value } = await inTurn(() => stream.next())
-    if (done) return
-    send({ type: 'item', id, item: value })
-  }
+const streams: {
+  [K in StreamKind]: (
+    request: InferenceStreams[K]['request'],
+    signal: AbortSignal,
+  ) => Promise<AsyncIterator<InferenceStreams[K]['item']>>
+} = {
+  steer: (request, signal) => openSteering(bench, request, signal),
+  sweep: (request, signal) => openSweep(bench, request, signal),
 }
 
-async function openSteering(
-  request: SteerCall,
+async function stream<K extends StreamKind>(
+  id: number,
+  kind: K,
+  request: InferenceStreams[K]['request'],
   signal: AbortSignal,
-): Promise<AsyncIterator<SteerEvent>> {
-  const model = await bench.model(request.model)
-  const interventions = []
-  for (const { dir, latent, mode, strength } of request.interventions) {
-    const { runner, measured } = await bench.sae(dir, model)
-    const { sae } = runner
-    if (latent >= sae.d_sae)
-      throw new RangeError(`latent ${latent}: ${sae.hook_name} has latents 0 to ${sae.d_sae - 1}`)
-    const needs_max = mode === 'add' || mode === 'clamp'
-    if (needs_max && !measured)
-      throw new RangeError(
-        `${sae.hook_name}: strength is in units of a latent's maximum, which is not measured yet. Index the suite first, or scale or ablate.`,
-      )
-    interventions.push({ sae, latent, mode, strength, max_act: measured?.max_act[latent] ?? 0 })
+): Promise<void> {
+  const items = await inTurn(() => streams[kind](request, signal))
+  try {
+    while (true) {
+      // Lets a cancel that has arrived be heard.
+      await setImmediate()
+      signal.throwIfAborted()
+      const { done, value } = await inTurn(() => items.next())
+      if (done) break
+      send({ type: 'item', id, item: value })
+    }
+  } finally {
+    // Gives back what it holds, such as caches.
+    await inTurn(async () => items.return?.())
   }
-  const { interventions: _, model: __, ...options } = request
-  return steer(model, { ...options, interventions, signal })[Symbol.asyncIterator]()
+  send({ type: 'answer', id, answer: undefined })
 }
+
+const isStream = (kind: CallKind | StreamKind): kind is StreamKind => kind in streams
 
 async function answer<K extends CallKind>(
   id: number,
@@ -113,9 +124,8 @@ async function onCall(message: Extract<ToInference, { type: 'call' }>): Promise<
   const stop = new AbortController()
   running.set(id, stop)
   try {
-    if (kind === 'steer') {
-      await steerCall(id, request as SteerCall, stop.signal)
-      send({ type: 'answer', id, answer: undefined })
+    if (isStream(kind)) {
+      await stream(id, kind, request as InferenceStreams[typeof kind]['request'], stop.signal)
     } else {
       await answer(id, kind, request as InferenceCalls[typeof kind]['request'], stop.signal)
     }

@@ -7,6 +7,7 @@ import {
   type HookName,
   type HookRead,
   isBefore,
+  type Model,
 } from '../model/index.ts'
 import { outputSite, type Sae } from '../sae/index.ts'
 
@@ -25,6 +26,9 @@ import { outputSite, type Sae } from '../sae/index.ts'
  */
 export type InterventionMode = 'add' | 'clamp' | 'scale' | 'ablate'
 
+/** Tokens that are given, tokens that are generated behind them, or both. Of a chat, earlier turns are given. */
+export type InterventionPositions = 'all' | 'prompt' | 'answer'
+
 export type Intervention = {
   readonly sae: Sae
   readonly latent: number
@@ -32,6 +36,27 @@ export type Intervention = {
   readonly strength: number
   /** The latent's largest activation, as its record has it: the unit of `add` and `clamp`. */
   readonly max_act: number
+  /** Whether only tokens change on which the latent fires (default false). `scale` and `ablate` change no others anyway. */
+  readonly conditional?: boolean | undefined
+  /** Default `all`. */
+  readonly positions?: InterventionPositions | undefined
+}
+
+/** What interventions must know of the tokens that a text begins with. */
+export type PromptLayout = {
+  readonly n_prompt: number
+  /** Whether position 0 holds BOS. */
+  readonly bos: boolean
+}
+
+/** The layout of a prompt's ids, BOS included where there is one. */
+export function promptLayout(
+  { tokenizer, config }: Pick<Model, 'tokenizer' | 'config'>,
+  ids: Int32Array,
+): PromptLayout {
+  const first = ids[0]
+  const bos = first !== undefined && (first === tokenizer?.bos || first === config.bos_token_id)
+  return { n_prompt: ids.length, bos }
 }
 
 /**
@@ -39,28 +64,35 @@ export type Intervention = {
  * transcoders find their values.
  *
  * The values f of all latents at one site are computed before any is changed, so their order does not matter and each
- * changes by its own rule what the model itself had. Position 0 is left alone: it holds BOS, whose activations are of
- * another scale and which the dictionaries never saw. Padding is left alone too.
+ * changes by its own rule what the model itself had. BOS at position 0 is left alone: its activations are of another scale,
+ * and the dictionaries never saw it. Padding is left alone too.
  *
  * After a clamp the latent's pre-activation is `pre + (c - f) W_dec[latent] . W_enc[:, latent]`: exactly c where the latent
  * was on and that product is 1, otherwise as near as encoder and decoder agree. A transcoder's pre-activation stays as it
  * is, because what it reads lies before what it writes.
+ * @param prompt of every row of the passes that these edits go into.
  * @throws RangeError if a latent is not in its dictionary, `add` or `clamp` has no positive finite `max_act`, or a
- *   transcoder writes before it reads and the mode needs f.
+ *   transcoder writes before it reads and f is needed.
  * Source: the operators of Templeton et al. 2024 ("Scaling Monosemanticity") and of AxBench, arXiv:2501.17148.
  */
 export function interventionEdits(
   interventions: readonly Intervention[],
+  prompt: PromptLayout,
 ): Required<Pick<ForwardOptions, 'edits' | 'reads'>> {
   for (const intervention of interventions) check(intervention)
   const latents = interventions.map(openLatent)
   const edits = Array.from(
     Map.groupBy(latents, ({ writes }) => writes),
-    ([hook, here]): HookEdit => ({ hook, apply: (acts) => applyAll(here, acts) }),
+    ([hook, here]): HookEdit => ({ hook, apply: (acts) => applyAll(here, acts, prompt) }),
   )
   const reads = latents
     .filter(({ sees }) => sees === 'before')
-    .map((latent): HookRead => ({ hook: latent.reads, read: (acts) => findValues(latent, acts) }))
+    .map(
+      (latent): HookRead => ({
+        hook: latent.reads,
+        read: (acts) => findValues(latent, acts, prompt),
+      }),
+    )
   return { edits, reads }
 }
 
@@ -72,7 +104,12 @@ export function latentValue(sae: Sae, latent: number, x: Float32Array): number {
   return openEncoder(sae, latent)(x, 0)
 }
 
-function check({ sae, latent, mode, strength, max_act }: Intervention): void {
+/** Whether what an intervention does depends on the latent's value. */
+const needsValue = ({ mode, conditional }: Intervention): boolean =>
+  mode !== 'add' || conditional === true
+
+function check(intervention: Intervention): void {
+  const { sae, latent, mode, strength, max_act } = intervention
   if (!(Number.isInteger(latent) && latent >= 0 && latent < sae.d_sae)) {
     throw new RangeError(
       `interventionEdits: latent ${latent}, expected 0 to ${sae.d_sae - 1} (the dictionary at ${sae.hook_name} has ${sae.d_sae}).`,
@@ -87,9 +124,9 @@ function check({ sae, latent, mode, strength, max_act }: Intervention): void {
     )
   }
   const { hook } = outputSite(sae)
-  if (mode !== 'add' && isBefore(hook, sae.hook_name)) {
+  if (needsValue(intervention) && isBefore(hook, sae.hook_name)) {
     throw new RangeError(
-      `interventionEdits: the transcoder writes ${hook}, which the pass reaches before ${sae.hook_name}, where it reads, so the latent's value is not known in time for ${mode}. Use add, which does not need it.`,
+      `interventionEdits: the transcoder writes ${hook}, which the pass reaches before ${sae.hook_name}, where it reads, so the latent's value is not known in time for ${mode}. Use add at every token, which does not need it.`,
     )
   }
 }
@@ -101,7 +138,8 @@ type OpenLatent = {
   readonly d_in: number
   readonly d_out: number
   readonly direction: Float32Array
-  /** Where f is found: at the site written, at one before it, or nowhere because the mode does not need it. */
+  readonly positions: InterventionPositions
+  /** Where f is found: at the site written, at one before it, or nowhere because it is not needed. */
   readonly sees: 'here' | 'before' | 'nothing'
   /** f at x[from .. from + d_in]. */
   readonly value: (x: Float32Array, from: number) => number
@@ -111,7 +149,8 @@ type OpenLatent = {
   found: Float64Array
 }
 
-function openLatent({ sae, latent, mode, strength, max_act }: Intervention): OpenLatent {
+function openLatent(intervention: Intervention): OpenLatent {
+  const { sae, latent, mode, strength, max_act, conditional, positions = 'all' } = intervention
   const { hook: writes, d: d_out } = outputSite(sae)
   const target = strength * max_act
   return {
@@ -120,9 +159,11 @@ function openLatent({ sae, latent, mode, strength, max_act }: Intervention): Ope
     d_in: sae.d_in,
     d_out,
     direction: sae.W_dec.slice(latent * d_out, (latent + 1) * d_out),
-    sees: mode === 'add' ? 'nothing' : writes === sae.hook_name ? 'here' : 'before',
+    positions,
+    sees: !needsValue(intervention) ? 'nothing' : writes === sae.hook_name ? 'here' : 'before',
     value: openEncoder(sae, latent),
     shift(f) {
+      if (conditional && f === 0) return 0
       switch (mode) {
         case 'add':
           return target
@@ -140,8 +181,8 @@ function openLatent({ sae, latent, mode, strength, max_act }: Intervention): Ope
   }
 }
 
-/** The value of one latent at x[from .. from + d_in]. */
-function openEncoder(sae: Sae, latent: number): (x: Float32Array, from: number) => number {
+/** The value of one latent at x[from .. from + d_in], as `latentValue`, for many x. */
+export function openEncoder(sae: Sae, latent: number): (x: Float32Array, from: number) => number {
   const { architecture, d_in, d_sae, W_enc, b_enc } = sae
   const encoder = Float32Array.from({ length: d_in }, (_, j) => W_enc[j * d_sae + latent]!)
   const preAct = (x: Float32Array, from: number): number => {
@@ -176,26 +217,42 @@ function openEncoder(sae: Sae, latent: number): (x: Float32Array, from: number) 
   }
 }
 
-/** Positions of a pass that interventions act on, as rows of its arrays: all but BOS and padding. */
-function* rowsOf({ n_seqs, seq_len, start, lengths }: HookActs): Generator<number> {
-  const first = start === 0 ? 1 : 0
+/** Rows of a pass's arrays that interventions may act on, with their positions in the text: all but BOS and padding. */
+function* rowsOf(
+  { n_seqs, seq_len, start, lengths }: HookActs,
+  { bos }: PromptLayout,
+): Generator<{ row: number; position: number }> {
+  const first = bos && start === 0 ? 1 : 0
   for (let seq = 0; seq < n_seqs; seq++) {
-    for (let t = first; t < lengths[seq]!; t++) yield seq * seq_len + t
+    for (let t = first; t < lengths[seq]!; t++) {
+      yield { row: seq * seq_len + t, position: start + t }
+    }
   }
 }
 
-function findValues(latent: OpenLatent, acts: HookActs): void {
-  checkWidth(acts, 'd_in', latent.d_in)
-  latent.found = new Float64Array(acts.n_seqs * acts.seq_len)
-  for (const row of rowsOf(acts)) latent.found[row] = latent.value(acts.data, row * acts.d)
+function isCovered(
+  { positions }: OpenLatent,
+  position: number,
+  { n_prompt }: PromptLayout,
+): boolean {
+  return positions === 'all' || (positions === 'prompt') === position < n_prompt
 }
 
-function applyAll(latents: readonly OpenLatent[], acts: HookActs): void {
+function findValues(latent: OpenLatent, acts: HookActs, prompt: PromptLayout): void {
+  checkWidth(acts, 'd_in', latent.d_in)
+  latent.found = new Float64Array(acts.n_seqs * acts.seq_len)
+  for (const { row } of rowsOf(acts, prompt)) {
+    latent.found[row] = latent.value(acts.data, row * acts.d)
+  }
+}
+
+function applyAll(latents: readonly OpenLatent[], acts: HookActs, prompt: PromptLayout): void {
   const { data, d } = acts
   for (const { d_out } of latents) checkWidth(acts, 'd_out', d_out)
-  for (const row of rowsOf(acts)) {
+  for (const { row, position } of rowsOf(acts, prompt)) {
     const from = row * d
-    const shifts = latents.map(({ sees, value, found, shift }) => {
+    const here = latents.filter((latent) => isCovered(latent, position, prompt))
+    const shifts = here.map(({ sees, value, found, shift }) => {
       switch (sees) {
         case 'here':
           return shift(value(data, from))
@@ -207,7 +264,7 @@ function applyAll(latents: readonly OpenLatent[], acts: HookActs): void {
           return sees satisfies never
       }
     })
-    latents.forEach(({ direction }, i) => {
+    here.forEach(({ direction }, i) => {
       const shift = shifts[i]!
       for (let j = 0; j < d; j++) data[from + j] = data[from + j]! + shift * direction[j]!
     })

@@ -1,276 +1,27 @@
-import { afterAll, describe, expect, it } from 'vitest'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectClose } from '../../test/golden.ts'
-import { type HookName, openModel, openRandom, padBatch } from '../model/index.ts'
+import { SEA, seaSae } from '../../test/handmadeSaes.ts'
+import { packageRoot } from '../files/index.ts'
+import {
+  chatEnds,
+  generate,
+  type HookName,
+  type Model,
+  openModel,
+  padBatch,
+  tokenizeChat,
+} from '../model/index.ts'
 import type { Sae } from '../sae/index.ts'
-import { encode } from '../sae/index.ts'
-import { type Intervention, interventionEdits, latentValue } from './interventions.ts'
-import { type SteerEvent, steer } from './steer.ts'
+import { type Intervention, latentValue } from './interventions.ts'
+import { type SteerEvent, type SteerOptions, steer } from './steer.ts'
 
 const model = await openModel('thimble-5m', { threads: 1 })
 afterAll(() => model.close())
 const hook: HookName = 'blocks.3.hook_resid_post'
 const d_in = model.config.d_model
-
-/** A dictionary of random unit directions; encoder columns are `align` times the decoder row plus noise. */
-function randomSae(hook_name: HookName, d_sae: number, align: number, noise: number): Sae {
-  const random = openRandom(9)
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
-  const W_enc = new Float32Array(d_in * d_sae)
-  const W_dec = new Float32Array(d_sae * d_in)
-  for (let i = 0; i < d_sae; i++) {
-    const row = Float64Array.from({ length: d_in }, normal)
-    const norm = Math.hypot(...row)
-    row.forEach((x, j) => {
-      W_dec[i * d_in + j] = x / norm
-      W_enc[j * d_sae + i] = (align * x) / norm + noise * normal()
-    })
-  }
-  return {
-    architecture: 'jumprelu',
-    hook_name,
-    d_in,
-    d_sae,
-    W_enc,
-    W_dec,
-    b_enc: Float32Array.from({ length: d_sae }, () => 0.1 * normal()),
-    b_dec: new Float32Array(d_in),
-    threshold: new Float32Array(d_sae).fill(0.2),
-    metadata: {},
-  }
-}
-
-const dot = (a: Float32Array, b: Float32Array): number =>
-  a.reduce((sum, x, i) => sum + x * b[i]!, 0)
-const column = (sae: Sae, i: number): Float32Array =>
-  Float32Array.from({ length: d_in }, (_, j) => sae.W_enc[j * sae.d_sae + i]!)
-const direction = (sae: Sae, i: number): Float32Array => sae.W_dec.slice(i * d_in, (i + 1) * d_in)
-const preAct = (sae: Sae, i: number, x: Float32Array): number =>
-  dot(x, column(sae, i)) + sae.b_enc[i]!
-
-const ids = model.tokenizer!.tokenize('The keeper climbed the stairs to light the lamp.')
-const batch = padBatch([ids, ids.slice(0, 5)])
-
-/** Rows of the hook with and without interventions, as [row, position] pairs of vectors. */
-async function rows(interventions: Intervention[]): Promise<Float32Array[]> {
-  const steering = interventionEdits(interventions)
-  const { acts } = await model.forward(batch, { hooks: [hook], ...steering })
-  const { data } = acts.get(hook)!
-  return Array.from({ length: data.length / d_in }, (_, i) => data.slice(i * d_in, (i + 1) * d_in))
-}
-
-describe('interventionEdits', async () => {
-  const sae = randomSae(hook, 7, 1, 0.02)
-  const before = await rows([])
-  const at = (latent: number, mode: Intervention['mode'], strength: number): Intervention => ({
-    sae,
-    latent,
-    mode,
-    strength,
-    max_act: 3,
-  })
-
-  it('add: moves pre_acts[j] by c W_dec[i] . W_enc[:, j], for every latent j', async () => {
-    const after = await rows([at(2, 'add', 1.5)])
-    for (let j = 0; j < sae.d_sae; j++) {
-      const expected = 1.5 * 3 * dot(direction(sae, 2), column(sae, j))
-      for (const t of [1, 4, ids.length - 1]) {
-        expect(preAct(sae, j, after[t]!) - preAct(sae, j, before[t]!)).toBeCloseTo(expected, 4)
-      }
-    }
-  })
-
-  it('clamp: moves the pre-activation by (c - f) W_dec[i] . W_enc[:, i]', async () => {
-    const after = await rows([at(4, 'clamp', 2)])
-    const gain = dot(direction(sae, 4), column(sae, 4))
-    for (let t = 1; t < ids.length; t++) {
-      const f = latentValue(sae, 4, before[t]!)
-      const expected = preAct(sae, 4, before[t]!) + (6 - f) * gain
-      expect(preAct(sae, 4, after[t]!)).toBeCloseTo(expected, 4)
-    }
-  })
-
-  it('clamp: makes the value of an active latent the clamp where encoder and decoder agree', async () => {
-    const tied = randomSae(hook, 7, 1, 0)
-    let n_active = 0
-    for (let latent = 0; latent < tied.d_sae; latent++) {
-      const after = await rows([{ sae: tied, latent, mode: 'clamp', strength: 2, max_act: 3 }])
-      for (let t = 1; t < ids.length; t++) {
-        if (latentValue(tied, latent, before[t]!) === 0) continue
-        n_active++
-        expect(latentValue(tied, latent, after[t]!)).toBeCloseTo(6, 3)
-      }
-    }
-    expect(n_active).toBeGreaterThan(10)
-  })
-
-  it('ablate is clamp to 0 is scale by 0, and scale by 1 changes nothing', async () => {
-    const ablated = await rows([at(1, 'ablate', 1)])
-    const clamped = await rows([at(1, 'clamp', 0)])
-    const scaled = await rows([at(1, 'scale', 0)])
-    const same = await rows([at(1, 'scale', 1)])
-    for (let t = 0; t < ids.length; t++) {
-      expectClose(clamped[t], ablated[t]!, 1e-6)
-      expectClose(scaled[t], ablated[t]!, 1e-6)
-      expectClose(same[t], before[t]!, 1e-6)
-    }
-  })
-
-  it('keeps the error: h changes only by the change of f along the decoder row', async () => {
-    const after = await rows([at(3, 'scale', -2)])
-    for (let t = 1; t < ids.length; t++) {
-      const f = latentValue(sae, 3, before[t]!)
-      const expected = before[t]!.map((x, j) => x - 3 * f * direction(sae, 3)[j]!)
-      expectClose(after[t], expected, 1e-5)
-    }
-  })
-
-  it('takes the values of all latents before it changes any, so that their order does not matter', async () => {
-    const two = [at(2, 'clamp', 1), at(5, 'ablate', 0)]
-    const forth = await rows(two)
-    const back = await rows(two.toReversed())
-    for (let t = 1; t < ids.length; t++) {
-      const [f, g] = [latentValue(sae, 2, before[t]!), latentValue(sae, 5, before[t]!)]
-      const expected = before[t]!.map(
-        (x, j) => x + (3 - f) * direction(sae, 2)[j]! - g * direction(sae, 5)[j]!,
-      )
-      expectClose(forth[t], expected, 1e-5)
-      expectClose(back[t], forth[t]!, 1e-6)
-    }
-  })
-
-  it('leaves BOS and padding alone', async () => {
-    const after = await rows([at(0, 'add', 9)])
-    expect(after[0]).toEqual(before[0])
-    expect(after[ids.length]).toEqual(before[ids.length])
-    expect(after[ids.length + 5]).toEqual(before[ids.length + 5])
-    expect(after[ids.length + 4]).not.toEqual(before[ids.length + 4])
-  })
-
-  it('computes the value that the dictionary computes', () => {
-    const acts = encode(sae, before[3]!)
-    for (let i = 0; i < sae.d_sae; i++) {
-      const at = acts.index.indexOf(i)
-      const expected = at < 0 ? 0 : acts.value[at]!
-      expect(latentValue(sae, i, before[3]!)).toBeCloseTo(expected, 4)
-    }
-  })
-
-  it('refuses a latent that is not there, a unit that is none, and a dictionary of another width', async () => {
-    expect(() => interventionEdits([at(7, 'ablate', 0)])).toThrow('latent 7, expected 0 to 6')
-    expect(() => interventionEdits([{ ...at(1, 'add', 1), max_act: 0 }])).toThrow('never active')
-    expect(() => interventionEdits([at(1, 'scale', Number.NaN)])).toThrow('strength is NaN')
-    const narrow = { ...sae, d_in: 3, W_enc: new Float32Array(21), W_dec: new Float32Array(21) }
-    await expect(rows([{ ...at(1, 'ablate', 0), sae: narrow }])).rejects.toThrow(
-      "the dictionary's d_out is 3",
-    )
-  })
-})
-
-describe('interventions on a transcoder', async () => {
-  const [reads, writes] = ['blocks.2.ln2.hook_normalized', 'blocks.3.hook_mlp_out'] as const
-  const random = openRandom(5)
-  const W_skip = Float32Array.from({ length: d_in * d_in }, () => random() - 0.5)
-  const transcoder = { hook_name_out: writes, d_out: d_in, W_skip }
-  const sae: Sae = { ...randomSae(reads, 7, 1, 0.05), transcoder }
-  const plain = await model.forward(batch, { hooks: [reads, writes] })
-  const row = (hook: HookName, acts: typeof plain.acts, t: number) =>
-    acts.get(hook)!.data.subarray(t * d_in, (t + 1) * d_in)
-
-  it.each([
-    ['add', () => 4.5],
-    ['clamp', (f: number) => 4.5 - f],
-    ['scale', (f: number) => 0.5 * f],
-    ['ablate', (f: number) => -f],
-  ] as const)('%s moves the site written by the value at the site read', async (mode, shift) => {
-    const { edits, reads: looks } = interventionEdits([
-      { sae, latent: 2, mode, strength: 1.5, max_act: 3 },
-    ])
-    const { acts } = await model.forward(batch, { hooks: [reads, writes], edits, reads: looks })
-    let n_active = 0
-    for (let t = 1; t < ids.length; t++) {
-      const f = latentValue(sae, 2, row(reads, plain.acts, t))
-      if (f > 0) n_active++
-      expect(row(reads, acts, t)).toEqual(row(reads, plain.acts, t))
-      const expected = row(writes, plain.acts, t).map(
-        (x, j) => x + shift(f) * direction(sae, 2)[j]!,
-      )
-      expectClose(row(writes, acts, t), expected, 1e-5)
-    }
-    expect(n_active).toBeGreaterThan(2)
-    expect(row(writes, acts, 0)).toEqual(row(writes, plain.acts, 0))
-  })
-
-  it('are the same with a KV cache, where a pass sees the newest tokens only', async () => {
-    const clamp = { sae, latent: 2, mode: 'clamp', strength: 1.5, max_act: 3 } as const
-    const whole = await model.forward(padBatch([ids]), {
-      ...interventionEdits([clamp]),
-      logits: 'last',
-    })
-    const steering = interventionEdits([clamp])
-    const cache = model.openCache(1)
-    let last: Float32Array | undefined
-    for (const part of [ids.slice(0, 4), ids.slice(4, 5), ids.slice(5)]) {
-      const step = { ...steering, cache, logits: 'last' } as const
-      last = (await model.forward(padBatch([part]), step)).logits
-    }
-    expectClose(last, whole.logits!, 1e-5)
-  })
-
-  it('that writes before it reads are refused where the value is needed', () => {
-    const early: Sae = { ...sae, transcoder: { ...transcoder, hook_name_out: 'hook_embed' } }
-    const at = { sae: early, latent: 2, strength: 1, max_act: 3 }
-    for (const mode of ['clamp', 'scale', 'ablate'] as const) {
-      expect(() => interventionEdits([{ ...at, mode }])).toThrow(
-        'the transcoder writes hook_embed, which the pass reaches before blocks.2.ln2.hook_normalized',
-      )
-    }
-    expect(interventionEdits([{ ...at, mode: 'add' }]).reads).toEqual([])
-  })
-})
-
-it('the value of a TopK latent is the one that the dictionary computes', async () => {
-  const d_sae = 11
-  const threshold = new Float32Array(d_sae)
-  const sae: Sae = { ...randomSae(hook, d_sae, 1, 0.05), architecture: 'topk', k: 3, threshold }
-  let n_crowded_out = 0
-  for (const x of await rows([])) {
-    const acts = encode(sae, x)
-    for (let i = 0; i < d_sae; i++) {
-      const at = acts.index.indexOf(i)
-      expect(latentValue(sae, i, x)).toBeCloseTo(at < 0 ? 0 : acts.value[at]!, 4)
-      if (at < 0 && preAct(sae, i, x) > 0) n_crowded_out++
-    }
-  }
-  expect(n_crowded_out).toBeGreaterThan(10)
-})
-
-/** One latent that reads and writes the difference between sea and office, at the middle of the stream. */
-async function seaSae(): Promise<Sae> {
-  const average = async (text: string): Promise<Float32Array> => {
-    const { acts } = await model.forward(padBatch([model.tokenizer!.tokenize(text)]), {
-      hooks: [hook],
-    })
-    const { data, seq_len } = acts.get(hook)!
-    const sum = new Float32Array(d_in)
-    data.forEach((x, i) => {
-      if (i >= d_in) sum[i % d_in] = sum[i % d_in]! + x / (seq_len - 1)
-    })
-    return sum
-  }
-  const sea = await average(SEA)
-  const office = await average(OFFICE)
-  const towards = sea.map((x, j) => x - office[j]!)
-  const norm = Math.sqrt(dot(towards, towards))
-  const unit = towards.map((x) => x / norm)
-  const bias = -(dot(sea, unit) + dot(office, unit)) / 2
-  return {
-    ...randomSae(hook, 1, 1, 0),
-    W_enc: unit,
-    W_dec: unit.slice(),
-    b_enc: Float32Array.of(bias),
-    threshold: Float32Array.of(0),
-  }
-}
 
 const mean = (numbers: readonly number[]): number =>
   numbers.reduce((sum, x) => sum + x, 0) / numbers.length
@@ -285,11 +36,8 @@ async function values(sae: Sae, text: string): Promise<number[]> {
   )
 }
 
-const SEA = 'The sea rose and the waves broke over the ship; sailors watched the water.'
-const OFFICE = 'The committee was elected in 1998 and published its report on the law.'
-
 describe('steer', async () => {
-  const sae = await seaSae()
+  const sae = await seaSae(model, hook)
   const max_act = Math.max(...(await values(sae, SEA)))
   const run = (intervention: Partial<Intervention>, seed: number): Promise<SteerEvent[]> =>
     Array.fromAsync(
@@ -337,5 +85,145 @@ describe('steer', async () => {
     const deviation = Math.sqrt(mean(differences.map((x) => (x - mean(differences)) ** 2)))
     // Three standard errors above none.
     expect(mean(differences)).toBeGreaterThan((3 * deviation) / Math.sqrt(20))
+  })
+})
+
+/** The events of a run, the last one apart. */
+async function runAll(of: Model, options: SteerOptions) {
+  const events = await Array.fromAsync(steer(of, options))
+  const done = events.at(-1)!
+  if (done.type !== 'done') throw new Error('the last event is not done')
+  return { tokens: events.filter((event) => event.type === 'token'), done }
+}
+
+describe('what stands beside the texts', async () => {
+  const sae = await seaSae(model, hook)
+  const max_act = Math.max(...(await values(sae, SEA)))
+  const add = { sae, latent: 0, mode: 'add', strength: 1, max_act } as const
+  const asked = { prompt: 'Then', max_tokens: 12, temperature: 0.8, seed: 4 }
+
+  it('log-probabilities of the default text are those it was drawn with', async () => {
+    const { tokens, done } = await runAll(model, { ...asked, interventions: [add] })
+    const drawn = tokens.filter(({ side }) => side === 'default').map(({ logprob }) => logprob)
+    expect(done.logprobs.default).toEqual(drawn)
+  })
+
+  it("those of a steered text are the model's own losses on it", async () => {
+    const strong = { ...add, strength: 2 }
+    const { tokens, done } = await runAll(model, { ...asked, interventions: [strong] })
+    const pieces = tokens.filter(({ side }) => side === 'steered').map(({ piece }) => piece)
+    const prompt = model.tokenizer!.tokenize(asked.prompt)
+    const answer = pieces.map((piece) => model.tokenizer!.pieces.indexOf(piece))
+    const { next_token_loss } = await model.forward(
+      padBatch([Int32Array.from([...prompt, ...answer])]),
+      { loss: true },
+    )
+    const losses = next_token_loss!.slice(prompt.length - 1)
+    expectClose(
+      Float32Array.from(done.logprobs.steered!),
+      losses.map((loss) => -loss),
+      1e-5,
+    )
+    // The steered model thinks otherwise of its own text.
+    const own = tokens.filter(({ side }) => side === 'steered').map(({ logprob }) => logprob)
+    expect(mean(own)).toBeGreaterThan(mean(done.logprobs.steered!) + 0.1)
+  })
+
+  it('an instruction asks for a third text, from the same seed, with no latent changed', async () => {
+    const instruction = 'Text about the sea.'
+    const { tokens, done } = await runAll(model, { ...asked, interventions: [add], instruction })
+    expect(tokens.slice(0, 3).map(({ side }) => side)).toEqual(['default', 'steered', 'prompted'])
+    let expected = ''
+    const prompt = `${instruction}\n\n${asked.prompt}`
+    for await (const token of generate(model, { ...asked, prompt })) expected += token.text
+    expect(done.prompted).toBe(expected)
+    expect(done.logprobs.prompted).toHaveLength(
+      tokens.filter(({ side }) => side === 'prompted').length,
+    )
+    const without = await runAll(model, { ...asked, interventions: [add] })
+    expect(without.done).not.toHaveProperty('prompted')
+    expect(without.done.steered).toBe(done.steered)
+  })
+
+  it('positions reach the text: the same steering of the prompt or the answer gives other texts', async () => {
+    const texts = new Set<string>()
+    for (const positions of ['all', 'prompt', 'answer'] as const) {
+      const interventions = [{ ...add, strength: 3, positions }]
+      texts.add((await runAll(model, { ...asked, prompt: SEA, interventions })).done.steered)
+    }
+    expect(texts.size).toBe(3)
+  })
+
+  it('refuses what has no side to go on from', async () => {
+    const run = (options: Partial<SteerOptions>) =>
+      runAll(model, { ...asked, interventions: [add], ...options })
+    await expect(run({ ids: Int32Array.of(2) })).rejects.toThrow('either a prompt or ids')
+    await expect(
+      run({ prompt: undefined, ids: Int32Array.of(2), instruction: 'Sea.' }),
+    ).rejects.toThrow('needs a prompt that is text')
+    await expect(run({ chat: [] })).rejects.toThrow('thimble-5m has no chat template')
+  })
+})
+
+describe('a chat', () => {
+  const TEMPLATE =
+    "{% for m in messages %}{{ m['role'] }} says: {{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant says:{% endif %}"
+  let folder: string
+  let speaker: Model
+  let sae: Sae
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'hooke-steer-'))
+    await cp(join(packageRoot(), 'models/thimble-5m'), join(folder, 'talker'), { recursive: true })
+    await writeFile(join(folder, 'talker/chat_template.jinja'), TEMPLATE)
+    speaker = await openModel(join(folder, 'talker'), { threads: 1 })
+    sae = await seaSae(model, hook)
+  })
+  afterAll(async () => {
+    await speaker.close()
+    await rm(folder, { recursive: true })
+  })
+  const asked = { prompt: 'And the water?', max_tokens: 8, seed: 2 }
+  const add = (): Intervention => ({ sae, latent: 0, mode: 'add', strength: 2, max_act: 10 })
+
+  it('goes on with what each side itself answered before', async () => {
+    const turn = {
+      user: 'What is there?',
+      default: 'A law.',
+      steered: 'The sea.',
+      prompted: 'Ships.',
+    }
+    const instruction = 'Text about the sea.'
+    const { done } = await runAll(speaker, {
+      ...asked,
+      interventions: [{ ...add(), strength: 0 }],
+      chat: [turn],
+      instruction,
+    })
+    for (const side of ['default', 'steered', 'prompted'] as const) {
+      const lead = side === 'prompted' ? `${instruction}\n\n` : ''
+      const ids = tokenizeChat(speaker, [
+        { role: 'user', content: `${lead}${turn.user}` },
+        { role: 'assistant', content: turn[side] },
+        { role: 'user', content: asked.prompt },
+      ])
+      const { prompt: _, ...sampling } = asked
+      const stop = chatEnds(speaker)
+      let expected = ''
+      for await (const token of generate(speaker, { ...sampling, ids, stop }))
+        expected += token.text
+      expect(done[side]).toBe(expected)
+    }
+  })
+
+  it('needs an earlier answer of every side', async () => {
+    const options = {
+      ...asked,
+      interventions: [add()],
+      chat: [{ user: 'Hi', default: 'a', steered: 'b' }],
+    }
+    await expect(runAll(speaker, options)).resolves.toBeDefined()
+    await expect(runAll(speaker, { ...options, instruction: 'Sea.' })).rejects.toThrow(
+      'turn 1 of the chat has no prompted answer',
+    )
   })
 })

@@ -1,7 +1,14 @@
-/** Default and steered text, streamed side by side. */
+/** Steered texts side by side, and sweeps over strengths, streamed. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
-import { SteerEvent, SteerRequest } from '../../api/index.ts'
+import {
+  type Intervention,
+  SteerEvent,
+  SteerRequest,
+  SweepEvent,
+  SweepRequest,
+} from '../../api/index.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem } from '../problems.ts'
 import { eventStream, jsonBody } from './answers.ts'
@@ -10,37 +17,56 @@ const steerRoute = createRoute({
   method: 'post',
   path: '/api/steer',
   request: { body: jsonBody(SteerRequest) },
-  responses: eventStream(SteerEvent, 'Tokens of both sides as they come, then both texts'),
+  responses: eventStream(SteerEvent, 'Tokens of all sides as they come, then the texts'),
+})
+
+const sweepRoute = createRoute({
+  method: 'post',
+  path: '/api/steer/sweep',
+  request: { body: jsonBody(SweepRequest) },
+  responses: eventStream(
+    SweepEvent,
+    'How far it is, then what was measured by default and at each strength, then the useful band',
+  ),
 })
 
 export function addSteerRoutes(app: OpenAPIHono, { inference, suites }: ServerContext): void {
-  app.openapi(steerRoute, async (c) => {
-    const { interventions, ...request } = c.req.valid('json')
+  /** A request with the folders of its SAEs and their suite's model. */
+  const resolve = async <T extends { interventions: readonly Intervention[] }>(asked: T) => {
+    const { interventions, ...rest } = asked
     const targets = await Promise.all(interventions.map(({ sae }) => suites.trained(sae)))
     const [first] = targets
     if (!first || targets.some(({ suite }) => suite !== first.suite))
       throw new HttpProblem(400, 'interventions name several suites; steer one suite at a time')
-    const resolved = interventions.map(({ sae: _, ...rest }, i) => ({
-      ...rest,
+    const resolved = interventions.map(({ sae: _, ...own }, i) => ({
+      ...own,
       dir: targets[i]!.dir,
     }))
-    const stop = new AbortController()
-    const events = inference.steer(
-      { ...request, model: first.model, interventions: resolved },
-      stop.signal,
-    )
-    return streamSSE(c, async (stream) => {
-      stream.onAbort(() => stop.abort())
-      const write = (event: SteerEvent) => stream.writeSSE({ data: JSON.stringify(event) })
-      try {
-        for await (const event of events) await write(event)
-      } catch (error) {
-        if (stop.signal.aborted) return
-        await write({
-          type: 'error',
-          error: error instanceof Error ? error.message : String(error),
-        })
-      }
-    })
+    return { ...rest, model: first.model, interventions: resolved }
+  }
+
+  app.openapi(steerRoute, async (c) => {
+    const request = await resolve(c.req.valid('json'))
+    return relay(c, (signal) => inference.stream('steer', request, signal))
+  })
+
+  app.openapi(sweepRoute, async (c) => {
+    const request = await resolve(c.req.valid('json'))
+    return relay(c, (signal) => inference.stream('sweep', request, signal))
+  })
+}
+
+/** Sends events on until the reader goes away; what goes wrong is the last of them. */
+function relay(c: Context, open: (signal: AbortSignal) => AsyncGenerator<object>): Response {
+  const stop = new AbortController()
+  return streamSSE(c, async (stream) => {
+    stream.onAbort(() => stop.abort())
+    const write = (event: object) => stream.writeSSE({ data: JSON.stringify(event) })
+    try {
+      for await (const event of open(stop.signal)) await write(event)
+    } catch (error) {
+      if (stop.signal.aborted) return
+      await write({ type: 'error', error: error instanceof Error ? error.message : String(error) })
+    }
   })
 }

@@ -1,0 +1,260 @@
+/** Dose and response: the same interventions at a grid of strengths, and what each does to the text. */
+
+import { generate, type HookName, type Model, padBatch } from '../model/index.ts'
+import { type Band, bandsOf, type Measure, repetition, type Verdict, verdictOf } from './band.ts'
+import { type Intervention, interventionEdits, openEncoder, promptLayout } from './interventions.ts'
+import { promptOf } from './prompt.ts'
+import { isEnd, readAnswer, type SteerOptions } from './steer.ts'
+
+/** In units of the latent's maximum for add and clamp, factors for scale. */
+export const SWEEP_STRENGTHS: readonly number[] = [0, 0.25, 0.5, 1, 1.5, 2, 3, 4]
+
+/** What was measured at one strength. */
+export type SweepPoint = Measure & {
+  readonly strength: number
+  /**
+   * Nats a token: mean of D_KL(steered || default) of the next-token distributions over the tokens of the default's texts, which
+   * are the same at every strength. Absent where those texts are empty.
+   */
+  readonly kl?: number
+  readonly verdict: Verdict
+}
+
+export type SweepEvent =
+  /** Of the tokens that will be generated if no text ends early; one that does counts as whole. */
+  | { readonly type: 'progress'; readonly n_done: number; readonly n_total: number }
+  /** The model as it is. */
+  | ({ readonly type: 'default' } & Measure)
+  | ({ readonly type: 'point' } & SweepPoint)
+  | { readonly type: 'done'; readonly bands: Band[] }
+
+export type SweepOptions = Omit<SteerOptions, 'instruction'> & {
+  /** Default SWEEP_STRENGTHS. They are taken in ascending order, each once. */
+  readonly strengths?: readonly number[]
+  /** Texts a strength, from seeds `seed`, `seed + 1`, ...: at least 2, for their standard error (default 4). */
+  readonly n_samples?: number
+}
+
+/**
+ * The interventions at one strength: the one with the largest strength gets it, the others keep their proportion to that one.
+ * Ablations stay as they are.
+ * @throws RangeError if all of them ablate.
+ */
+export function atStrength(
+  interventions: readonly Intervention[],
+  strength: number,
+): readonly Intervention[] {
+  const lead = interventions[leadOf(interventions)]!
+  return interventions.map((one) => {
+    if (one.mode === 'ablate') return one
+    const share = one === lead || lead.strength === 0 ? 1 : one.strength / lead.strength
+    return { ...one, strength: strength * share }
+  })
+}
+
+/** The place of the intervention that a sweep's strengths are those of: the largest one, the first if several are. */
+export function leadOf(interventions: readonly Pick<Intervention, 'mode' | 'strength'>[]): number {
+  let lead = -1
+  interventions.forEach(({ mode, strength }, i) => {
+    if (mode === 'ablate') return
+    if (lead < 0 || Math.abs(strength) > Math.abs(interventions[lead]!.strength)) lead = i
+  })
+  if (lead >= 0) return lead
+  throw new RangeError(
+    'sweep: every intervention ablates, which has no strength. Add, scale or clamp at least one latent.',
+  )
+}
+
+/**
+ * For the model as it is, then for every strength:
+ * 1. generates the samples, strengths sharing their seeds;
+ * 2. reads each with the model as it is: loss of its tokens, values of the latents;
+ * 3. reads the default's samples both ways: divergence of the predictions;
+ * 4. compares with the model as it is: `verdictOf`.
+ * Of a chat it goes on from the default's answers.
+ * @throws as `steer`; RangeError if the strengths or the number of samples are none that can be swept.
+ */
+export async function* sweep(
+  model: Model,
+  {
+    interventions,
+    strengths = SWEEP_STRENGTHS,
+    n_samples = 4,
+    prompt,
+    ids,
+    chat,
+    seed = 0,
+    ...options
+  }: SweepOptions,
+): AsyncGenerator<SweepEvent, void, undefined> {
+  const grid = checkGrid(strengths, n_samples)
+  const lead = leadOf(interventions)
+  const start = promptOf(model, { prompt, ids, chat }, 'default')
+  const layout = promptLayout(model, start.ids)
+  const stop = [...start.stop, ...(options.stop ?? [])]
+  const room = model.config.n_ctx - start.ids.length
+  const max_tokens = Math.min(options.max_tokens ?? 40, room)
+  const n_total = (grid.length + 1) * n_samples * max_tokens
+  let n_done = 0
+
+  async function* measure(
+    steering: Steering,
+  ): AsyncGenerator<SweepEvent, { measure: Measure; answers: number[][] }> {
+    const answers: number[][] = []
+    const texts: string[] = []
+    for (let n = 0; n < n_samples; n++) {
+      const answer: number[] = []
+      let text = ''
+      const sampling = { ...options, max_tokens, stop, seed: seed + n }
+      for await (const token of generate(model, { ...sampling, ...steering, ids: start.ids })) {
+        text += token.text
+        if (!isEnd(token)) answer.push(token.id)
+        yield { type: 'progress', n_done: n_done + answer.length, n_total }
+      }
+      n_done += max_tokens
+      answers.push(answer)
+      texts.push(text)
+    }
+    return {
+      measure: await measureTexts(model, start.ids, { answers, texts, interventions, ...options }),
+      answers,
+    }
+  }
+
+  const plain = yield* measure({})
+  yield { type: 'default', ...plain.measure }
+  const points: SweepPoint[] = []
+  for (const strength of grid) {
+    const doses = atStrength(interventions, strength)
+    const steering = interventionEdits(doses, layout)
+    const { measure: measured } = yield* measure(steering)
+    const kl = await meanDivergence(model, start.ids, plain.answers, steering, options)
+    const verdict = verdictOf(measured, plain.measure, { intervention: doses[lead]!, lead })
+    const point = { strength, ...measured, ...(kl === undefined ? {} : { kl }), verdict }
+    points.push(point)
+    yield { type: 'point', ...point }
+  }
+  yield { type: 'done', bands: bandsOf(points) }
+}
+
+type Steering = Partial<ReturnType<typeof interventionEdits>>
+type Stoppable = { readonly signal?: AbortSignal }
+
+function checkGrid(strengths: readonly number[], n_samples: number): number[] {
+  const grid = [...new Set(strengths)].sort((a, b) => a - b)
+  if (grid.length === 0 || !grid.every(Number.isFinite)) {
+    throw new RangeError(
+      `sweep: strengths are [${strengths.join(', ')}], expected one finite number or more.`,
+    )
+  }
+  if (!(Number.isInteger(n_samples) && n_samples >= 2)) {
+    throw new RangeError(
+      `sweep: n_samples is ${n_samples}, expected 2 or more: their spread says whether an effect is one.`,
+    )
+  }
+  return grid
+}
+
+/** Perplexity, repetition and the latents' values of texts, all read with the model as it is. */
+async function measureTexts(
+  model: Model,
+  prompt: Int32Array,
+  {
+    answers,
+    texts,
+    interventions,
+    ...stoppable
+  }: Stoppable & {
+    readonly answers: readonly (readonly number[])[]
+    readonly texts: string[]
+    readonly interventions: readonly Intervention[]
+  },
+): Promise<Measure> {
+  const hooks = [...new Set(interventions.map(({ sae }): HookName => sae.hook_name))]
+  const losses: number[] = []
+  const samples: number[][] = []
+  for (const answer of answers) {
+    if (answer.length === 0) continue
+    const read = await readAnswer(model, prompt, answer, { hooks, ...stoppable })
+    losses.push(...read.losses)
+    samples.push(
+      interventions.map(({ sae, latent }) => {
+        const { data, d } = read.acts.get(sae.hook_name)!
+        const value = openEncoder(sae, latent)
+        return mean(answer.map((_, i) => value(data, (prompt.length + i) * d)))
+      }),
+    )
+  }
+  const repeated = answers.flatMap((answer) => repetition(answer) ?? [])
+  return {
+    n_tokens: losses.length,
+    ...(losses.length === 0 ? {} : { perplexity: Math.exp(mean(losses)) }),
+    ...(repeated.length === 0 ? {} : { repetition: mean(repeated) }),
+    acts: interventions.map((_, i) => samples.map((sample) => sample[i]!)),
+    texts,
+  }
+}
+
+/** @returns nats a token, or undefined where no text has a token. */
+async function meanDivergence(
+  model: Model,
+  prompt: Int32Array,
+  answers: readonly (readonly number[])[],
+  steering: Steering,
+  options: Stoppable,
+): Promise<number | undefined> {
+  const divergences: number[] = []
+  for (const answer of answers) {
+    if (answer.length === 0) continue
+    const plain = await predictions(model, prompt, answer, {}, options)
+    const steered = await predictions(model, prompt, answer, steering, options)
+    divergences.push(...divergence(steered, plain, answer.length))
+  }
+  return divergences.length === 0 ? undefined : mean(divergences)
+}
+
+/** Logits of what comes at every token of an answer, [n_tokens, d_vocab]; those of the prompt's own tokens are never made. */
+async function predictions(
+  model: Model,
+  prompt: Int32Array,
+  answer: readonly number[],
+  steering: Steering,
+  { signal }: Stoppable,
+): Promise<Float32Array> {
+  const options = { ...steering, ...(signal === undefined ? {} : { signal }) }
+  const cache = model.openCache(1, prompt.length + answer.length)
+  try {
+    const [before, last] = [prompt.subarray(0, -1), prompt.subarray(-1)]
+    if (before.length > 0) {
+      await model.forward(padBatch([before]), { ...options, cache, logits: 'last' })
+    }
+    const rest = Int32Array.from([...last, ...answer.slice(0, -1)])
+    const { logits } = await model.forward(padBatch([rest]), { ...options, cache, logits: true })
+    return logits!
+  } finally {
+    cache.close()
+  }
+}
+
+/** `D_KL(p || q) = sum_i p_i (log p_i - log q_i)` in nats, of `n` rows of logits each. */
+export function divergence(p: Float32Array, q: Float32Array, n: number): number[] {
+  const d = p.length / n
+  return Array.from({ length: n }, (_, row) => {
+    const [from, to] = [row * d, (row + 1) * d]
+    const [p_total, q_total] = [logTotal(p.subarray(from, to)), logTotal(q.subarray(from, to))]
+    let sum = 0
+    for (let i = from; i < to; i++) {
+      const log_p = p[i]! - p_total
+      sum += Math.exp(log_p) * (log_p - (q[i]! - q_total))
+    }
+    return sum
+  })
+}
+
+function logTotal(logits: Float32Array): number {
+  const most = logits.reduce((a, b) => Math.max(a, b), -Infinity)
+  return most + Math.log(logits.reduce((sum, x) => sum + Math.exp(x - most), 0))
+}
+
+const mean = (numbers: readonly number[]): number =>
+  numbers.reduce((sum, x) => sum + x, 0) / numbers.length
