@@ -11,6 +11,7 @@ import { addGenerateCommand } from './generate.ts'
 import { addImportCommand } from './import.ts'
 import { addIndexCommand } from './indexCommand.ts'
 import { addLabelCommand } from './label.ts'
+import { addMcpCommand } from './mcp.ts'
 import type { Context } from './options.ts'
 import { addPullCommand } from './pull.ts'
 import { addPushCommand } from './push.ts'
@@ -37,6 +38,7 @@ export function createProgram(context: Context): Command {
   const adders = [
     addDemoCommand,
     addServeCommand,
+    addMcpCommand,
     addRunCommand,
     addGenerateCommand,
     addCaptureCommand,

@@ -1,0 +1,177 @@
+/** Tools that try something: run a text, test one latent on it, steer, label. */
+import type { McpServer } from '@modelcontextprotocol/server'
+import { z } from 'zod'
+import {
+  type Client,
+  Intervention,
+  Label,
+  LatentChip,
+  type Microscope,
+  SaeId,
+  TestResult,
+} from '../api/index.ts'
+import { answer } from './readingTools.ts'
+import { fixed, latentLine, quoted } from './words.ts'
+
+/** A text whose microscope is read. */
+const MOST_TEXT = 4_000
+const Text = z.string().min(1).max(MOST_TEXT)
+
+/** Where a latent fires in a text, strongest first. */
+const Firing = LatentChip.extend({
+  /** Sum over tokens of activation as a share of the latent's own maximum. */
+  total_strength: z.number(),
+  tokens: z.array(z.object({ position: z.number(), piece: z.string(), act: z.number() })),
+})
+const Reading = z.object({
+  tokens: z.array(z.string()),
+  latents: z.array(Firing),
+  left_out: z.array(z.string()),
+})
+
+/** Adds run_text, test_latent, steer and label_latent. */
+export function addExperimentTools(server: McpServer, client: Client): void {
+  server.registerTool(
+    'run_text',
+    {
+      description:
+        'Runs a text through the model and says which latents are strongest over it, at all layers or some, and on which tokens. Special tokens and latents that fire almost everywhere are left out.',
+      inputSchema: z.object({
+        text: Text,
+        suite: z.string().optional().describe('the first suite by default'),
+        layers: z.array(z.number().int().min(0)).optional().describe('all by default'),
+        max_latents: z.number().int().min(1).max(60).default(20),
+        max_density: z.number().min(0).max(1).default(0.1).describe('leave out denser latents'),
+      }),
+      outputSchema: Reading,
+      annotations: { readOnlyHint: true, openWorldHint: false },
+    },
+    async ({ text, suite, layers, max_latents, max_density }, ctx) => {
+      const seen = await client.microscope(
+        { text, max_density, top_k: 8, ...(suite === undefined ? {} : { suite }) },
+        { signal: ctx.mcpReq.signal },
+      )
+      const firings = firingsOf(seen, layers).slice(0, max_latents)
+      const predictions = seen.predictions.at(-1) ?? []
+      const lines = [
+        `tokens: ${seen.tokens.map(({ piece }, i) => `${i}:${quoted(piece)}`).join(' ')}`,
+        `next: ${predictions.map(({ piece, p }) => `${quoted(piece)} ${fixed(p)}`).join(', ')}`,
+        ...firings.map(
+          (firing) =>
+            `${latentLine(firing)}; on ${firing.tokens
+              .slice(0, 6)
+              .map(({ position, piece, act }) => `${position}:${quoted(piece)} ${fixed(act)}`)
+              .join(', ')}`,
+        ),
+        ...seen.left_out.map((what) => `left out: ${what}`),
+      ]
+      const pieces = seen.tokens.map(({ piece }) => piece)
+      return answer(lines, { tokens: pieces, latents: firings, left_out: seen.left_out })
+    },
+  )
+
+  server.registerTool(
+    'test_latent',
+    {
+      description:
+        'One latent on every token of a text: the way to prove a guess about it wrong. 0 is off.',
+      inputSchema: z.object({ sae: SaeId, index: z.number().int().min(0), text: Text }),
+      outputSchema: TestResult,
+      annotations: { readOnlyHint: true, openWorldHint: false },
+    },
+    async (given, ctx) => {
+      const result = await client.testLatent(given, { signal: ctx.mcpReq.signal })
+      const fired = result.values.filter((value) => value > 0).length
+      const tokens = result.tokens.map(
+        ({ piece }, i) =>
+          `${quoted(piece)}${result.values[i]! > 0 ? `=${fixed(result.values[i])}` : ''}`,
+      )
+      const lines = [
+        `fires on ${fired} of ${result.tokens.length} tokens`,
+        tokens.join(' '),
+        ...(result.left_out ?? []).map((what) => `left out: ${what}`),
+      ]
+      return answer(lines, result)
+    },
+  )
+
+  server.registerTool(
+    'steer',
+    {
+      description:
+        'Continues a prompt twice with the same seed, as the model is and with latents changed. add and clamp: strength in units of the latent’s own maximum (try 0.5 to 3, negative to suppress); scale: a factor; ablate: strength is not used.',
+      inputSchema: z.object({
+        prompt: z.string().max(MOST_TEXT),
+        interventions: z.array(Intervention).min(1).max(16),
+        max_tokens: z.number().int().min(1).max(200).default(40),
+        temperature: z.number().min(0).max(5).default(0.7),
+        seed: z.number().int().default(0),
+      }),
+      outputSchema: z.object({ default: z.string(), steered: z.string() }),
+      annotations: { readOnlyHint: true, openWorldHint: false },
+    },
+    async (given, ctx) => {
+      for await (const event of client.steer(given, { signal: ctx.mcpReq.signal })) {
+        if (event.type === 'error') throw new Error(event.error)
+        if (event.type !== 'done') continue
+        const texts = { default: event.default, steered: event.steered }
+        return answer(
+          [
+            `default: ${JSON.stringify(texts.default)}`,
+            `steered: ${JSON.stringify(texts.steered)}`,
+          ],
+          texts,
+        )
+      }
+      throw new Error('steering ended before both texts were done; try again')
+    },
+  )
+
+  server.registerTool(
+    'label_latent',
+    {
+      description:
+        'Keeps your label of a latent, under your client’s name, beside those that are there. Label what held against your tests, in one to six words.',
+      inputSchema: z.object({
+        sae: SaeId,
+        index: z.number().int().min(0),
+        text: z.string().trim().min(1).max(500),
+      }),
+      outputSchema: Label,
+      annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
+    },
+    async (given, ctx) => {
+      const author = authorOf(server)
+      const label = await client.addLabel({ ...given, author }, { signal: ctx.mcpReq.signal })
+      return answer([`kept ${quoted(label.text)} by ${quoted(label.author)}`], label)
+    },
+  )
+}
+
+/** The client's name, as the one who claims what it writes. */
+const authorOf = (server: McpServer): string =>
+  server.server.getClientVersion()?.name.trim().slice(0, 100) || 'mcp client'
+
+/** The latents of a microscope with the tokens they fire on, by strength over the text. */
+function firingsOf(
+  { rows, tokens, latents }: Microscope,
+  layers: readonly number[] | undefined,
+): z.infer<typeof Firing>[] {
+  const chips = new Map(latents.map((chip) => [`${chip.sae}/${chip.index}`, chip]))
+  const firings = new Map<string, z.infer<typeof Firing>>()
+  for (const { sae, layer, cells } of rows) {
+    if (layers && (layer === undefined || !layers.includes(layer))) continue
+    for (const [position, cell] of cells.entries())
+      for (const { index, act, strength } of cell) {
+        const chip = chips.get(`${sae}/${index}`)
+        if (!chip) continue
+        const key = `${sae}/${index}`
+        const firing = firings.get(key) ?? { ...chip, total_strength: 0, tokens: [] }
+        firing.total_strength += strength ?? 0
+        firing.tokens.push({ position, piece: tokens[position]?.piece ?? '', act })
+        firings.set(key, firing)
+      }
+  }
+  for (const { tokens: fired } of firings.values()) fired.sort((a, b) => b.act - a.act)
+  return [...firings.values()].sort((a, b) => b.total_strength - a.total_strength)
+}
