@@ -79,7 +79,8 @@ function lessShift(
   return value.map((effect, i) => (index[i] === -1 ? 0 : effect - shift[Math.floor(i / N_LOGITS)]!))
 }
 
-function meanRow(U: Float32Array, d: number): Float32Array {
+/** The mean row of U [n, d]. */
+export function meanRow(U: Float32Array, d: number): Float32Array {
   const sum = new Float64Array(d)
   for (let at = 0; at < U.length; at += d) for (let k = 0; k < d; k++) sum[k]! += U[at + k]!
   return Float32Array.from(sum, (total) => (total * d) / U.length)

@@ -33,6 +33,8 @@ export type ModelInfo = {
   readonly d_vocab: number
   readonly n_ctx: number
   readonly n_params: number
+  /** It has a chat template. */
+  readonly chat?: true
 }
 
 /** One intervention with the folder of its SAE. */
@@ -63,10 +65,7 @@ export type InferenceCalls = {
   }
   textSearch: {
     request: ToSearch<
-      Pick<
-        z.output<typeof TextSearchRequest>,
-        'text' | 'tokens' | 'by' | 'scale' | 'max_density'
-      >
+      Pick<z.output<typeof TextSearchRequest>, 'text' | 'tokens' | 'by' | 'scale' | 'max_density'>
     >
     answer: Omit<TextSearch, 'took_ms'>
   }
@@ -78,9 +77,7 @@ export type InferenceCalls = {
     answer: Omit<VectorSearch, 'took_ms'>
   }
   contrastSearch: {
-    request: ToSearch<
-      Pick<z.output<typeof ContrastRequest>, 'a' | 'b' | 'scale' | 'max_density'>
-    >
+    request: ToSearch<Pick<z.output<typeof ContrastRequest>, 'a' | 'b' | 'scale' | 'max_density'>>
     answer: Omit<ContrastSearch, 'took_ms'>
   }
 }

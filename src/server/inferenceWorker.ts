@@ -1,7 +1,7 @@
 /** The inference thread: holds an open model and SAEs, answers calls one model pass at a time. Started by inference.ts only. */
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import { countParameters, type ModelConfig } from '../model/index.ts'
+import { countParameters, type Model } from '../model/index.ts'
 import { parseHookName } from '../sae/index.ts'
 import { depthOf } from './depth.ts'
 import type {
@@ -39,8 +39,7 @@ const answers: {
   ) => Promise<InferenceCalls[K]['answer']>
 } = {
   async describe({ model: name }) {
-    const { name: base, config } = await bench.model(name)
-    return describeModel(base, config)
+    return describeModel(await bench.model(name))
   },
 
   async microscope({ suite, ...options }, signal) {
@@ -143,9 +142,10 @@ async function onCall(message: Extract<ToInference, { type: 'call' }>): Promise<
   }
 }
 
-function describeModel(name: string, config: ModelConfig): ModelInfo {
+function describeModel({ name, config, tokenizer }: Model): ModelInfo {
   const { n_layers, d_model, d_vocab, n_ctx } = config
-  return { name, n_layers, d_model, d_vocab, n_ctx, n_params: countParameters(config) }
+  const chat = tokenizer?.chat === undefined ? {} : ({ chat: true } as const)
+  return { name, n_layers, d_model, d_vocab, n_ctx, n_params: countParameters(config), ...chat }
 }
 
 port.on('message', (message: ToInference) => {

@@ -3,16 +3,25 @@
  *
  * 1. tokens: the text with BOS in front, cut to the model's context
  * 2. one pass: every site at once, logits and losses
- * 3. per site: encode; l0 and fvu per token (of what the SAE writes); the top latents of each token, dense ones left out
+ * 3. per site: encode; l0 and fvu per token (of what the SAE writes); the top latents of each token, by activation or by direct
+ *    effect on a next token, dense ones left out
  * 4. predictions per token; what was left out, in words
  */
 
-import type { Microscope, TestResult, TokenView } from '../api/index.ts'
+import type { CellRank, Microscope, TestResult } from '../api/index.ts'
 import { FileError } from '../files/index.ts'
 import { FormatError } from '../formats/index.ts'
-import { showPiece } from '../jobs/index.ts'
-import { type HookName, type Model, padBatch, type Tokenizer } from '../model/index.ts'
-import { outputSite, type SaeRunner } from '../sae/index.ts'
+import { whyNoLogits } from '../latents/index.ts'
+import { type HookName, type Model, padBatch } from '../model/index.ts'
+import { outputSite, type Sae, type SaeRunner, type SparseActs } from '../sae/index.ts'
+import { directEffect, effectDirections } from './directEffect.ts'
+import {
+  readAllLogits,
+  requireTokenizer,
+  tokensOf,
+  viewPrediction,
+  viewTokens,
+} from './readText.ts'
 
 /** One SAE as the microscope needs it. */
 export type Site = {
@@ -28,9 +37,22 @@ export type Site = {
   }>
 }
 
-/** Logits are [n_tokens, d_vocab] floats; this many at most (1 GiB) bounds the text of a large vocabulary. */
-const MAX_LOGITS = 2 ** 28
-const N_PREDICTIONS = 5
+type Row = Microscope['rows'][number]
+type Cell = Row['cells'][number]
+
+/** What of a text is shown. */
+export type MicroscopeOptions = {
+  readonly text: string
+  /** Strongest latents per cell. */
+  readonly top_k: number
+  /** Latents that fire on a larger share of tokens are left out. */
+  readonly max_density: number
+  /** activation where absent. */
+  readonly rank?: CellRank
+  /** Whether special tokens are read; not where absent. */
+  readonly special?: boolean
+  readonly signal?: AbortSignal
+}
 
 /**
  * The microscope's view of a text.
@@ -40,26 +62,40 @@ const N_PREDICTIONS = 5
 export async function microscope(
   model: Model,
   sites: readonly Site[],
-  options: { text: string; top_k: number; max_density: number; signal?: AbortSignal },
+  options: MicroscopeOptions,
 ): Promise<Microscope> {
+  const { rank = 'activation', signal } = options
+  const { config } = model
   const tokenizer = requireTokenizer(model)
   const { ids, left_out } = tokensOf(model, tokenizer, options.text)
+  const last: HookName = `blocks.${config.n_layers - 1}.hook_resid_post`
   const asked = new Set(sites.flatMap(({ hook, hook_out = hook }) => [hook, hook_out]))
+  if (rank !== 'activation') asked.add(last)
   const hooks = model.hooks.filter((hook) => asked.has(hook)) // others cost their own row, when it opens
   const pass = await model.forward(padBatch([ids]), {
     hooks,
     logits: true,
     loss: true,
-    ...(options.signal ? { signal: options.signal } : {}),
+    ...(signal ? { signal } : {}),
   })
   const special = [...ids].map((id) => tokenizer.special_ids.has(id))
+  const predictions = readAllLogits(pass.logits!, config.d_vocab)
+  const targets = {
+    activation: undefined,
+    predicted: () => predictions.map(({ top }) => top[0]!),
+    actual: () => [...ids.slice(1), -1],
+  }[rank]
+  const directions =
+    targets &&
+    (await effectDirections(model, pass.acts.get(last)!.data, Int32Array.from(targets())))
+  if (rank === 'actual') left_out.push('effects at the last token, which no other follows')
 
-  const rows: Microscope['rows'] = []
+  const rows: Row[] = []
   const chips: Microscope['latents'] = []
   let n_dense = 0
   let n_unmeasured = 0
   for (const { id, hook, open } of sites) {
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     const sae = await open().catch((error: unknown) => {
       // Files that are damaged or do not fit the model cost their own row only.
       if (!isAboutFiles(error)) throw error
@@ -69,42 +105,22 @@ export async function microscope(
     const { runner, measured } = sae
     const x = pass.acts.get(hook)!.data
     const acts = await runner.encode(x)
-    const strengthOf = (latent: number, act: number): number | undefined =>
-      measured && measured.max_act[latent]! > 0 ? act / measured.max_act[latent]! : undefined
-    const dense = new Set<number>()
-    const shown = new Set<number>()
-    const cells: Microscope['rows'][number]['cells'] = []
-    const l0: number[] = []
-    for (let token = 0; token < acts.n; token++) {
-      const [start, end] = [acts.row_start[token]!, acts.row_start[token + 1]!]
-      l0.push(end - start)
-      const cell: Microscope['rows'][number]['cells'][number] = []
-      for (let entry = special[token] ? end : start; entry < end; entry++) {
-        const index = acts.index[entry]!
-        const act = acts.value[entry]!
-        if (measured && measured.density[index]! > options.max_density) {
-          dense.add(index)
-          continue
-        }
-        const strength = strengthOf(index, act)
-        cell.push(strength === undefined ? { index, act } : { index, act, strength })
-      }
-      cell.sort((a, b) => (b.strength ?? b.act) - (a.strength ?? a.act) || a.index - b.index)
-      cell.splice(options.top_k)
-      for (const { index } of cell) shown.add(index)
-      cells.push(cell)
-    }
+    const why = directions && whyNoLogits(runner.sae, config.d_model)
+    if (why !== undefined) left_out.push(`effects at ${hook}: ${why}`)
+    const { cells, dense } = cellsOf(acts, {
+      ...options,
+      measured,
+      isRead: (token) => why === undefined && (options.special === true || !special[token]),
+      ...(directions && why === undefined
+        ? { effectOf: effectsOf(runner.sae, directions, config.d_model) }
+        : {}),
+    })
     const output = outputSite(runner.sae)
     const recon = await runner.decode(acts, x)
     const fvu = tokenFvu(pass.acts.get(output.hook)!.data, recon, output.d, special)
-    rows.push({
-      sae: id,
-      hook,
-      ...layerOf(hook),
-      cells,
-      l0,
-      ...(fvu ? { fvu } : {}),
-    })
+    const l0 = special.map((_, token) => acts.row_start[token + 1]! - acts.row_start[token]!)
+    rows.push({ sae: id, hook, ...layerOf(hook), cells, l0, ...(fvu ? { fvu } : {}) })
+    const shown = new Set(cells.flatMap((cell) => cell.map(({ index }) => index)))
     for (const index of [...shown].sort((a, b) => a - b))
       chips.push({
         sae: id,
@@ -119,7 +135,7 @@ export async function microscope(
   }
 
   const n_special = special.filter(Boolean).length
-  if (n_special > 0)
+  if (n_special > 0 && !options.special)
     left_out.push(`${n_special} special token${plural(n_special)}: shown, not read`)
   if (n_dense > 0)
     left_out.push(`${n_dense} latent${plural(n_dense)} denser than ${percent(options.max_density)}`)
@@ -129,14 +145,60 @@ export async function microscope(
     )
   const loss = pass.next_token_loss!
   return {
+    rank,
     tokens: viewTokens(tokenizer, ids),
     token_loss: [...ids].map((_, t) => (t === 0 ? null : finiteOrNull(loss[t - 1]!))),
-    predictions: topPredictions(pass.logits!, model.config.d_vocab, tokenizer),
+    predictions: predictions.map((prediction) => viewPrediction(prediction, tokenizer)),
     rows,
     latents: chips,
     left_out,
   }
 }
+
+type Measured = Awaited<ReturnType<Site['open']>>['measured']
+
+/** The strongest latents of each token [n_tokens], and which were left out as dense. */
+function cellsOf(
+  acts: SparseActs,
+  options: Pick<MicroscopeOptions, 'top_k' | 'max_density'> & {
+    readonly measured: Measured
+    readonly isRead: (token: number) => boolean
+    /** Ranks by its size where given; else by the share of the latent's maximum. */
+    readonly effectOf?: (token: number, latent: number, act: number) => number
+  },
+): { cells: Cell[]; dense: Set<number> } {
+  const { measured, effectOf, max_density, top_k } = options
+  const dense = new Set<number>()
+  const cells = Array.from({ length: acts.n }, (_, token): Cell => {
+    const cell: Cell = []
+    if (!options.isRead(token)) return cell
+    for (let entry = acts.row_start[token]!; entry < acts.row_start[token + 1]!; entry++) {
+      const index = acts.index[entry]!
+      const act = acts.value[entry]!
+      if (measured && measured.density[index]! > max_density) {
+        dense.add(index)
+        continue
+      }
+      const max_act = measured?.max_act[index] ?? 0
+      cell.push({
+        index,
+        act,
+        ...(max_act > 0 ? { strength: act / max_act } : {}),
+        ...(effectOf ? { effect: effectOf(token, index, act) } : {}),
+      })
+    }
+    return cell.sort((a, b) => sizeOf(b) - sizeOf(a) || a.index - b.index).slice(0, top_k)
+  })
+  return { cells, dense }
+}
+
+const sizeOf = ({ act, strength, effect }: Cell[number]): number =>
+  effect === undefined ? (strength ?? act) : Math.abs(effect)
+
+const effectsOf =
+  ({ W_dec }: Sae, directions: Float32Array, d: number) =>
+  (token: number, latent: number, act: number): number =>
+    directEffect(act, W_dec, latent * d, directions, token * d, d)
 
 /** One latent's activation on every token of a text; 0 at special tokens, which SAEs never read. */
 export async function testLatent(
@@ -177,38 +239,6 @@ function layerOf(hook: string): { layer?: number } {
   return layer === undefined ? {} : { layer: Number(layer) }
 }
 
-function requireTokenizer(model: Model): Tokenizer {
-  if (!model.tokenizer)
-    throw new TypeError(
-      `${model.name} has no tokenizer.json, so text cannot be read; put one beside its config.json`,
-    )
-  return model.tokenizer
-}
-
-function tokensOf(
-  model: Model,
-  tokenizer: Tokenizer,
-  text: string,
-): { ids: Int32Array; left_out: string[] } {
-  const ids = tokenizer.tokenize(text)
-  const { n_ctx, d_vocab } = model.config
-  const most = Math.min(n_ctx, Math.floor(MAX_LOGITS / d_vocab))
-  if (ids.length <= most) return { ids, left_out: [] }
-  return {
-    ids: ids.slice(0, most),
-    left_out: [
-      `${ids.length - most} tokens past the first ${most}${most === n_ctx ? ` (${model.name} reads at most ${n_ctx})` : ''}`,
-    ],
-  }
-}
-
-const viewTokens = (tokenizer: Tokenizer, ids: Int32Array): TokenView[] =>
-  [...ids].map((id) => ({
-    id,
-    piece: showPiece(tokenizer.pieces[id] ?? ''),
-    special: tokenizer.special_ids.has(id),
-  }))
-
 /**
  * `||y - recon||^2 / ||y - mean||^2` per token, mean over the text's tokens that are not special.
  * Absent where fewer than two such tokens leave no variance to explain.
@@ -234,37 +264,6 @@ function tokenFvu(
     }
     return error / variance
   })
-}
-
-function topPredictions(
-  logits: Float32Array,
-  d_vocab: number,
-  tokenizer: Tokenizer,
-): { piece: string; p: number }[][] {
-  const predictions: { piece: string; p: number }[][] = []
-  for (let start = 0; start < logits.length; start += d_vocab) {
-    const row = logits.subarray(start, start + d_vocab)
-    const top: number[] = []
-    let max = Number.NEGATIVE_INFINITY
-    for (let id = 0; id < d_vocab; id++) {
-      const value = row[id]!
-      if (value > max) max = value
-      if (top.length === N_PREDICTIONS && value <= row[top.at(-1)!]!) continue
-      let place = top.length
-      while (place > 0 && row[top[place - 1]!]! < value) place--
-      top.splice(place, 0, id)
-      if (top.length > N_PREDICTIONS) top.pop()
-    }
-    let sum = 0
-    for (let id = 0; id < d_vocab; id++) sum += Math.exp(row[id]! - max)
-    predictions.push(
-      top.map((id) => ({
-        piece: showPiece(tokenizer.pieces[id] ?? ''),
-        p: Math.exp(row[id]! - max) / sum,
-      })),
-    )
-  }
-  return predictions
 }
 
 const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null)

@@ -1,8 +1,18 @@
 /** What each layer makes of each token of a text; one latent on a text. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { Microscope, MicroscopeRequest, SaeId, TestRequest, TestResult } from '../../api/index.ts'
+import {
+  Depth,
+  DepthRequest,
+  Microscope,
+  MicroscopeRequest,
+  SaeId,
+  TestRequest,
+  TestResult,
+} from '../../api/index.ts'
 import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
+import type { SuiteFolder } from '../inferenceProtocol.ts'
+import { notFound } from '../problems.ts'
 import { answers, jsonBody } from './answers.ts'
 
 const microscopeRoute = createRoute({
@@ -10,6 +20,13 @@ const microscopeRoute = createRoute({
   path: '/api/microscope',
   request: { body: jsonBody(MicroscopeRequest) },
   responses: answers(Microscope, 'Layers by tokens'),
+})
+
+const depthRoute = createRoute({
+  method: 'post',
+  path: '/api/microscope/depth',
+  request: { body: jsonBody(DepthRequest) },
+  responses: answers(Depth, 'One token through the layers'),
 })
 
 const testRoute = createRoute({
@@ -26,10 +43,16 @@ export function addMicroscopeRoutes(app: OpenAPIHono, context: ServerContext): v
   const { db, inference, suites } = context
 
   app.openapi(microscopeRoute, async (c) => {
-    const { suite: name, ...request } = c.req.valid('json')
-    const suite = await suites.folder(name)
+    const { suite: name, saes, ...request } = c.req.valid('json')
+    const suite = onlyThese(await suites.folder(name), saes)
     const view = await inference.call('microscope', { ...request, suite }, c.req.raw.signal)
     return c.json({ ...view, latents: await labelledChips(db, view.latents) }, 200)
+  })
+
+  app.openapi(depthRoute, async (c) => {
+    const { suite, text, token } = c.req.valid('json')
+    const { model } = await suites.folder(suite)
+    return c.json(await inference.call('depth', { model, text, token }, c.req.raw.signal), 200)
   })
 
   app.openapi(testRoute, async (c) => {
@@ -43,4 +66,13 @@ export function addMicroscopeRoutes(app: OpenAPIHono, context: ServerContext): v
     )
     return c.json(result, 200)
   })
+}
+
+/** A suite with some of its SAEs. @throws HttpProblem 404 if it has no trained one of a name. */
+function onlyThese(suite: SuiteFolder, ids: readonly string[] | undefined): SuiteFolder {
+  if (ids === undefined) return suite
+  const missing = ids.find((id) => !suite.saes.some((sae) => sae.id === id))
+  if (missing !== undefined)
+    throw notFound(`suite ${suite.suite} has no trained SAE ${JSON.stringify(missing)}`)
+  return { ...suite, saes: suite.saes.filter(({ id }) => ids.includes(id)) }
 }

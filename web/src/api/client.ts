@@ -1,5 +1,7 @@
 /** A typed fetch over the server's contract. Types only: no schema, and so no zod, reaches the bundle. */
 import type {
+  Depth,
+  DepthRequest,
   LabelView,
   LatentList,
   LatentView,
@@ -58,6 +60,9 @@ export const api = {
 
   microscope: (request: MicroscopeRequest, signal?: AbortSignal) =>
     call<Microscope>('POST', '/api/microscope', request, signal),
+
+  depth: (request: DepthRequest, signal?: AbortSignal) =>
+    call<Depth>('POST', '/api/microscope/depth', request, signal),
 
   latents: (sae: string, by: LatentOrder, offset: number, limit: number, signal?: AbortSignal) =>
     call<LatentList>(

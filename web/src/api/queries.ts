@@ -1,6 +1,11 @@
 /** What is fetched, under which key, and for how long it is fresh. Events invalidate by these keys. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
-import type { SearchKind, Workspace } from '../../../src/api/index.ts'
+import type {
+  DepthRequest,
+  MicroscopeRequest,
+  SearchKind,
+  Workspace,
+} from '../../../src/api/index.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
 import { ApiError, api, type LatentOrder } from './client.ts'
 
@@ -8,6 +13,7 @@ import { ApiError, api, type LatentOrder } from './client.ts'
 export const keys = {
   workspace: ['workspace'],
   microscope: ['microscope'],
+  depth: ['depth'],
   latent: ['latent'],
   latents: ['latents'],
   search: ['search'],
@@ -24,23 +30,23 @@ export const workspaceQuery = queryOptions({
   queryFn: ({ signal }) => api.workspace(signal),
 })
 
-/** Layers by tokens for one text, dense latents or not; the last answer stays while the next is on its way. */
-export const microscopeQuery = (text: string, suite: string | undefined, dense: boolean) =>
+/** Layers by tokens for one text; the last answer stays while the next is on its way. */
+export const microscopeQuery = (request: MicroscopeRequest) =>
   queryOptions({
-    queryKey: [...keys.microscope, text, suite, dense],
-    queryFn: ({ signal }) =>
-      api.microscope(
-        {
-          text,
-          top_k: 6,
-          ...(dense ? { max_density: 1 } : {}),
-          ...(suite === undefined ? {} : { suite }),
-        },
-        signal,
-      ),
+    queryKey: [...keys.microscope, request],
+    queryFn: ({ signal }) => api.microscope({ top_k: 6, ...request }, signal),
     placeholderData: keepPreviousData,
-    enabled: text.trim() !== '' && suite !== undefined,
+    enabled: request.text.trim() !== '' && request.suite !== undefined,
     staleTime: 60_000,
+  })
+
+/** One token through the layers; that of the last token stays while the next is on its way. */
+export const depthQuery = (request: DepthRequest) =>
+  queryOptions({
+    queryKey: [...keys.depth, request],
+    queryFn: ({ signal }) => api.depth(request, signal),
+    placeholderData: keepPreviousData,
+    staleTime: Number.POSITIVE_INFINITY,
   })
 
 /** Everything about one latent. */

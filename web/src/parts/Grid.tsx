@@ -1,23 +1,31 @@
 /**
  * Layers by tokens as one table. The input is at the top, then the sites in the order of the pass, deepest last,
  * and at the foot what the model predicts next: a column read downwards is the pass of one token.
- * Rows are rendered once a text; focus and light are classes set on the cells, so hovering renders nothing.
+ * Only the rows and columns in sight are in the table, between spacers, so that a thousand rows cost as much as twenty; their
+ * places are told by aria-rowindex and aria-colindex.
  */
+import { useVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
 import { memo, type PointerEvent, useEffect, useId, useRef } from 'react'
 import type { LatentChip } from '../../../src/api/index.ts'
 import { briefLabel, latentKey, visiblePiece } from '../format/names.ts'
 import { percent } from '../format/numbers.ts'
 import { lossHeight, tint } from '../format/tint.ts'
-import { type Sheet, type SheetRow, strengthOf } from '../state/sheet.ts'
+import type { ActiveLatent, Sheet, SheetRow } from '../state/sheet.ts'
 
 /** Up to this many rows the cells are taller, and show more of their labels. */
 const fewRows = 10
 
+/** Widths and heights in rem; the table takes them over, so that what is out of sight is known without measuring. */
+const sizes = {
+  tall: { cell: 5.5, special: 3, row: 4.25, head: 2.125, foot: 2.75 },
+  usual: { cell: 4.75, special: 3, row: 2.5, head: 2.125, foot: 2.75 },
+  narrow: { cell: 1.375, special: 1.375, row: 1.625, head: 6.25, foot: 6.25 },
+} as const
+
 /** A place in the grid. */
 export type Cell = { readonly row: number; readonly column: number }
 
-/** The grid. `onSelect` gets whether the strongest latent is to be locked too (a cell) or not (a token). */
-export const Grid = memo(function Grid(props: {
+type GridProps = {
   sheet: Sheet
   focus: Cell
   lit: string | undefined
@@ -25,15 +33,32 @@ export const Grid = memo(function Grid(props: {
   alone: boolean
   narrow: boolean
   onHover: (cell: Cell | undefined) => void
+  /** Gets whether the strongest latent is to be locked too (a cell) or not (a token). */
   onSelect: (cell: Cell, lock: boolean) => void
-}) {
-  const { sheet, focus, lit, onHover, onSelect } = props
-  const table = useRef<HTMLTableElement>(null)
+}
+
+/** The grid. */
+export const Grid = memo(function Grid(props: GridProps) {
+  const mode = props.narrow ? 'narrow' : props.sheet.rows.length > fewRows ? 'usual' : 'tall'
+  // Other sizes are another grid: what was measured of the one before says nothing of it.
+  return <SizedGrid key={mode} {...props} mode={mode} />
+})
+
+function SizedGrid(props: GridProps & { mode: keyof typeof sizes }) {
+  const { sheet, focus, lit, mode, onHover, onSelect } = props
   const scroller = useRef<HTMLDivElement>(null)
   const lastHover = useRef<string>(undefined)
   const id = useId()
-  useFocusMark(table, scroller, focus)
-  useLight(table, sheet, lit, props.alone)
+  const view = useWindow(sheet, sizes[mode], scroller, focus)
+  const trace = lit === undefined ? undefined : sheet.trace(lit)
+  const { columns, rows, px } = view
+  const first = columns[0]?.index ?? 0
+  const end = (columns.at(-1)?.index ?? -1) + 1
+  const isInSight =
+    focus.column >= first &&
+    focus.column < end &&
+    rows.some(({ index }) => index === focus.row) &&
+    sheet.rows[focus.row] !== undefined
 
   const hover = (event: PointerEvent) => {
     if (event.pointerType !== 'mouse') return
@@ -52,14 +77,19 @@ export const Grid = memo(function Grid(props: {
     <section className="grid-scroll" ref={scroller} aria-label="Layers by tokens" tabIndex={-1}>
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the view listens for the arrow keys and Enter */}
       <table
-        ref={table}
         // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table is what a grid is made of
         role="grid"
-        className={
-          props.narrow ? 'grid narrow' : sheet.rows.length > fewRows ? 'grid' : 'grid tall'
-        }
+        className={`grid ${mode}${props.alone && trace ? ' lighting' : ''}`}
+        style={{
+          '--row': `${px.row}px`,
+          '--head': `${px.head}px`,
+          '--foot': `${px.foot}px`,
+          inlineSize: view.width,
+        }}
         tabIndex={0}
-        aria-activedescendant={`${id}-${focus.row}-${focus.column}`}
+        aria-rowcount={sheet.rows.length + 2}
+        aria-colcount={sheet.columns + 1}
+        aria-activedescendant={isInSight ? `${id}-${focus.row}-${focus.column}` : undefined}
         aria-describedby={`${id}-how`}
         onPointerOver={hover}
         onPointerLeave={leave}
@@ -72,83 +102,243 @@ export const Grid = memo(function Grid(props: {
           Rows are sites from the input to the output of the model, columns are tokens. Arrow keys
           move, Enter locks the strongest latent, Escape unlocks.
         </caption>
-        <TokenHead sheet={sheet} />
-        <tbody>
-          {sheet.rows.map((row, r) => (
-            <GridRow
-              key={row.sae}
-              id={id}
-              row={row}
-              r={r}
-              tokens={sheet.tokens}
-              latents={sheet.latents}
-            />
+        <colgroup>
+          <col style={{ inlineSize: px.name }} />
+          {view.before > 0 && <col style={{ inlineSize: view.before }} />}
+          {columns.map(({ index, size }) => (
+            <col key={index} style={{ inlineSize: size }} />
           ))}
+          {view.after > 0 && <col style={{ inlineSize: view.after }} />}
+        </colgroup>
+        <TokenHead
+          sheet={sheet}
+          view={view}
+          first={first}
+          end={end}
+          focus={focus.column}
+          lit={trace?.columns}
+        />
+        <tbody>
+          {view.above > 0 && <Gap block={view.above} />}
+          {rows.map(({ index: r }) => {
+            const row = sheet.rows[r]
+            return (
+              row && (
+                <GridRow
+                  key={row.sae}
+                  id={id}
+                  sheet={sheet}
+                  row={row}
+                  r={r}
+                  first={first}
+                  end={end}
+                  before={view.before}
+                  after={view.after}
+                  focus={r === focus.row ? focus.column : undefined}
+                  lit={r === trace?.row ? trace.columns : undefined}
+                />
+              )
+            )
+          })}
+          {view.below > 0 && <Gap block={view.below} />}
         </tbody>
-        <Predictions sheet={sheet} />
+        <Predictions sheet={sheet} view={view} first={first} end={end} focus={focus.column} />
       </table>
     </section>
   )
-})
+}
 
-const TokenHead = memo(function TokenHead(props: { sheet: Sheet }) {
-  const { tokens, token_loss } = props.sheet
+/** The part of the table that is in sight, and how much lies around it, in px. */
+type View = {
+  readonly columns: readonly VirtualItem[]
+  readonly rows: readonly VirtualItem[]
+  readonly before: number
+  readonly after: number
+  readonly above: number
+  readonly below: number
+  readonly width: number
+  readonly px: { readonly name: number; row: number; head: number; foot: number }
+}
+
+/** Follows the scroller, and once the focus has moved keeps it in sight without moving the page. */
+function useWindow(
+  sheet: Sheet,
+  rem: (typeof sizes)[keyof typeof sizes],
+  scroller: React.RefObject<HTMLDivElement | null>,
+  focus: Cell,
+): View {
+  const root_px = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
+  const longest = Math.max(5, ...sheet.rows.map(nameLength))
+  const px = {
+    name: (longest * 0.4 + 0.7) * root_px,
+    row: rem.row * root_px,
+    head: rem.head * root_px,
+    foot: rem.foot * root_px,
+  }
+  const across = useVirtualizer({
+    horizontal: true,
+    count: sheet.columns,
+    getScrollElement: () => scroller.current,
+    estimateSize: (c) => (sheet.tokens[c]?.special ? rem.special : rem.cell) * root_px,
+    paddingStart: px.name,
+    scrollPaddingStart: px.name,
+    overscan: 6,
+    initialRect: { width: 1000, height: 0 },
+  })
+  const down = useVirtualizer({
+    count: sheet.rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => px.row,
+    paddingStart: px.head,
+    paddingEnd: px.foot,
+    scrollPaddingStart: px.head,
+    scrollPaddingEnd: px.foot,
+    overscan: 6,
+    initialRect: { width: 0, height: 700 },
+  })
+  const shown = useRef(`${focus.row}.${focus.column}`)
+  useEffect(() => {
+    const place = `${focus.row}.${focus.column}`
+    if (shown.current === place) return
+    shown.current = place
+    across.scrollToIndex(focus.column, { align: 'auto' })
+    down.scrollToIndex(focus.row, { align: 'auto' })
+  }, [across, down, focus.row, focus.column])
+  const columns = across.getVirtualItems()
+  const rows = down.getVirtualItems()
+  return {
+    columns,
+    rows,
+    before: (columns[0]?.start ?? px.name) - px.name,
+    after: across.getTotalSize() - (columns.at(-1)?.end ?? across.getTotalSize()),
+    above: (rows[0]?.start ?? px.head) - px.head,
+    below: down.getTotalSize() - px.foot - (rows.at(-1)?.end ?? down.getTotalSize() - px.foot),
+    width: across.getTotalSize(),
+    px,
+  }
+}
+
+const nameLength = ({ name, variant = '' }: SheetRow): number =>
+  Math.max(name.length, variant.length)
+
+/** Rows out of sight. */
+const Gap = (props: { block: number }) => (
+  // biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: room, not a row of the grid
+  <tr className="gap" role="presentation">
+    <td role="presentation" style={{ blockSize: props.block }} />
+  </tr>
+)
+
+/** Columns out of sight. */
+const Aside = (props: { inline: number }) =>
+  props.inline > 0 && <td role="presentation" className="gap" />
+
+type Span = { sheet: Sheet; view: View; first: number; end: number; focus: number }
+
+function TokenHead(
+  props: Span & { lit: ReadonlyMap<number, { readonly weight: number }> | undefined },
+) {
+  const { sheet, view, first, end, focus, lit } = props
   return (
     <thead>
-      <tr>
-        <th className="corner" scope="col">
+      <tr aria-rowindex={1}>
+        <th className="corner" scope="col" aria-colindex={1}>
           token
         </th>
-        {tokens.map((token, c) => (
-          <th
-            // biome-ignore lint/suspicious/noArrayIndexKey: a token is its position
-            key={c}
-            data-c={c}
-            scope="col"
-            className={token.special ? 'special' : undefined}
-            style={{ '--loss': `${lossHeight(token_loss[c])}px` }}
-          >
-            <span className="piece">{visiblePiece(token.piece).trimStart() || '␣'}</span>
-          </th>
-        ))}
+        <Aside inline={view.before} />
+        {sheet.tokens.slice(first, end).map((token, i) => {
+          const c = first + i
+          const weight = lit?.get(c)?.weight
+          return (
+            <th
+              key={c}
+              data-c={c}
+              scope="col"
+              aria-colindex={c + 2}
+              className={classes({
+                special: token.special,
+                'in-column': c === focus,
+                lit: weight !== undefined,
+                down: (weight ?? 0) < 0,
+              })}
+              style={{
+                '--loss': `${lossHeight(sheet.token_loss[c])}px`,
+                ...(weight === undefined ? {} : { '--lit': `${tint(Math.abs(weight), 1)}%` }),
+              }}
+            >
+              <span className="piece">{visiblePiece(token.piece).trimStart() || '␣'}</span>
+            </th>
+          )
+        })}
+        <Aside inline={view.after} />
       </tr>
     </thead>
   )
-})
+}
 
 const GridRow = memo(function GridRow(props: {
   id: string
+  sheet: Sheet
   row: SheetRow
   r: number
-  tokens: Sheet['tokens']
-  latents: ReadonlyMap<string, LatentChip>
+  first: number
+  end: number
+  before: number
+  after: number
+  focus: number | undefined
+  lit: ReadonlyMap<number, { readonly weight: number }> | undefined
 }) {
-  const { id, row, r, tokens, latents } = props
+  const { id, sheet, row, r, first, end, focus, lit } = props
   return (
-    <tr data-r={r}>
-      <th scope="row" title={row.hook}>
+    <tr
+      data-r={r}
+      aria-rowindex={r + 2}
+      className={classes({ 'lit-row': lit !== undefined, 'in-row': focus !== undefined })}
+    >
+      <th scope="row" title={row.hook} aria-colindex={1}>
         {row.name}
+        {row.variant && <span className="variant">{row.variant}</span>}
       </th>
       {row.cells ? (
-        row.cells.map((cell, c) => {
-          const first = cell[0]
-          const chip = first && latents.get(latentKey(row.sae, first.index))
-          const strength = first ? strengthOf(first, chip) : 0
-          return (
-            <td
-              // biome-ignore lint/suspicious/noArrayIndexKey: a cell is its position
-              key={c}
-              id={`${id}-${r}-${c}`}
-              data-c={c}
-              className={tokens[c]?.special ? 'special' : undefined}
-              style={first ? { '--tint': `${tint(strength, 1)}%` } : undefined}
-            >
-              {first && <bdi>{chip?.label ? briefLabel(chip.label) : first.index}</bdi>}
-            </td>
-          )
-        })
+        <>
+          <Aside inline={props.before} />
+          {row.cells.slice(first, end).map((cell, i) => {
+            const c = first + i
+            const active = cell[0]
+            const weight = active ? sheet.weight(row, active) : 0
+            const litWeight = lit?.get(c)?.weight
+            return (
+              <td
+                key={c}
+                id={`${id}-${r}-${c}`}
+                data-c={c}
+                aria-colindex={c + 2}
+                className={classes({
+                  special: sheet.tokens[c]?.special,
+                  focused: c === focus,
+                  lit: litWeight !== undefined,
+                  down: (litWeight ?? weight) < 0,
+                })}
+                style={{
+                  ...(active ? { '--tint': `${tint(Math.abs(weight), 1)}%` } : {}),
+                  ...(litWeight === undefined
+                    ? {}
+                    : { '--lit': `${tint(Math.abs(litWeight), 1)}%` }),
+                }}
+              >
+                {active && <bdi>{nameOf(active, sheet.latents.get(keyOf(row, active)))}</bdi>}
+              </td>
+            )
+          })}
+          <Aside inline={props.after} />
+        </>
       ) : (
-        <td id={`${id}-${r}-0`} className="pending" colSpan={tokens.length}>
+        <td
+          id={`${id}-${r}-${first}`}
+          className="pending"
+          aria-colindex={2}
+          colSpan={end - first + Number(props.before > 0) + Number(props.after > 0)}
+        >
           <span>{row.waitingFor}</span>
         </td>
       )}
@@ -156,33 +346,51 @@ const GridRow = memo(function GridRow(props: {
   )
 })
 
-const Predictions = memo(function Predictions(props: { sheet: Sheet }) {
+const keyOf = (row: SheetRow, { index }: ActiveLatent): string => latentKey(row.sae, index)
+
+const nameOf = ({ index }: ActiveLatent, chip: LatentChip | undefined): string | number =>
+  chip?.label ? briefLabel(chip.label) : index
+
+function Predictions({ sheet, view, first, end, focus }: Span) {
   return (
     <tfoot>
-      <tr>
-        <th scope="row">next</th>
-        {props.sheet.predictions.map((list, c) => {
-          const first = list[0]
+      <tr aria-rowindex={sheet.rows.length + 2}>
+        <th scope="row" aria-colindex={1}>
+          next
+        </th>
+        <Aside inline={view.before} />
+        {sheet.predictions.slice(first, end).map(([best], i) => {
+          const c = first + i
           return (
             <td
-              // biome-ignore lint/suspicious/noArrayIndexKey: a column is its position
               key={c}
               data-c={c}
-              className={props.sheet.tokens[c]?.special ? 'special' : undefined}
+              aria-colindex={c + 2}
+              className={classes({
+                special: sheet.tokens[c]?.special,
+                'in-column': c === focus,
+              })}
             >
-              {first && (
+              {best && (
                 <>
-                  <bdi className="piece">{visiblePiece(first.piece).trimStart() || '␣'}</bdi>
-                  <span className="p">{percent(first.p)}</span>
+                  <bdi className="piece">{visiblePiece(best.piece).trimStart() || '␣'}</bdi>
+                  <span className="p">{percent(best.p)}</span>
                 </>
               )}
             </td>
           )
         })}
+        <Aside inline={view.after} />
       </tr>
     </tfoot>
   )
-})
+}
+
+/** The names whose condition holds; undefined where none does. */
+function classes(names: Readonly<Record<string, boolean | undefined>>): string | undefined {
+  const held = Object.keys(names).filter((name) => names[name])
+  return held.length > 0 ? held.join(' ') : undefined
+}
 
 /** The cell or token under a pointer; in head and foot the row of the focus is kept. */
 function placeOf(
@@ -197,81 +405,4 @@ function placeOf(
     cell: { row: row === undefined ? focusRow : Number(row), column },
     inBody: row !== undefined,
   }
-}
-
-/** Marks the focused cell and its column, and once it has moved keeps it in sight without moving the page. */
-function useFocusMark(
-  table: React.RefObject<HTMLTableElement | null>,
-  scroller: React.RefObject<HTMLDivElement | null>,
-  focus: Cell,
-): void {
-  const { row, column } = focus
-  const shown = useRef(`${row}.${column}`)
-  useEffect(() => {
-    const marked: Element[] = []
-    const mark = (selector: string, name: string) => {
-      const element = table.current?.querySelector(selector)
-      element?.classList.add(name)
-      if (element) marked.push(element)
-      return element
-    }
-    mark(`thead [data-c="${column}"]`, 'in-column')
-    mark(`tfoot [data-c="${column}"]`, 'in-column')
-    mark(`tr[data-r="${row}"]`, 'in-row')
-    const cell = mark(`tr[data-r="${row}"] [data-c="${column}"]`, 'focused')
-    if (shown.current !== `${row}.${column}`) {
-      shown.current = `${row}.${column}`
-      keepInSight(scroller.current, cell)
-    }
-    return () => {
-      for (const element of marked) element.classList.remove('in-column', 'in-row', 'focused')
-    }
-  })
-}
-
-const rowHead_px = 72
-
-function keepInSight(scroller: HTMLElement | null, cell: Element | null | undefined): void {
-  if (!scroller || !(cell instanceof HTMLElement)) return
-  const left = cell.offsetLeft
-  const right = left + cell.offsetWidth
-  if (left < scroller.scrollLeft + rowHead_px) scroller.scrollLeft = left - rowHead_px
-  else if (right > scroller.scrollLeft + scroller.clientWidth)
-    scroller.scrollLeft = right - scroller.clientWidth
-}
-
-/** Marks the cells and tokens where a latent is active; `alone` dims all others. */
-function useLight(
-  table: React.RefObject<HTMLTableElement | null>,
-  sheet: Sheet,
-  lit: string | undefined,
-  alone: boolean,
-): void {
-  useEffect(() => {
-    const trace = lit === undefined ? undefined : sheet.trace(lit)
-    if (!trace || !table.current) return
-    const root = table.current
-    const row = root.querySelector(`tr[data-r="${trace.row}"]`)
-    const head = root.tHead?.rows[0]
-    const marked: HTMLElement[] = []
-    for (const [column, { strength }] of trace.columns) {
-      // The first cell of every row is its name.
-      for (const element of [row?.children[column + 1], head?.children[column + 1]]) {
-        if (!(element instanceof HTMLElement)) continue
-        element.classList.add('lit')
-        element.style.setProperty('--lit', `${tint(strength, 1)}%`)
-        marked.push(element)
-      }
-    }
-    row?.classList.add('lit-row')
-    if (alone) root.classList.add('lighting')
-    return () => {
-      root.classList.remove('lighting')
-      row?.classList.remove('lit-row')
-      for (const element of marked) {
-        element.classList.remove('lit')
-        element.style.removeProperty('--lit')
-      }
-    }
-  }, [table, sheet, lit, alone])
 }

@@ -39,8 +39,18 @@ export function Legend(props: {
           <span className="only-wide">
             Read a column downwards: the token, what each layer makes of it, what is predicted next.{' '}
           </span>
-          <span className="swatch" aria-hidden="true" /> activation as a share of the latent’s
-          maximum
+          {sheet.full_effect === undefined ? (
+            <>
+              <span className="swatch" aria-hidden="true" /> activation as a share of the latent’s
+              maximum
+            </>
+          ) : (
+            <>
+              <span className="swatch both" aria-hidden="true" /> lowers or raises the{' '}
+              {sheet.rank === 'predicted' ? 'predicted' : 'actual'} next token, full at ±
+              {short(sheet.full_effect)} logits
+            </>
+          )}
         </p>
       )}
       {locked !== undefined && (

@@ -33,6 +33,10 @@ const definitions = {
   max_act: 'The latent’s largest activation in the corpus, in the model’s own units.',
   mean_act: 'The mean over the tokens on which the latent is active.',
   loss: 'Loss: −ln of the probability the model gave this token, in nats. The underline of a token grows with it.',
+  direct_effect:
+    'Direct effect: activation × decoder direction · (unembedding of the token − mean unembedding) ÷ the final norm’s scale at this token. In logits, before any softcap. It follows the path straight from the latent to the output; what later layers make of the latent is not in it, so in early layers it is a small part of the story.',
+  logit_lens:
+    'Logit lens: what would be predicted next if the model ended after this layer, through its own final norm and unembedding. Early layers write in a form that the unembedding does not read: there it says little.',
   strength: 'Activation divided by the latent’s own maximum in the corpus.',
   effect:
     'How much the logit of an output token rises per unit of activation, from the decoder direction through the final norm and the unembedding.',

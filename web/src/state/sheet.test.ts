@@ -13,6 +13,7 @@ const sae = (layer: number, state: SaeSummary['state']): SaeSummary => ({
   n_labelled: 0,
 })
 const data: Microscope = {
+  rank: 'activation',
   tokens: ['<bos>', ' sea', ' moon'].map((piece, i) => ({ id: i, piece, special: i === 0 })),
   token_loss: [null, 2, 3],
   predictions: [[], [], []],
@@ -53,10 +54,19 @@ test('a latent is traced to every token where it is among the strongest, as a sh
   const trace = sheet.trace(`${id(1)}/4`)
   expect(trace?.row).toBe(0)
   expect([...(trace?.columns ?? [])]).toEqual([
-    [1, { act: 2, strength: 0.5 }],
-    [2, { act: 1, strength: 0.25 }],
+    [1, { act: 2, weight: 0.5 }],
+    [2, { act: 1, weight: 0.25 }],
   ])
   expect(sheet.trace('nothing/1')).toBeUndefined()
+})
+
+test('ranked by effect, cells weigh by the full effect, with its sign', () => {
+  const cells = [[], [{ index: 4, act: 2, effect: -3 }], [{ index: 6, act: 9, effect: 1.5 }]]
+  const rows = [{ ...data.rows[0]!, cells }]
+  const sheet = readSheet({ ...data, rank: 'predicted', rows }, [])
+  expect(sheet.full_effect).toBe(1.5)
+  expect(sheet.weight(sheet.rows[0]!, cells[1]![0]!)).toBe(-2)
+  expect(sheet.trace(`${id(1)}/6`)?.columns.get(2)).toEqual({ act: 9, weight: 1 })
 })
 
 test('the start is the strongest cell, and the first token where nothing is trained', () => {

@@ -1,12 +1,15 @@
 /** The microscope's answer, laid out for the grid: rows that may still be empty, and look-ups for hovering. */
-import type { LatentChip, Microscope, SaeSummary } from '../../../src/api/index.ts'
-import { latentKey, siteName } from '../format/names.ts'
+import type { CellRank, LatentChip, Microscope, SaeSummary } from '../../../src/api/index.ts'
+import { latentKey, parseLatentKey, saeName, siteLayer, siteName } from '../format/names.ts'
 
 /** One site: its cells, or what it is waiting for. */
 export type SheetRow = {
   readonly sae: string
   readonly name: string
+  /** Width and L0, where the suite has several dictionaries at this site. */
+  readonly variant?: string
   readonly hook: string
+  readonly layer?: number
   /** [n_tokens], strongest first; absent while the SAE is not ready. */
   readonly cells?: Microscope['rows'][number]['cells']
   readonly l0?: readonly number[]
@@ -18,8 +21,8 @@ export type SheetRow = {
 /** Where a latent is active in this text. */
 type Trace = {
   readonly row: number
-  /** From column to activation and its share of the latent's maximum. */
-  readonly columns: ReadonlyMap<number, { act: number; strength: number }>
+  /** From column to what the latent does there; `weight` as `Sheet.weight` has it. */
+  readonly columns: ReadonlyMap<number, { act: number; weight: number }>
 }
 
 /** Everything the microscope's parts read. */
@@ -30,11 +33,20 @@ export type Sheet = {
   readonly rows: readonly SheetRow[]
   readonly columns: number
   readonly latents: ReadonlyMap<string, LatentChip>
+  /** By what the cells are ranked and tinted. */
+  readonly rank: CellRank
+  /** The effect in logits that gets the full tint: few of the strongest ones are larger. Absent where ranked by activation. */
+  readonly full_effect?: number
+  /** How much a latent weighs in its cell, 0 to 1 and above: share of its maximum, or of the full effect, then with its sign. */
+  readonly weight: (row: SheetRow, active: ActiveLatent) => number
   /** Where the latent of a key is among the strongest of its cells. */
   readonly trace: (key: string) => Trace | undefined
   /** Key of the strongest latent of a cell. */
   readonly strongest: (cell: { row: number; column: number }) => string | undefined
 }
+
+/** A latent in a cell. */
+export type ActiveLatent = Microscope['rows'][number]['cells'][number][number]
 
 /** The share of its maximum at which a latent is active, from the server or from the chip. */
 export function strengthOf(
@@ -45,8 +57,9 @@ export function strengthOf(
   return chip?.max_act ? cell.act / chip.max_act : 0
 }
 
-/** Joins the answer with the suite's SAEs, so that sites still in training keep their row. */
+/** Joins the answer with the SAEs to show, so that sites still in training keep their row. */
 export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet {
+  const { rank } = data
   const latents = new Map(data.latents.map((l) => [latentKey(l.sae, l.index), l]))
   const answered = new Map(data.rows.map((row) => [row.sae, row]))
   const rows: SheetRow[] = []
@@ -58,21 +71,12 @@ export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet 
     answered.delete(sae.id)
   }
   for (const row of answered.values()) rows.push(sheetRow(row))
-  const traces = new Map<
-    string,
-    { row: number; columns: Map<number, { act: number; strength: number }> }
-  >()
-  for (const [r, row] of rows.entries()) {
-    for (const [column, cell] of (row.cells ?? []).entries()) {
-      for (const active of cell) {
-        const key = latentKey(row.sae, active.index)
-        const trace = traces.get(key) ?? { row: r, columns: new Map() }
-        const strength = strengthOf(active, latents.get(key))
-        trace.columns.set(column, { act: active.act, strength })
-        traces.set(key, trace)
-      }
-    }
-  }
+  nameVariants(rows)
+  const full_effect = rank === 'activation' ? undefined : fullEffect(data)
+  const weight = (row: SheetRow, active: ActiveLatent): number =>
+    full_effect === undefined
+      ? strengthOf(active, latents.get(latentKey(row.sae, active.index)))
+      : (active.effect ?? 0) / full_effect
   return {
     tokens: data.tokens,
     token_loss: data.token_loss,
@@ -80,7 +84,10 @@ export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet 
     rows,
     columns: data.tokens.length,
     latents,
-    trace: (key) => traces.get(key),
+    rank,
+    ...(full_effect === undefined ? {} : { full_effect }),
+    weight,
+    trace: (key) => traceOf(rows, key, weight),
     strongest: ({ row, column }) => {
       const sae = rows[row]?.sae
       const first = rows[row]?.cells?.[column]?.[0]
@@ -89,10 +96,48 @@ export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet 
   }
 }
 
+/** Where a latent is among the strongest of its row. */
+function traceOf(
+  rows: readonly SheetRow[],
+  key: string,
+  weight: Sheet['weight'],
+): Trace | undefined {
+  const latent = parseLatentKey(key)
+  const at = rows.findIndex(({ sae }) => sae === latent?.sae)
+  const row = rows[at]
+  if (!latent || !row) return undefined
+  const columns = new Map<number, { act: number; weight: number }>()
+  for (const [column, cell] of (row.cells ?? []).entries()) {
+    const active = cell.find(({ index }) => index === latent.index)
+    if (active) columns.set(column, { act: active.act, weight: weight(row, active) })
+  }
+  return columns.size > 0 ? { row: at, columns } : undefined
+}
+
+/** The 98th percentile of the cells' strongest effects, so that a single large one does not pale all others. */
+function fullEffect(data: Microscope): number {
+  const sizes = data.rows
+    .flatMap(({ cells }) => cells.flatMap(([first]) => Math.abs(first?.effect ?? 0)))
+    .filter((size) => size > 0)
+    .sort((a, b) => a - b)
+  return sizes[Math.floor(0.98 * (sizes.length - 1))] ?? 1
+}
+
+/** Tells rows of the same site apart by width and L0. */
+function nameVariants(rows: SheetRow[]): void {
+  const times = Map.groupBy(rows, ({ hook }) => hook)
+  for (const [r, row] of rows.entries()) {
+    if ((times.get(row.hook)?.length ?? 0) < 2) continue
+    const { width, l0 } = saeName(row.sae)
+    rows[r] = { ...row, variant: `${width} · ${l0}` }
+  }
+}
+
 const sheetRow = (row: Microscope['rows'][number]): SheetRow => ({
   sae: row.sae,
   name: siteName(row.hook),
   hook: row.hook,
+  ...layerOf(row.hook),
   cells: row.cells,
   l0: row.l0,
   ...(row.fvu ? { fvu: row.fvu } : {}),
@@ -102,10 +147,16 @@ const waitingRow = (sae: SaeSummary): SheetRow => ({
   sae: sae.id,
   name: siteName(sae.hook),
   hook: sae.hook,
+  ...layerOf(sae.hook),
   waitingFor: { waiting: 'waiting', training: 'training', trained: 'trained, being indexed' }[
     sae.state as 'waiting' | 'training' | 'trained'
   ],
 })
+
+const layerOf = (hook: string): { layer?: number } => {
+  const layer = siteLayer(hook)
+  return layer === '' ? {} : { layer: Number(layer) }
+}
 
 const inSight = 8
 
@@ -116,11 +167,11 @@ export function startCell(sheet: Sheet): { row: number; column: number } {
   if (row === undefined) return { row: 0, column: Math.min(1, sheet.columns - 1) }
   let column = 0
   let best = 0
-  for (const [c, cell] of (sheet.rows[row]?.cells ?? []).slice(0, inSight).entries()) {
-    const key = sheet.strongest({ row, column: c })
-    if (!cell[0]) continue
+  const middle = sheet.rows[row]
+  for (const [c, [first]] of (middle?.cells ?? []).slice(0, inSight).entries()) {
+    if (!first || !middle) continue
     // Before the row is indexed only activations are known, and of all its cells.
-    const known = strengthOf(cell[0], key ? sheet.latents.get(key) : undefined) || cell[0].act
+    const known = Math.abs(sheet.weight(middle, first)) || first.act
     if (known > best) {
       best = known
       column = c

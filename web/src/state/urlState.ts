@@ -49,14 +49,22 @@ export type RootState = { dock?: string | undefined }
 /** Reads the state that every view shares. */
 export const readRoot = (raw: Raw): RootState => present<RootState>({ dock: text(raw, 'dock') })
 
-/** The microscope: text, suite, focused cell as `row.column`, locked latent as `<sae>/<index>`; cells, dense latents. */
+/**
+ * The microscope: text, suite, kind of site and dictionary as chooseSites reads them, what ranks the cells, focused cell as
+ * `row.column`, locked latent as `<sae>/<index>`; cells, what the panel shows, dense latents, special tokens.
+ */
 export type MicroscopeState = {
   text?: string
   suite?: string
+  site?: string
+  dictionary?: string
+  rank?: 'predicted' | 'actual'
   at?: string
   latent?: string
   cells?: 'narrow'
+  panel?: 'depth'
   dense?: 'shown'
+  special?: 'read'
 }
 
 /** Reads the microscope's state; what is not valid is left out. */
@@ -65,10 +73,15 @@ export function readMicroscope(raw: Raw): MicroscopeState {
   return present<MicroscopeState>({
     text: text(raw, 'text'),
     suite: text(raw, 'suite'),
+    site: text(raw, 'site'),
+    dictionary: text(raw, 'dictionary'),
+    rank: oneOf(raw, 'rank', ['predicted', 'actual'] as const),
     at: at && /^\d+\.\d+$/.test(at) ? at : undefined,
     latent: text(raw, 'latent'),
     cells: oneOf(raw, 'cells', ['narrow'] as const),
+    panel: oneOf(raw, 'panel', ['depth'] as const),
     dense: oneOf(raw, 'dense', ['shown'] as const),
+    special: oneOf(raw, 'special', ['read'] as const),
   })
 }
 

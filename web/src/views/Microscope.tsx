@@ -2,18 +2,20 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useCallback, useDeferredValue, useMemo, useState } from 'react'
-import type { Run } from '../../../src/api/index.ts'
+import type { MicroscopeRequest, Run, SaeSummary } from '../../../src/api/index.ts'
 import { microscopeQuery, workspaceQuery } from '../api/queries.ts'
 import { parseLatentKey } from '../format/names.ts'
 import { remaining } from '../format/numbers.ts'
 import { CellPanel } from '../parts/CellPanel.tsx'
 import { type Cell, Grid } from '../parts/Grid.tsx'
 import { Legend } from '../parts/Legend.tsx'
+import { MicroscopeBar } from '../parts/MicroscopeBar.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
 import { useAddressed } from '../state/addressed.ts'
 import { useKeys } from '../state/keys.ts'
 import { runMessage } from '../state/runs.ts'
 import { readSheet, type SheetRow, startCell } from '../state/sheet.ts'
+import { chooseSites } from '../state/sites.ts'
 import { formatInterventions, longestInUrl, type MicroscopeState } from '../state/urlState.ts'
 
 /** The microscope. */
@@ -27,11 +29,13 @@ export function Microscope() {
 
   const text = search.text ?? longText ?? workspace.data?.sample_text ?? ''
   const suite = search.suite ?? workspace.data?.suites[0]?.name
-  const result = useQuery(microscopeQuery(text, suite, search.dense === 'shown'))
-  const saes = workspace.data?.suites.find((s) => s.name === suite)?.saes
+  const saes = workspace.data?.suites.find((s) => s.name === suite)?.saes ?? noSaes
+  const { site, dictionary, rank = 'activation' } = search
+  const choice = useMemo(() => chooseSites(saes, { site, dictionary }), [saes, site, dictionary])
+  const result = useQuery(microscopeQuery(requestOf(text, suite, choice.ids, search)))
   const sheet = useMemo(
-    () => (result.data ? readSheet(result.data, saes ?? []) : undefined),
-    [result.data, saes],
+    () => (result.data ? readSheet(result.data, choice.shown) : undefined),
+    [result.data, choice],
   )
 
   const update = useCallback(
@@ -43,11 +47,13 @@ export function Microscope() {
   const [place, setPlace] = useAddressed<Place>(placeOf(search), (next) =>
     update(({ at, latent, ...old }) => ({ ...old, ...next })),
   )
-  const focus = sheet
-    ? (readCell(place.at, sheet.rows.length, sheet.columns) ?? startCell(sheet))
-    : undefined
+  const focus = useMemo(
+    () => sheet && (readCell(place.at, sheet.rows.length, sheet.columns) ?? startCell(sheet)),
+    [sheet, place.at],
+  )
   const locked = parseLatentKey(place.latent) ? place.latent : undefined
-  const target = hover ?? focus
+  // The panel is long where there are many sites: it follows the pointer when there is time.
+  const target = useDeferredValue(hover ?? focus)
   const lit = useDeferredValue(
     hoverLatent ?? (hover && sheet && !locked ? sheet.strongest(hover) : undefined) ?? locked,
   )
@@ -117,16 +123,10 @@ export function Microscope() {
         text={text}
         tooLong={longText !== undefined && search.text === undefined}
         busy={result.isFetching}
-        narrow={search.cells === 'narrow'}
-        dense={search.dense === 'shown'}
-        onDense={(shown) =>
-          update(({ dense, ...old }) => (shown ? { ...old, dense: 'shown' } : old))
-        }
         suites={workspace.data?.suites.map((s) => s.name) ?? []}
         suite={suite}
-        onSuite={(name) => update(({ at, latent, ...old }) => ({ ...old, suite: name }))}
-        onNarrow={(narrow) =>
-          update(({ cells, ...old }) => (narrow ? { ...old, cells: 'narrow' } : old))
+        onSuite={(name) =>
+          update(({ at, latent, site, dictionary, ...old }) => ({ ...old, suite: name }))
         }
         onText={(next) => {
           setLongText(next.length > longestInUrl ? next : undefined)
@@ -142,6 +142,23 @@ export function Microscope() {
       )}
       {early && <Coming run={run} />}
       {result.error && <Failure error={result.error} onRetry={() => void result.refetch()} />}
+      <MicroscopeBar
+        choice={choice}
+        rank={rank}
+        narrow={search.cells === 'narrow'}
+        onSite={(kind) =>
+          update(({ site, dictionary, at, latent, ...old }) => ({ ...old, site: kind }))
+        }
+        onDictionary={(key) =>
+          update(({ dictionary, at, latent, ...old }) => ({ ...old, dictionary: key }))
+        }
+        onRank={(by) =>
+          update(({ rank, ...old }) => (by === 'activation' ? old : { ...old, rank: by }))
+        }
+        onNarrow={(narrow) =>
+          update(({ cells, ...old }) => (narrow ? { ...old, cells: 'narrow' } : old))
+        }
+      />
       {sheet && result.data && focus && target ? (
         <div className="instrument" data-busy={result.isPlaceholderData || undefined}>
           <div className="plate">
@@ -155,11 +172,30 @@ export function Microscope() {
               onHover={setHover}
               onSelect={select}
             />
-            <LeftOut words={result.data.left_out} rows={sheet.rows} run={run} />
+            <LeftOut
+              words={result.data.left_out}
+              dense={search.dense === 'shown'}
+              special={search.special === 'read'}
+              onDense={(shown) =>
+                update(({ dense, ...old }) => (shown ? { ...old, dense: 'shown' } : old))
+              }
+              onSpecial={(read) =>
+                update(({ special, ...old }) => (read ? { ...old, special: 'read' } : old))
+              }
+              rows={sheet.rows}
+              run={run}
+            />
           </div>
           <CellPanel
             sheet={sheet}
+            text={text}
+            suite={suite}
             cell={target}
+            focus={focus}
+            depth={search.panel === 'depth'}
+            onDepth={(depth) =>
+              update(({ panel, ...old }) => (depth ? { ...old, panel: 'depth' } : old))
+            }
             lit={lit}
             locked={locked}
             onHoverLatent={setHoverLatent}
@@ -180,13 +216,9 @@ function Sentence(props: {
   text: string
   tooLong: boolean
   busy: boolean
-  narrow: boolean
-  dense: boolean
-  onDense: (dense: boolean) => void
   suites: readonly string[]
   suite: string | undefined
   onSuite: (name: string) => void
-  onNarrow: (narrow: boolean) => void
   onText: (text: string) => void
 }) {
   const [typed, setTyped] = useState<string>()
@@ -228,22 +260,6 @@ function Sentence(props: {
             ))}
           </select>
         )}
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={props.narrow}
-            onChange={(e) => props.onNarrow(e.target.checked)}
-          />
-          narrow cells
-        </label>
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={props.dense}
-            onChange={(e) => props.onDense(e.target.checked)}
-          />
-          dense latents
-        </label>
         <span className="quiet" role="status">
           {props.busy
             ? 'reading…'
@@ -281,9 +297,13 @@ function Coming(props: { run: Run | undefined }) {
   )
 }
 
-/** Below the grid: what is not shown and why, and what is still to come. */
+/** Below the grid: what is not shown and why, how to show it, and what is still to come. */
 function LeftOut(props: {
   words: readonly string[]
+  dense: boolean
+  special: boolean
+  onDense: (dense: boolean) => void
+  onSpecial: (special: boolean) => void
   rows: readonly SheetRow[]
   run: Run | undefined
 }) {
@@ -291,7 +311,27 @@ function LeftOut(props: {
   const { run } = props
   return (
     <div className="left-out">
-      {props.words.length > 0 && <p>Left out: {props.words.join('; ')}.</p>}
+      <div className="left-out-line">
+        <p>
+          {props.words.length > 0 ? `Left out: ${props.words.join('; ')}.` : 'Nothing is left out.'}
+        </p>
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={props.special}
+            onChange={(e) => props.onSpecial(e.target.checked)}
+          />
+          read special tokens
+        </label>
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={props.dense}
+            onChange={(e) => props.onDense(e.target.checked)}
+          />
+          show dense latents
+        </label>
+      </div>
       {props.rows.length === 0 && !run && (
         <Notice>
           No dictionary is trained for this model yet. Tokens, their loss and the predictions are
@@ -317,6 +357,25 @@ function LeftOut(props: {
       )}
     </div>
   )
+}
+
+const noSaes: readonly SaeSummary[] = []
+
+/** What is asked of the server; what is usual is left out. */
+function requestOf(
+  text: string,
+  suite: string | undefined,
+  saes: string[] | undefined,
+  { rank, dense, special }: MicroscopeState,
+): MicroscopeRequest {
+  return {
+    text,
+    ...(suite === undefined ? {} : { suite }),
+    ...(saes === undefined ? {} : { saes }),
+    ...(rank === undefined ? {} : { rank }),
+    ...(dense === 'shown' ? { max_density: 1 } : {}),
+    ...(special === 'read' ? { special: true } : {}),
+  }
 }
 
 /** Where one looks: the part of the state that changes with every key. */
