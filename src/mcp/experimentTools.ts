@@ -17,10 +17,10 @@ import { fixed, latentLine, quoted } from './words.ts'
 const MOST_TEXT = 4_000
 const Text = z.string().min(1).max(MOST_TEXT)
 
-/** Where a latent fires in a text, strongest first. */
+/** Where a latent fires in a text. */
 const Firing = LatentChip.extend({
-  /** Sum over tokens of activation as a share of the latent's own maximum. */
-  total_strength: z.number(),
+  /** Activation on its strongest token as a share of its own maximum, times -log2(density): strong, and rarely so. */
+  notable: z.number(),
   tokens: z.array(z.object({ position: z.number(), piece: z.string(), act: z.number() })),
 })
 const Reading = z.object({
@@ -35,7 +35,7 @@ export function addExperimentTools(server: McpServer, client: Client): void {
     'run_text',
     {
       description:
-        'Runs a text through the model and says which latents are strongest over it, at all layers or some, and on which tokens. Special tokens and latents that fire almost everywhere are left out.',
+        'Runs a text through the model and says which latents stand out, at all layers or some, and on which tokens: strong for what they are, and rare. Special tokens and latents that fire almost everywhere are left out.',
       inputSchema: z.object({
         text: Text,
         suite: z.string().optional().describe('the first suite by default'),
@@ -152,7 +152,7 @@ export function addExperimentTools(server: McpServer, client: Client): void {
 const authorOf = (server: McpServer): string =>
   server.server.getClientVersion()?.name.trim().slice(0, 100) || 'mcp client'
 
-/** The latents of a microscope with the tokens they fire on, by strength over the text. */
+/** The latents of a microscope with the tokens they fire on, most notable first. */
 function firingsOf(
   { rows, tokens, latents }: Microscope,
   layers: readonly number[] | undefined,
@@ -166,12 +166,16 @@ function firingsOf(
         const chip = chips.get(`${sae}/${index}`)
         if (!chip) continue
         const key = `${sae}/${index}`
-        const firing = firings.get(key) ?? { ...chip, total_strength: 0, tokens: [] }
-        firing.total_strength += strength ?? 0
+        const firing = firings.get(key) ?? { ...chip, notable: 0, tokens: [] }
+        firing.notable = Math.max(firing.notable, (strength ?? 0) * surprise(chip.density))
         firing.tokens.push({ position, piece: tokens[position]?.piece ?? '', act })
         firings.set(key, firing)
       }
   }
   for (const { tokens: fired } of firings.values()) fired.sort((a, b) => b.act - a.act)
-  return [...firings.values()].sort((a, b) => b.total_strength - a.total_strength)
+  return [...firings.values()].sort((a, b) => b.notable - a.notable)
 }
+
+/** Bits that a latent's firing at all tells; 1 where its density is not known. */
+const surprise = (density: number | undefined): number =>
+  density === undefined || density <= 0 ? 1 : -Math.log2(density)

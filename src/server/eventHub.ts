@@ -2,10 +2,13 @@
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import type { Event } from '../api/index.ts'
+import { HttpProblem } from './problems.ts'
 
 const HEARTBEAT_MS = 15_000
 /** Events kept for a page that does not read; beyond it the oldest go and the page is told to fetch again. */
 const BACKLOG = 1000
+/** Open streams; a page needs one. */
+const MAX_STREAMS = 64
 
 type Listener = { readonly queue: Event[]; wake: () => void }
 
@@ -31,8 +34,14 @@ export class EventHub {
   /**
    * The event stream of one page: first `replay` (the state as it is), then what happens.
    * A comment line every 15 s keeps proxies from closing it.
+   * @throws HttpProblem 503 where too many are open.
    */
   stream(c: Context, replay: () => Promise<readonly Event[]>): Response {
+    if (this.#listeners.size >= MAX_STREAMS)
+      throw new HttpProblem(
+        503,
+        `${MAX_STREAMS} event streams are open; close a page of Hooke and load this one again`,
+      )
     return streamSSE(c, async (stream) => {
       const listener: Listener = { queue: [], wake: () => {} }
       this.#listeners.add(listener)

@@ -75,7 +75,7 @@ describe('the description', () => {
       expect(operation.operationId, route).toMatch(/^[a-z][A-Za-z]+$/)
       expect(operation.summary, route).toMatch(/\w{3}/)
       expect(operation.tags, route).toHaveLength(1)
-      const refusals = ['400', '401', '403', '429', ...(operation.requestBody ? ['413'] : [])]
+      const refusals = ['400', '401', '403', '503', ...(operation.requestBody ? ['413'] : [])]
       for (const status of refusals)
         expect(operation.responses[status]?.content, `${route} ${status}`).toEqual({
           'application/json': { schema: { $ref: '#/components/schemas/Problem' } },
@@ -118,6 +118,7 @@ const ASKED: Readonly<Record<string, () => { body?: object; query?: string; path
 const ELSEWHERE = new Set([
   'GET /api/events',
   'POST /api/steer',
+  'POST /api/steer/sweep',
   'GET /api/runs/{id}/points',
   'POST /api/runs/{id}/pause',
   'POST /api/runs/{id}/continue',

@@ -17,7 +17,7 @@ expected and what to do. Answers of type text/event-stream are server-sent event
 const REFUSALS: Readonly<Record<number, string>> = {
   401: 'A token is needed and none, or a wrong one, was sent',
   403: 'The request names another host, or comes from a page of another origin',
-  429: 'Too much of this is open or under way',
+  503: 'Too much is waiting or open; try again shortly',
 }
 const TOO_LARGE = 'The body is larger than this server takes'
 

@@ -59,6 +59,10 @@ export function sameHost(options: { any_host: boolean }): MiddlewareHandler {
         403,
         `a page of ${origin.slice(0, 100)} asked; only the server's own page may.`,
       )
+    // Other pages can ask without an `Origin`, as for an image: they may link to a view, and no more.
+    const site = c.req.header('sec-fetch-site')
+    if (c.req.path.startsWith('/api/') && (site === 'cross-site' || site === 'same-site'))
+      throw new HttpProblem(403, 'a page of another site asked; only the server’s own page may.')
     await next()
   }
 }
