@@ -129,6 +129,8 @@ export const Workspace = z.object({
       d_vocab: z.number(),
       n_ctx: z.number(),
       n_params: z.number().optional(),
+      /** Whether it has a chat template; absent where it has none. */
+      chat: z.literal(true).optional(),
     })
     .optional(),
   suites: z.array(z.object({ name: z.string(), saes: z.array(SaeSummary) })),
