@@ -26,9 +26,11 @@ export const LatentChip = z.object({
   sae: SaeId,
   hook: z.string(),
   index: z.number(),
-  /** The label to show (manual before llm before lexical, newest first), absent where there is none yet. */
+  /** The label to show (undisputed before disputed, manual before llm before lexical, newest first), absent where there is none yet. */
   label: z.string().optional(),
   label_method: LabelMethod.optional(),
+  /** Shown for want of a better one: somebody disputes it, and no more agree than dispute. */
+  label_disputed: z.literal(true).optional(),
   density: z.number().optional(),
   max_act: z.number().optional(),
 })

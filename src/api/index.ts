@@ -25,6 +25,8 @@
  *   POST   /api/search/contrast  ContrastRequest     ContrastSearch
  *   POST   /api/steer             SteerRequest       server-sent events, each a SteerEvent
  *   POST   /api/steer/sweep       SweepRequest       server-sent events, each a SweepEvent
+ *   POST   /api/compare/prompts   ComparePromptsRequest  PromptComparison
+ *   POST   /api/compare/models    CompareModelsRequest   server-sent events, each a CompareModelsEvent
  *   GET    /api/runs                                Run[]
  *   GET    /api/runs/:id/points                     RunPoint[]
  *   POST   /api/runs/:id/pause                      Run (paused, or ended meanwhile)
@@ -47,6 +49,7 @@ export {
   operations,
 } from './client.ts'
 export * from './common.ts'
+export * from './compare.ts'
 export * from './events.ts'
 export * from './labels.ts'
 export * from './latents.ts'

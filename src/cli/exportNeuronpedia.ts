@@ -6,7 +6,7 @@
 import { basename, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
-import type { LabelsFile, SuiteFile } from '../jobs/index.ts'
+import type { LabelsFile } from '../jobs/index.ts'
 import type { LatentFile } from '../latents/disk.ts'
 import type { LatentRecord, NeuronpediaSource } from '../latents/index.ts'
 import type { SaeEntry } from '../sae/index.ts'
@@ -15,27 +15,19 @@ import type { Exported } from './exportLayouts.ts'
 /** Latents in one file. */
 const BATCH = 1024
 
-/** How sites are called in the names of source sets. */
-const SITE_NAMES: Readonly<Record<string, string>> = {
-  hook_resid_post: 'res',
-  hook_mlp_out: 'mlp',
-  'attn.hook_z': 'att',
-}
-
 /** SAEs that are not indexed, lie outside the blocks or whose model has no name are left out. */
 export async function* exportNeuronpedia(
   suite: string,
   entries: readonly SaeEntry[],
   out: string,
 ): AsyncGenerator<Exported> {
-  const { readLabelsFile, readPieces, readSuiteFile } = await import('../jobs/index.ts')
+  const { neuronpediaSource, readLabelsFile, readPieces } = await import('../jobs/index.ts')
   const { LATENTS_FILE, openLatents } = await import('../latents/disk.ts')
   const { pathExists } = await import('../files/index.ts')
-  const file = await readSuiteFile(suite)
   const pieces = await readPieces(suite)
   for (const entry of entries) {
     const { path } = entry
-    const source = await sourceOf(suite, file, entry, entries)
+    const source = await neuronpediaSource(suite, entry, entries)
     if ('why' in source) yield { left_out: path, why: source.why }
     else if (pieces === undefined || !(await pathExists(join(path, LATENTS_FILE))))
       yield { left_out: path, why: `it is not indexed. Run hooke index ${suite} first.` }
@@ -53,39 +45,6 @@ export async function* exportNeuronpedia(
   }
 }
 
-/** How a source is named, or why it cannot be. */
-async function sourceOf(
-  suite: string,
-  file: SuiteFile | undefined,
-  { hook, hook_out, d_sae, l0, path }: SaeEntry,
-  entries: readonly SaeEntry[],
-): Promise<NeuronpediaSource | { why: string }> {
-  const { readSaeConfig } = await import('../sae/disk.ts')
-  const { widthName } = await import('../sae/index.ts')
-  const [, layer, site] = /^blocks\.(\d+)\.(.+)$/.exec(hook) ?? []
-  if (layer === undefined || site === undefined)
-    return { why: `${hook} lies in no layer, and sources are named by theirs.` }
-  const named = file?.model.name ?? (await readSaeConfig(path)).metadata.model_name
-  if (typeof named !== 'string')
-    return { why: 'neither suite.json nor its cfg.json names its model.' }
-  const kind =
-    hook_out === undefined ? (SITE_NAMES[site] ?? dashed(site.replace('hook_', ''))) : 'transcoder'
-  const setName = `${dashed(basename(suite))}-${kind}-${widthName(d_sae)}`
-  const isAlone =
-    entries.filter(
-      (other) => other.hook === hook && other.d_sae === d_sae && other.hook_out === hook_out,
-    ).length === 1
-  return {
-    modelId: basename(named),
-    id: `${layer}-${setName}${isAlone ? '' : `__l0-${l0}`}`,
-    setName,
-    hookName: hook_out ?? hook,
-    ...(file === undefined ? {} : { createdAt: file.created }),
-  }
-}
-
-const dashed = (name: string): string => name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
-
 type Bundle = {
   readonly suite: string
   readonly source: NeuronpediaSource
@@ -97,6 +56,7 @@ type Bundle = {
 async function writeBundle(folder: string, bundle: Bundle): Promise<void> {
   const { activationRows, featureRow } = await import('../latents/index.ts')
   const { openFile, removePath, writeFileAtomic } = await import('../files/index.ts')
+  const { dashed } = await import('../jobs/index.ts')
   const { SAELENS_FILES } = await import('../sae/index.ts')
   const { suite, source, entry, latents, pieces } = bundle
   const { modelId, id, setName, createdAt } = source

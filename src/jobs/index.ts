@@ -3,7 +3,17 @@ export * from './config.ts'
 export { demoConfig } from './demo.ts'
 export { readFailure } from './failure.ts'
 export { importSuite, type SuiteInfo, saeId } from './importSuite.ts'
+export {
+  exportLabels,
+  importLabels,
+  LABEL_FORMATS,
+  type LabelFormat,
+  LabelLinesError,
+  parseLabelLines,
+  suiteNames,
+} from './labelLines.ts'
 export { LABELS_FILE, type LabelsFile, readLabelsFile, writeLabelsFile } from './labelsFile.ts'
+export { dashed, neuronpediaSource } from './neuronpediaSource.ts'
 export { openPieces, readPieces, showPiece, writePieces } from './pieces.ts'
 export { type PipelineOptions, planPipeline, runPipeline } from './pipeline.ts'
 export { adoptSaes, outputOf } from './plan.ts'

@@ -114,7 +114,7 @@ it('its examples, with the borders of the interval they were drawn from', () => 
 it('a label as an explanation', () => {
   const label = { latent: 7, text: 'the word sea', method: 'llm', author: 'some-model' } as const
   expect(explanationRow(SOURCE, label)).toStrictEqual({
-    id: 'small_3-tiny-res-5_7_llm',
+    id: 'small_3-tiny-res-5_7_llm_some-model',
     modelId: 'small',
     layer: '3-tiny-res-5',
     index: 7,
@@ -124,4 +124,9 @@ it('a label as an explanation', () => {
   })
   const lexical = explanationRow(SOURCE, { ...label, method: 'lexical', author: 'hooke lexical' })
   expect(lexical).not.toHaveProperty('explanationModelName')
+  expect(explanationRow(SOURCE, { ...label, method: 'manual', author: 'ann' })).toMatchObject({
+    id: 'small_3-tiny-res-5_7_manual_ann',
+    typeName: 'hooke_manual',
+    authorId: 'ann',
+  })
 })

@@ -99,19 +99,22 @@ export function activationRows(
   }))
 }
 
-/** The row of a label in `explanations/batch-N.jsonl.gz`. */
+/** The row of a label in `explanations/batch-N.jsonl.gz`. Whose it is stands in `authorId` for people, in `explanationModelName` for models. */
 export function explanationRow(
   { modelId, id }: Pick<NeuronpediaSource, 'modelId' | 'id'>,
-  label: { latent: number; text: string; method: 'lexical' | 'llm'; author: string },
+  label: { latent: number; text: string; method: 'manual' | 'lexical' | 'llm'; author: string },
 ): Record<string, unknown> {
+  const { latent, text, method, author } = label
   return {
-    id: `${modelId}_${id}_${label.latent}_${label.method}`,
+    // There is one lexical labeller, but there are many people and models.
+    id: [modelId, id, latent, method, ...(method === 'lexical' ? [] : [author])].join('_'),
     modelId,
     layer: id,
-    index: label.latent,
-    description: label.text,
-    typeName: `hooke_${label.method}`,
-    ...(label.method === 'llm' ? { explanationModelName: label.author } : {}),
+    index: latent,
+    description: text,
+    ...(method === 'manual' ? { authorId: author } : {}),
+    typeName: `hooke_${method}`,
+    ...(method === 'llm' ? { explanationModelName: author } : {}),
   }
 }
 

@@ -1,6 +1,30 @@
 export { type BossOptions, type Database, openDatabase, type Queryable } from './database.ts'
-export { addLabel, addLabels, labelledLatents, labelsOf, retireLabel } from './labels.ts'
+export {
+  addLabel,
+  addLabels,
+  labelById,
+  labelledLatents,
+  labelsOf,
+  retireLabel,
+  suiteLabels,
+  undoLabel,
+} from './labels.ts'
 export { chipsOf, latentChips, listLatents, putLatents } from './latents.ts'
+export {
+  type Agreement,
+  agreement,
+  blindSample,
+  type ReviewDecision,
+  type ReviewEntry,
+  type ReviewFilter,
+  type ReviewItem,
+  reviewProgress,
+  reviewQueue,
+  type StoredReview,
+  saveReview,
+  undoReview,
+  type Verdict,
+} from './reviews.ts'
 export {
   addPoints,
   createRun,
@@ -11,6 +35,14 @@ export {
   suitePoints,
   updateRun,
 } from './runs.ts'
+export {
+  addScore,
+  type ClaimedLabel,
+  claimedLabels,
+  type LabelScore,
+  type ScoreEntry,
+  scoresOf,
+} from './scores.ts'
 export {
   listSaes,
   listSuites,
@@ -24,3 +56,14 @@ export {
 } from './suites.ts'
 export { tokenKey } from './text.ts'
 export * from './types.ts'
+export {
+  countVectors,
+  type EmbedderSource,
+  labelsWithoutVector,
+  prepareVectors,
+  putLabelVectors,
+  type StoredEmbedder,
+  storedEmbedder,
+  vectorText,
+} from './vectors.ts'
+export { addVotes, type VoteEntry, voteOnLabel } from './votes.ts'

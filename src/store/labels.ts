@@ -1,8 +1,8 @@
-/** Labels as claims with a history: nothing is overwritten, a newer claim by the same author retires the older. */
+/** Labels as claims with a history: nothing is overwritten, a newer claim by the same author retires the older, and undo brings it back. */
 import { inChunks } from './chunks.ts'
 import type { Database, Queryable } from './database.ts'
 import { storable } from './text.ts'
-import type { LabelEntry, LabelMethod, SaeId, StoredLabel } from './types.ts'
+import type { LabelEntry, LabelMethod, SaeId, StoredLabel, Vote } from './types.ts'
 
 /**
  * Enters one label. An earlier one in force by the same method and author on this latent is retired.
@@ -16,11 +16,14 @@ export async function addLabel(db: Database, label: LabelEntry): Promise<StoredL
     throw new Error(`no SAE ${JSON.stringify(label.sae)} in the database. Index its suite first.`)
   if (!Number.isInteger(label.latent) || label.latent < 0 || label.latent >= sae.d_sae)
     throw new RangeError(`latent ${label.latent} of ${label.sae}: expected 0 to ${sae.d_sae - 1}`)
-  return db.transaction(async (tx) => {
-    const [row] = await insert(tx, [label])
-    if (!row) throw new Error('the database did not return the label that it took')
-    return toLabel(row)
-  })
+  return db.transaction((tx) => enterLabel(tx, label))
+}
+
+/** addLabel inside a transaction, for a latent that is known to be there. */
+export async function enterLabel(tx: Queryable, label: LabelEntry): Promise<StoredLabel> {
+  const [row] = await insert(tx, [label])
+  if (!row) throw new Error('the database did not return the label that it took')
+  return toLabel(row)
 }
 
 /**
@@ -45,12 +48,17 @@ export async function addLabels(
 }
 
 const COLUMNS =
-  'id, sae, latent, text, method, author, evidence, score, score_method, created_at, retired_at'
+  'id, sae, latent, text, method, author, evidence, score, score_method, created_at, retired_at, replaces, disputed'
+
+/** The same with the votes, oldest first. */
+const WITH_VOTES = `${COLUMNS}, (
+  select jsonb_agg(jsonb_build_object('author', v.author, 'agrees', v.agrees) order by v.voted_at, v.author)
+  from hooke.label_votes v where v.label = l.id) as votes`
 
 async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): Promise<LabelRow[]> {
   // `limit 1` keeps the look-up a look-up: as a join, a table without statistics would be read whole for every chunk.
   const source = `jsonb_to_recordset($1::jsonb) as n(sae text, latent integer, text text, method text, author text,
-      evidence text, score double precision, score_method text)
+      evidence text, score double precision, score_method text, created_at timestamptz)
     left join lateral (
       select id, text, evidence, score from hooke.labels
       where sae = n.sae and latent = n.latent and method = n.method and author = n.author and retired_at is null limit 1
@@ -69,9 +77,10 @@ async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): P
       superseded,
     ])
   return tx.query<LabelRow>(
-    `insert into hooke.labels (sae, latent, text, method, author, evidence, score, score_method)
-     select sae, latent, text, method, author, evidence, score, score_method from jsonb_to_recordset($1::jsonb) as n(
-       sae text, latent integer, text text, method text, author text, evidence text, score double precision, score_method text)
+    `insert into hooke.labels (sae, latent, text, method, author, evidence, score, score_method, created_at, replaces)
+     select sae, latent, text, method, author, evidence, score, score_method, coalesce(created_at, now()), old
+     from jsonb_to_recordset($1::jsonb) as n(sae text, latent integer, text text, method text, author text, evidence text,
+       score double precision, score_method text, created_at timestamptz, old integer)
      returning ${COLUMNS}`,
     [JSON.stringify(news)],
   )
@@ -86,14 +95,72 @@ export async function retireLabel(db: Queryable, id: number): Promise<StoredLabe
   return row && toLabel(row)
 }
 
-/** All labels of a latent: those in force first (manual, llm, lexical), then the retired; newest first within each. */
+/**
+ * Takes back the last change of a label. One in force is withdrawn, and the claim that it took the place of is in force again;
+ * one that is not comes back in force, in the place of what its method and author say now. Done twice it changes nothing.
+ * @returns all labels of the latent, as labelsOf; undefined where there is no such label.
+ */
+export async function undoLabel(db: Database, id: number): Promise<StoredLabel[] | undefined> {
+  return db.transaction(async (tx) => {
+    const label = await labelById(tx, id)
+    if (!label) return undefined
+    await takeBack(tx, label)
+    return labelsOf(tx, label.sae, label.latent)
+  })
+}
+
+/** undoLabel inside a transaction. */
+export async function takeBack(tx: Queryable, label: StoredLabel): Promise<void> {
+  const { sae, latent, method, author } = label
+  await tx.query(
+    `update hooke.labels set retired_at = now()
+     where sae = $1 and latent = $2 and method = $3 and author = $4 and retired_at is null`,
+    [sae, latent, method, author],
+  )
+  const returning = label.retired_at === undefined ? label.replaces : label.id
+  if (returning !== undefined)
+    await tx.query('update hooke.labels set retired_at = null where id = $1', [returning])
+}
+
+/** One label with its votes, or undefined where there is none of that number. */
+export async function labelById(db: Queryable, id: number): Promise<StoredLabel | undefined> {
+  const [row] = await db.query<LabelRow>(`select ${WITH_VOTES} from hooke.labels l where id = $1`, [
+    id,
+  ])
+  return row && toLabel(row)
+}
+
+/**
+ * All labels of a latent with their votes: those in force first (undisputed before disputed; manual, llm, lexical), then the
+ * retired; newest first within each.
+ */
 export async function labelsOf(db: Queryable, sae: SaeId, latent: number): Promise<StoredLabel[]> {
   const rows = await db.query<LabelRow>(
-    `select ${COLUMNS} from hooke.labels where sae = $1 and latent = $2
-     order by retired_at is not null, case when retired_at is null then -trust end, id desc`,
+    `select ${WITH_VOTES} from hooke.labels l where sae = $1 and latent = $2
+     order by retired_at is not null, disputed and retired_at is null, case when retired_at is null then -trust end, id desc`,
     [sae, latent],
   )
   return rows.map(toLabel)
+}
+
+/** Rows that one statement of suiteLabels reads. */
+const PAGE = 1_000
+
+/** The labels in force of all SAEs of a suite with their votes, by SAE and latent, read a page at a time. */
+export async function* suiteLabels(db: Queryable, suite: string): AsyncGenerator<StoredLabel> {
+  let after: [string, number, number] = ['', -1, -1]
+  for (;;) {
+    const rows = await db.query<LabelRow>(
+      `select ${WITH_VOTES} from hooke.labels l
+       where sae in (select id from hooke.saes where suite = $1) and retired_at is null
+         and (sae, latent, id) > ($2, $3::int, $4::int) order by sae, latent, id limit ${PAGE}`,
+      [suite, ...after],
+    )
+    yield* rows.map(toLabel)
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < PAGE) return
+    after = [last.sae, last.latent, last.id]
+  }
 }
 
 /** Indices of an SAE's latents that carry a label in force by this method (and author), ascending: what a resumed run skips. */
@@ -130,6 +197,9 @@ type LabelRow = {
   score_method: string | null
   created_at: Date
   retired_at: Date | null
+  replaces: number | null
+  disputed: boolean
+  votes?: Vote[] | null
 }
 
 function toLabel(row: LabelRow): StoredLabel {
@@ -145,5 +215,8 @@ function toLabel(row: LabelRow): StoredLabel {
     ...(row.score === null ? {} : { score: row.score }),
     ...(row.score_method === null ? {} : { score_method: row.score_method }),
     ...(row.retired_at === null ? {} : { retired_at: row.retired_at.toISOString() }),
+    ...(row.replaces === null ? {} : { replaces: row.replaces }),
+    ...(row.votes ? { votes: row.votes } : {}),
+    ...(row.disputed ? { disputed: true as const } : {}),
   }
 }

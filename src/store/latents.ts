@@ -54,14 +54,15 @@ function toRow(latent: LatentEntry) {
 }
 
 /** Columns of a chip: the latent `l`, its SAE `s` and its best label `b` (see BEST_LABEL). */
-const CHIP = 's.id as sae, s.hook, b.text as label, b.method as label_method, l.density, l.max_act'
+const CHIP =
+  's.id as sae, s.hook, b.text as label, b.method as label_method, b.disputed as label_disputed, l.density, l.max_act'
 
-/** Joins the label to show for latent `index` of `s`, manual before llm before lexical, newest first. */
+/** Joins the label to show for latent `index` of `s`: undisputed first, manual before llm before lexical, newest first. */
 const bestLabel = (index: string) => `
   left join lateral (
-    select text, method from hooke.labels
+    select text, method, disputed from hooke.labels
     where sae = s.id and latent = ${index} and retired_at is null
-    order by trust desc, id desc limit 1
+    order by disputed, trust desc, id desc limit 1
   ) b on true`
 
 type ChipRow = {
@@ -70,6 +71,7 @@ type ChipRow = {
   index: number
   label: string | null
   label_method: LabelMethod | null
+  label_disputed: boolean | null
   density: number | null
   max_act: number | null
 }
@@ -134,6 +136,7 @@ function toChip(row: ChipRow): LatentChip {
     index: row.index,
     ...(row.label === null ? {} : { label: row.label }),
     ...(row.label_method === null ? {} : { label_method: row.label_method }),
+    ...(row.label_disputed ? { label_disputed: true as const } : {}),
     ...(row.density === null ? {} : { density: row.density }),
     ...(row.max_act === null ? {} : { max_act: row.max_act }),
   }

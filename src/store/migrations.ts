@@ -119,6 +119,121 @@ alter table hooke.saes add constraint saes_state_check
 alter table hooke.saes add column failed jsonb;
 `,
   },
+  {
+    name: 'votes, reviews, undo of labels',
+    sql: `
+-- Votes are counted here as well, so that chips and the review queue need no join.
+alter table hooke.labels add column n_agree integer not null default 0;
+alter table hooke.labels add column n_dispute integer not null default 0;
+alter table hooke.labels add column disputed boolean generated always as (n_dispute > 0 and n_dispute >= n_agree) stored;
+-- Why to look again: the larger of 1 - score and the share of votes against it; null while neither is known.
+alter table hooke.labels add column doubt double precision generated always as (greatest(1 - score,
+  case when n_agree + n_dispute > 0 then n_dispute::double precision / (n_agree + n_dispute) end)) stored;
+-- The claim by the same method and author that this one took the place of.
+alter table hooke.labels add column replaces integer;
+create index labels_doubt on hooke.labels (sae, doubt desc) where retired_at is null and doubt is not null;
+
+create table hooke.label_votes (
+  label integer not null references hooke.labels(id) on delete cascade,
+  author text not null,
+  agrees boolean not null,
+  voted_at timestamptz not null default now(),
+  primary key (label, author)
+);
+
+create table hooke.reviews (
+  id integer generated always as identity primary key,
+  sae text not null references hooke.saes(id) on delete cascade,
+  latent integer not null,
+  reviewer text not null,
+  blind boolean not null,
+  guess text,
+  decision text not null check (decision in ('accept', 'edit', 'dispute', 'skip')),
+  -- The label that was accepted, disputed or written.
+  label integer,
+  -- What the reviewer had voted on it before.
+  vote_before boolean,
+  reviewed_at timestamptz not null default now()
+);
+create index reviews_latent on hooke.reviews (sae, latent, reviewer);
+
+-- A guess held against a label that was not shown while it was made.
+create table hooke.judgements (
+  review integer not null references hooke.reviews(id) on delete cascade,
+  label integer not null,
+  verdict text check (verdict in ('same', 'partly', 'different')),
+  -- Words in both over words in either; null where neither holds a word.
+  overlap double precision,
+  primary key (review, label)
+);
+`,
+  },
+  {
+    name: 'search that stops early',
+    sql: `
+-- Misspelt words are looked up among words, not among labels.
+drop index hooke.labels_text;
+-- A for words as they stand, B for their stems.
+alter table hooke.labels drop column words;
+alter table hooke.labels add column words tsvector generated always as
+  (setweight(to_tsvector('simple', text), 'A') || setweight(to_tsvector('english', text), 'B')) stored;
+create index labels_words on hooke.labels using gin (words) with (fastupdate = off) where retired_at is null;
+-- What search looks through in the order of rank, where a word is in more labels than it reads.
+create index labels_rank on hooke.labels (trust desc, length(text)) where retired_at is null;
+create index labels_same_words on hooke.labels (strip(to_tsvector('simple', text)), trust desc, length(text))
+  where retired_at is null and length(text) < 200;
+create index labels_author on hooke.labels (method, author) where retired_at is null;
+
+create function hooke.total(integer[]) returns double precision language sql immutable strict
+  as 'select sum(n)::double precision from unnest($1) n';
+-- Top examples in all.
+alter table hooke.latents add column n_top double precision generated always as (hooke.total(top_token_counts)) stored;
+create index latents_peak on hooke.latents ((token_keys[1]), ((top_token_counts[1]::double precision / n_top)) desc);
+create index latents_first_logit on hooke.latents ((logit_keys[1]), density);
+
+-- Words of labels and tokens that were ever entered.
+create table hooke.words (word text primary key);
+create index words_alike on hooke.words using gin (word gin_trgm_ops) with (fastupdate = off);
+create function hooke.label_words() returns trigger language plpgsql as $$
+begin
+  insert into hooke.words select distinct w from fresh cross join unnest(tsvector_to_array(to_tsvector('simple', text))) w
+    where length(w) between 3 and 40 on conflict do nothing ; return null ; end $$;
+create trigger label_words after insert on hooke.labels
+  referencing new table as fresh for each statement execute function hooke.label_words();
+create function hooke.latent_words() returns trigger language plpgsql as $$
+begin
+  insert into hooke.words select distinct w from fresh cross join unnest(token_keys) w
+    where length(w) between 3 and 40 on conflict do nothing ; return null ; end $$;
+create trigger latent_words after insert on hooke.latents
+  referencing new table as fresh for each statement execute function hooke.latent_words();
+create trigger latent_words_again after update on hooke.latents
+  referencing new table as fresh for each statement execute function hooke.latent_words();
+insert into hooke.words select distinct w from hooke.labels cross join unnest(tsvector_to_array(to_tsvector('simple', text))) w
+  where length(w) between 3 and 40 on conflict do nothing;
+insert into hooke.words select distinct w from hooke.latents cross join unnest(token_keys) w
+  where length(w) between 3 and 40 on conflict do nothing;
+`,
+  },
+  {
+    name: 'scores of labels',
+    sql: `
+create table hooke.label_scores (
+  label integer not null references hooke.labels(id) on delete cascade,
+  scorer text not null,
+  -- The language model, or the embedding model, that judged.
+  judge text not null,
+  measure text not null,
+  value double precision not null,
+  -- Bounds of the 95 % interval.
+  low double precision not null,
+  high double precision not null,
+  chance double precision not null,
+  n integer not null,
+  scored_at timestamptz not null default now(),
+  primary key (label, scorer, judge)
+);
+`,
+  },
 ]
 
 /** Any constant: programs that start at the same time on one server wait for each other on it. */

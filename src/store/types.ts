@@ -72,9 +72,11 @@ export type LatentChip = {
   readonly sae: SaeId
   readonly hook: string
   readonly index: number
-  /** The label to show: manual before llm before lexical, newest first; absent where there is none. */
+  /** The label to show: undisputed before disputed, manual before llm before lexical, newest first; absent where there is none. */
   readonly label?: string
   readonly label_method?: LabelMethod
+  /** Shown for want of a better one: as many votes are against it as for it, or more. */
+  readonly label_disputed?: true
   readonly density?: number
   readonly max_act?: number
 }
@@ -82,7 +84,18 @@ export type LatentChip = {
 export type LatentSort = 'index' | 'density' | 'max_act'
 
 /** A label as kept: a claim about one latent of one SAE. */
-export type StoredLabel = Omit<Label, 'hook'> & { readonly sae: SaeId }
+export type StoredLabel = Omit<Label, 'hook'> & {
+  readonly sae: SaeId
+  /** The label by the same method and author that it took the place of. */
+  readonly replaces?: number
+  /** One an author; absent where there is none, or where they were not asked for. */
+  readonly votes?: Vote[]
+  /** Somebody disputes it, and no more agree than dispute. */
+  readonly disputed?: true
+}
+
+/** What somebody thinks of a label. */
+export type Vote = { readonly author: string; readonly agrees: boolean }
 
 /** A label to be entered. */
 export type LabelEntry = {
@@ -94,6 +107,8 @@ export type LabelEntry = {
   readonly evidence: string
   readonly score?: number | undefined
   readonly score_method?: string | undefined
+  /** ISO 8601; now where it is absent. */
+  readonly created_at?: string | undefined
 }
 
 export type RunKind = 'demo' | 'capture' | 'train' | 'evaluate' | 'index' | 'label'

@@ -1,12 +1,15 @@
-/** Labels by hand: set, and withdrawn. Both keep what was there as history. */
+/** Labels by people: set, withdrawn, brought back, voted on; all of them as a file. Nothing is overwritten. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { Label, NewLabel, SaeId } from '../../api/index.ts'
-import { addLabel, retireLabel } from '../../store/index.ts'
+import { stream } from 'hono/streaming'
+import { Label, LabelsImported, NewLabel, NewVote, SaeId } from '../../api/index.ts'
+import { exportLabels, importLabels, LABEL_FORMATS, suiteNames } from '../../jobs/index.ts'
+import { addLabel, retireLabel, undoLabel, voteOnLabel } from '../../store/index.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem, notFound } from '../problems.ts'
 import { answers, jsonBody } from './answers.ts'
 
 const MAX_ID = 2 ** 31 - 1
+const byId = { params: z.object({ id: z.coerce.number().int().min(0).max(MAX_ID) }) }
 
 const addRoute = createRoute({
   method: 'post',
@@ -21,8 +24,52 @@ const addRoute = createRoute({
 const retireRoute = createRoute({
   method: 'delete',
   path: '/api/labels/{id}',
-  request: { params: z.object({ id: z.coerce.number().int().min(0).max(MAX_ID) }) },
+  request: byId,
   responses: answers(Label, 'The label, withdrawn'),
+})
+
+const undoRoute = createRoute({
+  method: 'post',
+  path: '/api/labels/{id}/undo',
+  request: byId,
+  responses: answers(z.array(Label), 'All labels of its latent, its last change taken back'),
+})
+
+const voteRoute = createRoute({
+  method: 'post',
+  path: '/api/labels/{id}/votes',
+  request: { ...byId, body: jsonBody(NewVote) },
+  responses: answers(Label, 'The label with its votes'),
+})
+
+/** Typed loosely, since it is written as a stream. */
+const Lines: z.ZodType = z.string()
+const { 200: _json, ...problems } = answers(Label, '')
+const exportRoute = createRoute({
+  method: 'get',
+  path: '/api/suites/{suite}/labels.jsonl',
+  request: {
+    params: z.object({ suite: z.string() }),
+    query: z.object({ format: z.enum(LABEL_FORMATS).default('hooke') }),
+  },
+  responses: {
+    ...problems,
+    200: {
+      description: 'The labels in force, one JSON object a line',
+      content: { 'text/plain': { schema: Lines } },
+    },
+  },
+})
+
+const importRoute = createRoute({
+  method: 'post',
+  path: '/api/suites/{suite}/labels',
+  request: {
+    params: z.object({ suite: z.string() }),
+    /** JSON lines as they were exported, in either form. */
+    body: jsonBody(z.object({ lines: z.string() })),
+  },
+  responses: answers(LabelsImported, 'What was new'),
 })
 
 export function addLabelRoutes(app: OpenAPIHono, { db, hub, suites }: ServerContext): void {
@@ -50,5 +97,43 @@ export function addLabelRoutes(app: OpenAPIHono, { db, hub, suites }: ServerCont
     if (!label) throw notFound(`there is no label ${id}`)
     hub.publish({ type: 'changed', what: 'labels' })
     return c.json(label, 200)
+  })
+
+  app.openapi(undoRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const labels = await undoLabel(db, id)
+    if (!labels) throw notFound(`there is no label ${id}`)
+    hub.publish({ type: 'changed', what: 'labels' })
+    return c.json(labels, 200)
+  })
+
+  app.openapi(voteRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const { author, vote } = c.req.valid('json')
+    const agrees = { agree: true, dispute: false, none: undefined }[vote]
+    const label = await voteOnLabel(db, id, { author, agrees })
+    if (!label) throw notFound(`there is no label ${id}`)
+    hub.publish({ type: 'changed', what: 'labels' })
+    return c.json(label, 200)
+  })
+
+  app.openapi(exportRoute, async (c) => {
+    const { suite, info } = await suites.named(c.req.valid('param').suite)
+    const { format } = c.req.valid('query')
+    const lines = exportLabels(db, await suiteNames(info.folder), format)
+    const file = encodeURIComponent(`${suite}-labels.jsonl`)
+    c.header('Content-Type', 'text/plain; charset=utf-8')
+    c.header('Content-Disposition', `attachment; filename*=UTF-8''${file}`)
+    return stream(c, async (out) => {
+      for await (const line of lines) await out.write(line)
+    })
+  })
+
+  app.openapi(importRoute, async (c) => {
+    const { suite, info } = await suites.named(c.req.valid('param').suite)
+    const { lines } = c.req.valid('json')
+    const done = await importLabels(db, await suiteNames(info.folder), { file: suite, text: lines })
+    if (done.n_labels + done.n_votes > 0) hub.publish({ type: 'changed', what: 'labels' })
+    return c.json(done, 200)
   })
 }

@@ -1,0 +1,298 @@
+/** The review queue: which latents to look at next, what people decided, and how well blind guesses agree with the labels. */
+import { type Share, wilson, wordOverlap } from '../label/index.ts'
+import type { Database, Queryable } from './database.ts'
+import { enterLabel, labelById, takeBack } from './labels.ts'
+import { storable } from './text.ts'
+import type { LabelMethod, SaeId, StoredLabel } from './types.ts'
+import { setVote } from './votes.ts'
+
+/** Which latents: those with a label in force of this method and author; machines' labels where no method is given. */
+export type ReviewFilter = {
+  readonly suite?: string | undefined
+  readonly sae?: SaeId | undefined
+  readonly method?: LabelMethod | undefined
+  /** Of the label. */
+  readonly author?: string | undefined
+}
+
+/** A latent that waits. */
+export type ReviewItem = {
+  readonly sae: SaeId
+  readonly hook: string
+  readonly index: number
+  /** The larger of 1 - score and the share of votes against, over its labels; absent while neither is known. */
+  readonly doubt?: number
+  readonly density: number
+}
+
+export type ReviewDecision = 'accept' | 'edit' | 'dispute' | 'skip'
+export type Verdict = 'same' | 'partly' | 'different'
+
+/** One decision as it is entered. */
+export type ReviewEntry = {
+  readonly sae: SaeId
+  readonly latent: number
+  readonly reviewer: string
+  /** Drawn at random, guessed before a label was seen, and judged before it was known whose it is. */
+  readonly blind: boolean
+  readonly guess?: string | undefined
+  readonly decision: ReviewDecision
+  /** The label that is accepted or disputed. */
+  readonly label?: number | undefined
+  /** What is written instead. */
+  readonly text?: string | undefined
+  /** The guess beside each label that it was held against. */
+  readonly judgements?: readonly {
+    readonly label: number
+    readonly verdict?: Verdict | undefined
+  }[]
+}
+
+/** One decision as kept. */
+export type StoredReview = Omit<ReviewEntry, 'text' | 'judgements'> & { readonly id: number }
+
+/** How far guesses that were made blind agree with the labels of one method and author. */
+export type Agreement = {
+  readonly method: LabelMethod
+  readonly author: string
+  readonly n_reviewers: number
+  /** Guesses that somebody judged. */
+  readonly n: number
+  /** Judged the same; the same or partly. With 95 % intervals (Wilson). */
+  readonly same: Share
+  readonly at_least_partly: Share
+  /** Mean share of words in both of the words in either, over the n_overlap pairs that hold words. */
+  readonly overlap?: number
+  readonly n_overlap: number
+}
+
+/** $1 suite, $2 SAE, $3 methods, $4 author of the label, $5 reviewer. */
+const parameters = (filter: ReviewFilter, reviewer: string): unknown[] => [
+  filter.suite ?? null,
+  filter.sae ?? null,
+  filter.method === undefined ? ['lexical', 'llm'] : [filter.method],
+  filter.author ?? null,
+  storable(reviewer),
+]
+
+const SAES =
+  'select id, hook from hooke.saes where ($1::text is null or suite = $1) and ($2::text is null or id = $2)'
+
+/** Whether label `l` is one of those asked for. A reviewer's own labels by hand are never put to them. */
+const FITS = `l.retired_at is null and l.method = any ($3::text[]) and ($4::text is null or l.author = $4)
+  and not (l.method = 'manual' and l.author = $5)`
+
+const labelled = (sae: string, index: string) =>
+  `exists (select 1 from hooke.labels l where l.sae = ${sae} and l.latent = ${index} and ${FITS})`
+
+const reviewed = (sae: string, index: string) =>
+  `exists (select 1 from hooke.reviews r where r.sae = ${sae} and r.latent = ${index} and r.reviewer = $5)`
+
+/** Labels of one latent that may be doubtful at the same time, before fewer latents are offered than asked for. */
+const LABELS_EACH = 4
+
+/**
+ * The next latents for a reviewer, who has not decided on them: the most doubtful first, then the most used.
+ * A latent that never fires has nothing to look at and is left out.
+ */
+export async function reviewQueue(
+  db: Queryable,
+  options: ReviewFilter & { reviewer: string; limit: number },
+): Promise<ReviewItem[]> {
+  // The most doubtful n and the most used n of each SAE hold the first n of all.
+  const rows = await db.query<ItemRow>(
+    `with open as (${SAES}), candidates as (
+       select c.sae, c.index from open cross join lateral (
+         select l.sae, l.latent as index from hooke.labels l
+         where l.sae = open.id and l.doubt is not null and ${FITS} and not ${reviewed('l.sae', 'l.latent')}
+         order by l.doubt desc limit ${LABELS_EACH} * $6::int
+       ) c
+       union
+       select c.sae, c.index from open cross join lateral (
+         select t.sae, t.index from hooke.latents t
+         where t.sae = open.id and t.density > 0 and ${labelled('t.sae', 't.index')} and not ${reviewed('t.sae', 't.index')}
+         order by t.density desc, t.index desc limit $6
+       ) c
+     )
+     select t.sae, open.hook, t.index, t.density,
+       (select max(l.doubt) from hooke.labels l where l.sae = t.sae and l.latent = t.index and ${FITS}) as doubt
+     from candidates c join open on open.id = c.sae
+       join hooke.latents t on t.sae = c.sae and t.index = c.index and t.density > 0
+     order by doubt desc nulls last, t.density desc, t.sae, t.index limit $6`,
+    [...parameters(options, options.reviewer), options.limit],
+  )
+  return rows.map(toItem)
+}
+
+/** How many latents are drawn for each that is asked for: some carry no label. */
+const DRAWN = 8
+
+/** Latents drawn at random from those that fire, carry such a label and were not decided on: what a blind measurement needs. */
+export async function blindSample(
+  db: Queryable,
+  options: ReviewFilter & { reviewer: string; limit: number },
+): Promise<ReviewItem[]> {
+  const rows = await db.query<ItemRow>(
+    `with open as (${SAES}), drawn as (
+       select t.sae, t.index, t.density, open.hook from open join hooke.latents t on t.sae = open.id
+       where t.density > 0 and not ${reviewed('t.sae', 't.index')} order by random() limit ${DRAWN} * $6::int
+     )
+     select sae, hook, index, density, null::float as doubt from drawn t where ${labelled('t.sae', 't.index')} limit $6`,
+    [...parameters(options, options.reviewer), options.limit],
+  )
+  return rows.map(toItem)
+}
+
+/** How many latents wait for a reviewer, and how many were decided on by them. */
+export async function reviewProgress(
+  db: Queryable,
+  options: ReviewFilter & { reviewer: string },
+): Promise<{ n_left: number; n_done: number }> {
+  const [row] = await db.query<{ n_left: number; n_done: number }>(
+    `with open as (${SAES})
+     select (
+       select count(*)::int from open join hooke.latents t on t.sae = open.id
+       where t.density > 0 and ${labelled('t.sae', 't.index')} and not ${reviewed('t.sae', 't.index')}
+     ) as n_left, (
+       select count(distinct (r.sae, r.latent))::int from open join hooke.reviews r on r.sae = open.id where r.reviewer = $5
+     ) as n_done`,
+    parameters(options, options.reviewer),
+  )
+  return row ?? { n_left: 0, n_done: 0 }
+}
+
+/**
+ * Enters one decision and what follows from it: a vote for what is accepted or disputed, a label by hand for what is written.
+ * @throws RangeError when a label is not one of the latent's in force, or a decision lacks what it is about.
+ */
+export async function saveReview(db: Database, entry: ReviewEntry): Promise<StoredReview> {
+  const { sae, latent, reviewer, blind, decision } = entry
+  const guess = entry.guess === undefined ? undefined : storable(entry.guess)
+  return db.transaction(async (tx) => {
+    let label: number | undefined
+    let vote_before: boolean | undefined
+    if (decision === 'accept' || decision === 'dispute') {
+      label = (await ownLabel(tx, entry, entry.label)).id
+      vote_before = await setVote(tx, label, { author: reviewer, agrees: decision === 'accept' })
+    } else if (decision === 'edit') {
+      const evidence = 'written in review'
+      const text = entry.text ?? ''
+      label = (
+        await enterLabel(tx, { sae, latent, text, method: 'manual', author: reviewer, evidence })
+      ).id
+    }
+    const [row] = await tx.query<{ id: number }>(
+      `insert into hooke.reviews (sae, latent, reviewer, blind, guess, decision, label, vote_before)
+       values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
+      [
+        sae,
+        latent,
+        storable(reviewer),
+        blind,
+        guess ?? null,
+        decision,
+        label ?? null,
+        vote_before ?? null,
+      ],
+    )
+    if (!row) throw new Error('the database did not return the review that it took')
+    for (const judgement of guess === undefined ? [] : (entry.judgements ?? [])) {
+      const { id, text } = await ownLabel(tx, entry, judgement.label)
+      await tx.query(
+        'insert into hooke.judgements (review, label, verdict, overlap) values ($1, $2, $3, $4)',
+        [row.id, id, judgement.verdict ?? null, wordOverlap(guess ?? '', text) ?? null],
+      )
+    }
+    return {
+      ...{ id: row.id, sae, latent, reviewer, blind, decision },
+      ...(guess === undefined ? {} : { guess }),
+      ...(label === undefined ? {} : { label }),
+    }
+  })
+}
+
+/** Takes a decision back with its vote, label and judgements. @returns what it was; undefined where there is no such review. */
+export async function undoReview(db: Database, id: number): Promise<StoredReview | undefined> {
+  return db.transaction(async (tx) => {
+    const [row] = await tx.query<ReviewRow>(
+      `delete from hooke.reviews where id = $1
+       returning id, sae, latent, reviewer, blind, guess, decision, label, vote_before`,
+      [id],
+    )
+    if (!row) return undefined
+    const { guess, label, vote_before, ...review } = row
+    if (label !== null && row.decision === 'edit') {
+      const written = await labelById(tx, label)
+      if (written && written.retired_at === undefined) await takeBack(tx, written)
+    } else if (label !== null)
+      await setVote(tx, label, { author: row.reviewer, agrees: vote_before ?? undefined })
+    return {
+      ...review,
+      ...(guess === null ? {} : { guess }),
+      ...(label === null ? {} : { label }),
+    }
+  })
+}
+
+/** Agreement of blind guesses with labels, by method and author of the label; the most judged first. */
+export async function agreement(db: Queryable, filter: ReviewFilter): Promise<Agreement[]> {
+  const rows = await db.query<AgreementRow>(
+    `select l.method, l.author, count(distinct r.reviewer)::int as n_reviewers, count(j.verdict)::int as n,
+       count(*) filter (where j.verdict = 'same')::int as n_same,
+       count(*) filter (where j.verdict in ('same', 'partly'))::int as n_partly,
+       avg(j.overlap)::float as overlap, count(j.overlap)::int as n_overlap
+     from hooke.judgements j join hooke.reviews r on r.id = j.review join hooke.labels l on l.id = j.label
+       join hooke.saes s on s.id = r.sae
+     where r.blind and ($1::text is null or s.suite = $1) and ($2::text is null or s.id = $2)
+       and ($3::text is null or l.method = $3) and ($4::text is null or l.author = $4)
+     group by l.method, l.author order by n desc, l.method, l.author`,
+    [filter.suite ?? null, filter.sae ?? null, filter.method ?? null, filter.author ?? null],
+  )
+  return rows.flatMap(({ n_same, n_partly, overlap, ...row }) => {
+    const [same, at_least_partly] = [wilson(n_same, row.n), wilson(n_partly, row.n)]
+    if (!same || !at_least_partly) return []
+    return [{ ...row, same, at_least_partly, ...(overlap === null ? {} : { overlap }) }]
+  })
+}
+
+/** @throws RangeError where it is not a label in force of the latent under review. */
+async function ownLabel(
+  tx: Queryable,
+  { sae, latent }: ReviewEntry,
+  id: number | undefined,
+): Promise<StoredLabel> {
+  const label = id === undefined ? undefined : await labelById(tx, id)
+  if (!label || label.sae !== sae || label.latent !== latent || label.retired_at !== undefined)
+    throw new RangeError(
+      `label is ${id ?? 'absent'}, expected the number of a label in force of latent ${latent} of ${sae}. Fetch the latent again.`,
+    )
+  return label
+}
+
+type ItemRow = { sae: string; hook: string; index: number; density: number; doubt: number | null }
+
+const toItem = ({ doubt, ...row }: ItemRow): ReviewItem =>
+  doubt === null ? row : { ...row, doubt }
+
+type ReviewRow = {
+  id: number
+  sae: string
+  latent: number
+  reviewer: string
+  blind: boolean
+  guess: string | null
+  decision: ReviewDecision
+  label: number | null
+  vote_before: boolean | null
+}
+
+type AgreementRow = {
+  method: LabelMethod
+  author: string
+  n_reviewers: number
+  n: number
+  n_same: number
+  n_partly: number
+  overlap: number | null
+  n_overlap: number
+}
