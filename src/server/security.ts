@@ -13,7 +13,7 @@ const COOKIE = 'hooke_token'
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
 
-/** Scripts and styles only from the server itself. */
+/** Scripts and styles only from the server itself; text never becomes markup, but for the pictures that `safeSvg` reads and copies. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -25,6 +25,8 @@ const CONTENT_SECURITY_POLICY = [
   "base-uri 'none'",
   "form-action 'self'",
   "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  'trusted-types hooke-svg',
 ].join('; ')
 
 /** Headers of every answer: content policy (unless the route has its own), no sniffing, no framing, no referrer, no caching of API answers. */
