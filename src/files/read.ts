@@ -3,6 +3,7 @@
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, normalize, sep } from 'node:path'
 import { type ByteSource, checkRange, type Folder, FormatError } from '../formats/index.ts'
+import { fileDigests } from './digests.ts'
 import { errorCode, explainFileError } from './errors.ts'
 
 /** The most bytes that one system call is asked for. */
@@ -144,6 +145,7 @@ function reopeningSource(path: string, size_bytes: number): ByteSource {
         await file.close()
       }
     },
+    digests: (piece_bytes) => fileDigests(path, piece_bytes),
   }
 }
 

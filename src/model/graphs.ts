@@ -21,6 +21,8 @@ export type WeightedGraph = OnnxGraph & {
   weight(part: string): OnnxValue
   /** Whether the model has this part. */
   has(part: string): boolean
+  /** `x W^T` of rows x and a matrix of the model, where it is not a plain Gemm. */
+  readonly product?: (x: OnnxValue, part: string) => OnnxValue
 }
 
 /** What tells the attention graphs of a model apart, besides which weights there are. */
@@ -34,26 +36,34 @@ export type AttnKind = {
    * the past, and instead of last_key and n_keys there is `mask` [s, p + s], added to the scores; it also makes the window.
    */
   readonly isPlain?: boolean
+  /** Instead of resid_pre the inputs are its products q, k, v [n, s, heads * d_head], and the graph has no matrices. */
+  readonly isProjected?: boolean
 }
 
 /** The first half of a block: `z = softmax(q k^T * query_scale) v` of the normalized residual stream, all heads side by side. */
 export function attnGraph(
   graph: WeightedGraph,
   config: ModelConfig,
-  { window, rope, isPlain = false }: AttnKind,
+  { window, rope, isPlain = false, isProjected = false }: AttnKind,
 ): void {
   const { d_model, d_head, n_heads, n_kv_heads } = config
-  const x = graph.input('resid_pre', 'F32', ['n', 's', d_model])
+  const x = isProjected
+    ? graph.input('q', 'F32', ['n', 's', n_heads * d_head])
+    : graph.input('resid_pre', 'F32', ['n', 's', d_model])
   const past = ['n', n_kv_heads, 'p', d_head]
   const past_k = graph.input('past_k', 'F32', past)
   const past_v = graph.input('past_v', 'F32', past)
 
-  const rows = graph.node('Reshape', [norm(graph, config, x, 'ln1'), int64(graph, [-1, d_model])])
+  const rows = isProjected
+    ? ''
+    : graph.node('Reshape', [norm(graph, config, x, 'ln1'), int64(graph, [-1, d_model])])
   const n_s = graph.node('Shape', [x], { attributes: { start: 0, end: 2 } })
   const shape = graph.node('Concat', [n_s, int64(graph, [-1])], { attributes: { axis: 0 } })
+  const projected = (part: 'q' | 'k' | 'v'): OnnxValue =>
+    part === 'q' ? x : graph.input(part, 'F32', ['n', 's', n_kv_heads * d_head])
   /** `x W^T + b`, each head normalized where the model does that: [n, s, heads * d_head]. */
   const project = (part: 'q' | 'k' | 'v'): OnnxValue => {
-    const heads = linear(graph, rows, part)
+    const heads = isProjected ? projected(part) : linear(graph, rows, part)
     if (!graph.has(`${part}_norm`)) return graph.node('Reshape', [heads, shape])
     const apart = graph.node('Reshape', [heads, int64(graph, [-1, d_head])])
     return graph.node('Reshape', [norm(graph, config, apart, `${part}_norm`), shape])
@@ -174,67 +184,76 @@ function plainAttention(
 
 /** The second half: attention's output joins the stream, then the MLP's. In a parallel block the MLP reads resid_pre. */
 export function mlpGraph(graph: WeightedGraph, config: ModelConfig): void {
-  const { attn_out, sum, normed } = joinAttention(graph, config)
-  const gated = graph.has('gate') ? activate(graph, config.act, linear(graph, normed, 'gate')) : ''
-  const hidden = hiddenOf(graph, config, normed, gated)
-  outputs(graph, config, { attn_out, resid_mid: config.parallel ? undefined : sum })
-  joinMlp(graph, config, sum, hidden)
-}
-
-/**
- * The second half in pieces, each with few weights, for a store that does not keep them as float32: `join` gives attn_out, `sum` =
- * resid_pre + attn_out, and `normed`, what the MLP reads; `gate` the activated gate, where there is one; `up` the hidden layer
- * [m, d_mlp]; `down` mlp_out and resid_post.
- */
-export const MLP_PIECES = {
-  join(graph: WeightedGraph, config: ModelConfig): void {
-    outputs(graph, config, joinAttention(graph, config))
-  },
-  gate(graph: WeightedGraph, config: ModelConfig): void {
-    const normed = graph.input('normed', 'F32', ['m', config.d_model])
-    const gated = activate(graph, config.act, linear(graph, normed, 'gate'))
-    graph.output('gated', gated, 'F32', ['m', config.d_mlp])
-  },
-  up(graph: WeightedGraph, config: ModelConfig): void {
-    const normed = graph.input('normed', 'F32', ['m', config.d_model])
-    const gated = graph.has('gate') ? graph.input('gated', 'F32', ['m', config.d_mlp]) : ''
-    const hidden = hiddenOf(graph, config, normed, gated)
-    graph.output('hidden', hidden, 'F32', ['m', config.d_mlp])
-  },
-  down(graph: WeightedGraph, config: ModelConfig): void {
-    const sum = graph.input('sum', 'F32', ['m', config.d_model])
-    joinMlp(graph, config, sum, graph.input('hidden', 'F32', ['m', config.d_mlp]))
-  },
-} as const
-
-function joinAttention(graph: WeightedGraph, config: ModelConfig) {
   const { d_model, d_head, n_heads } = config
   const resid_pre = graph.input('resid_pre', 'F32', ['m', d_model])
   const z = graph.input('z', 'F32', ['m', n_heads * d_head])
-  const attn_out = postNorm(graph, config, linear(graph, z, 'o'), 'ln1_post')
+  const { attn_out, sum, normed } = joinAttention(graph, config, resid_pre, linear(graph, z, 'o'))
+  const hidden = hiddenOf(graph, config, normed)
+  outputs(graph, config, { attn_out, resid_mid: config.parallel ? undefined : sum })
+  joinMlp(graph, config, sum, linear(graph, hidden, 'down'))
+}
+
+/**
+ * A block in pieces, for a store that does not keep float32 (blockPieces.ts); m rows of inputs and outputs, s rows of a slice of a
+ * matrix: `normalize` gives what attention's products read; `product` any product with `w` and `w_b`; `join` attn_out,
+ * `sum` = resid_pre + attn_out, and `normed`, what the MLP reads; `hidden` columns of the hidden layer; `end` mlp_out and resid_post.
+ */
+export const BLOCK_PIECES = {
+  normalize(graph: WeightedGraph, config: ModelConfig): void {
+    const resid_pre = graph.input('resid_pre', 'F32', ['m', config.d_model])
+    outputs(graph, config, { normed: norm(graph, config, resid_pre, 'ln1') })
+  },
+  product(graph: WeightedGraph): void {
+    graph.output('y', linear(graph, graph.input('x', 'F32', ['m', 'k']), 'w'), 'F32', ['m', 's'])
+  },
+  join(graph: WeightedGraph, config: ModelConfig): void {
+    const resid_pre = graph.input('resid_pre', 'F32', ['m', config.d_model])
+    const attended = graph.input('attended', 'F32', ['m', config.d_model])
+    const { attn_out, ...rest } = joinAttention(graph, config, resid_pre, attended)
+    outputs(graph, config, { attn_out: nodeOf(graph, attn_out, attended), ...rest })
+  },
+  hidden(graph: WeightedGraph, config: ModelConfig): void {
+    const normed = graph.input('normed', 'F32', ['m', config.d_model])
+    graph.output('hidden', hiddenOf(graph, config, normed), 'F32', ['m', 's'])
+  },
+  end(graph: WeightedGraph, config: ModelConfig): void {
+    const sum = graph.input('sum', 'F32', ['m', config.d_model])
+    joinMlp(graph, config, sum, graph.input('mlp', 'F32', ['m', config.d_model]))
+  },
+} as const
+
+/** A value as a node's, since no input can be an output. */
+const nodeOf = (graph: WeightedGraph, value: OnnxValue, input: OnnxValue): OnnxValue =>
+  value === input ? graph.node('Identity', [value]) : value
+
+/** @param attended [m, d_model], the product of z. */
+function joinAttention(
+  graph: WeightedGraph,
+  config: ModelConfig,
+  resid_pre: OnnxValue,
+  attended: OnnxValue,
+) {
+  const attn_out = postNorm(graph, config, attended, 'ln1_post')
   const sum = graph.node('Add', [resid_pre, attn_out])
   const normed = norm(graph, config, config.parallel ? resid_pre : sum, 'ln2')
   return { attn_out, sum, normed }
 }
 
-/** @param gated empty where there is no gate. */
-function hiddenOf(
-  graph: WeightedGraph,
-  config: ModelConfig,
-  normed: OnnxValue,
-  gated: OnnxValue,
-): OnnxValue {
+/** Columns of the hidden layer, as many as gate and up have rows. */
+function hiddenOf(graph: WeightedGraph, config: ModelConfig, normed: OnnxValue): OnnxValue {
+  const gated = graph.has('gate') ? activate(graph, config.act, linear(graph, normed, 'gate')) : ''
   const up = linear(graph, normed, 'up')
   return gated === '' ? activate(graph, config.act, up) : graph.node('Mul', [gated, up])
 }
 
+/** @param product of the hidden layer and down, [m, d_model]. */
 function joinMlp(
   graph: WeightedGraph,
   config: ModelConfig,
   sum: OnnxValue,
-  hidden: OnnxValue,
+  product: OnnxValue,
 ): void {
-  const mlp_out = postNorm(graph, config, linear(graph, hidden, 'down'), 'ln2_post')
+  const mlp_out = nodeOf(graph, postNorm(graph, config, product, 'ln2_post'), 'mlp')
   outputs(graph, config, { mlp_out, resid_post: graph.node('Add', [sum, mlp_out]) })
 }
 
@@ -304,7 +323,10 @@ const postNorm = (
 /** `x W^T`, and `+ b` where there is one, for x [m, d_in] and W [d_out, d_in]. */
 function linear(graph: WeightedGraph, x: OnnxValue, part: string): OnnxValue {
   const bias = graph.has(`${part}_b`) ? [graph.weight(`${part}_b`)] : []
-  return graph.node('Gemm', [x, graph.weight(part), ...bias], { attributes: { transB: 1 } })
+  if (graph.product === undefined)
+    return graph.node('Gemm', [x, graph.weight(part), ...bias], { attributes: { transB: 1 } })
+  const product = graph.product(x, part)
+  return bias.length === 0 ? product : graph.node('Add', [product, ...bias])
 }
 
 function activate(graph: WeightedGraph, act: Activation, x: OnnxValue): OnnxValue {

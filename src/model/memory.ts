@@ -4,8 +4,11 @@ import type { ModelWeights, WeightSpec } from './architecture.ts'
 import type { ModelConfig } from './types.ts'
 import { rowsAndColumns } from './weights.ts'
 
-/** How weights lie in memory; `bf16` is the checkpoint's own 16 bits, whichever they are. */
-export const PRECISIONS = ['f32', 'bf16', 'q8', 'q4'] as const
+/**
+ * How weights lie in memory. `bf16` is the checkpoint's own 16 bits, whichever they are; `i16` 16-bit integers in three bytes
+ * (digits.ts), the embedding as in `bf16`.
+ */
+export const PRECISIONS = ['f32', 'i16', 'bf16', 'q8', 'q4'] as const
 export type Precision = (typeof PRECISIONS)[number]
 
 /** What an open model holds. */
@@ -25,6 +28,8 @@ export type ModelMemory = {
 const HEAD_BYTES = 2 ** 26
 /** Weights of the unembedding at a time: 64 MiB. */
 export const UNEMBED_NUMBERS = 2 ** 24
+/** Numbers of a block's matrices that are widened at a time: 16 MiB. */
+export const SLICE_NUMBERS = 2 ** 22
 /** The process itself: Node, ONNX Runtime, a tokenizer and the text. */
 const BASE_BYTES = 300e6
 /** Numbers in the widest array that a graph makes inside, at a time: 32 MiB. */
@@ -61,24 +66,30 @@ export function planMemory(
 ): ModelMemory {
   const parts = weights.blocks[0]!
   const block = sum(Object.values(parts))
-  /** Matrices that are float32 at a time: queries', keys' and values' together, any other by itself, rows of the unembedding. */
+  const { q, k, v, o, gate, up, down } = parts
+  /** Weights that are float32 at a time: a slice of a block's matrices, gate and up together, or rows of the unembedding. */
   const room = Math.max(
-    sum([parts.q!, parts.k!, parts.v!]),
-    ...[parts.o, parts.gate, parts.up, parts.down].map((spec) =>
-      spec === undefined ? 0 : count(spec),
-    ),
+    ...[[q], [k], [v], [o], [gate, up], [down]].map((group) => {
+      const specs = group.filter((spec) => spec !== undefined)
+      return (
+        sliceRows(specs, SLICE_NUMBERS) *
+        specs.reduce((total, spec) => total + rowsAndColumns(spec)[1], 0)
+      )
+    }),
     Math.min(count(weights.unembed), UNEMBED_NUMBERS),
   )
   const { unembed, embed, pos } = weights
-  const all =
-    sum(weights.blocks.flatMap((parts) => Object.values(parts))) +
-    sum(unembed === embed ? [embed] : [embed, unembed]) +
-    (pos === undefined ? 0 : count(pos))
+  const blocks = sum(weights.blocks.flatMap((parts) => Object.values(parts)))
+  const outside =
+    sum(unembed === embed ? [embed] : [embed, unembed]) + (pos === undefined ? 0 : count(pos))
+  const allBytes = (precision: Precision): number =>
+    blocks * bytesOf(precision, checkpoint_bytes) +
+    outside * bytesOf(precision === 'i16' ? 'bf16' : precision, checkpoint_bytes)
   const inside = passBytes(config, MIN_CHUNK_ROWS) + HEAD_BYTES
   const plan = (weightsOf: Precision, isStreamed: boolean): ModelMemory => ({
     weights: weightsOf,
     isStreamed,
-    weights_bytes: isStreamed ? 0 : all * bytesOf(weightsOf, checkpoint_bytes),
+    weights_bytes: isStreamed ? 0 : allBytes(weightsOf),
     working_bytes:
       BASE_BYTES +
       inside +
@@ -102,11 +113,23 @@ export function planMemory(
   )
 }
 
+/**
+ * Rows at a time of matrices with as many rows, so that they are about `most` numbers together. A turned matrix is read as a
+ * whole, whatever rows are asked for.
+ */
+export function sliceRows(specs: readonly WeightSpec[], most: number): number {
+  const [rows] = rowsAndColumns(specs[0]!)
+  if (specs.some(({ transposed }) => transposed)) return rows
+  return Math.ceil(rows / Math.ceil(sum(specs) / most))
+}
+
 /** Bytes of a number in memory, scales included. */
 export function bytesOf(precision: Precision, checkpoint_bytes: number): number {
   switch (precision) {
     case 'f32':
       return 4
+    case 'i16':
+      return 3
     case 'bf16':
       return Math.min(4, checkpoint_bytes)
     case 'q8':

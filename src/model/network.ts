@@ -10,6 +10,8 @@
 
 import type { Tensor } from '#onnxruntime'
 import type { BlockPart, ModelWeights } from './architecture.ts'
+import { openBlockPieces } from './blockPieces.ts'
+import { giveBack } from './giveBack.ts'
 import {
   type Backend,
   float,
@@ -18,7 +20,7 @@ import {
   int64,
   openGraphSession,
 } from './graphSession.ts'
-import { attnGraph, MLP_PIECES, mlpGraph, type WeightedGraph } from './graphs.ts'
+import { attnGraph, mlpGraph, type WeightedGraph } from './graphs.ts'
 import { openHead } from './head.ts'
 import { appendKeys, reserveKeys, viewRows } from './kvCache.ts'
 import { chunkRows } from './memory.ts'
@@ -59,21 +61,13 @@ export type Network = {
 export type NetworkOptions = {
   readonly threads: number
   readonly backend?: Backend
-  readonly few?: FewRows
+  readonly few?: Pick<FewRows, 'max_rows' | 'logits'> & Partial<FewRows>
+  /** Weights of blocks as integers that ONNX Runtime keeps, read once by this; the store then has none. */
+  readonly digits?: (layer: number, part: BlockPart) => Promise<Float32Array>
 }
 
-/** Rows of a chunk in pieces: a model in few bits is to take little beside its weights. */
-const PIECE_ROWS = 256
-
-/** A block's second half: one graph, or pieces with few weights each. */
-type Mlp =
-  | { readonly whole: GraphSession }
-  | {
-      readonly join: GraphSession
-      readonly gate: GraphSession | undefined
-      readonly up: GraphSession
-      readonly down: GraphSession
-    }
+/** Rows of a chunk where every layer has its session: its arrays are small enough that the next one finds them in the cache. */
+const DIGIT_ROWS = 128
 
 /** Another way through for passes of few rows; attention only with a cache. */
 export type FewRows = Pick<Network, 'attn' | 'mlp' | 'logits'> & { readonly max_rows: number }
@@ -87,44 +81,47 @@ export async function openNetwork(
   config: ModelConfig,
   weights: ModelWeights,
   store: WeightStore,
-  { threads, backend = 'cpu', few }: NetworkOptions,
+  { threads, backend = 'cpu', few, digits }: NetworkOptions,
 ): Promise<Network> {
   const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_layers } = config
   const d_z = n_heads * d_head
   const sessions: GraphSession[] = []
+  const hasConstants = backend !== 'cpu' || digits !== undefined
   const open = async (layer: number, name: string, build: (graph: WeightedGraph) => void) => {
     const block = weights.blocks[layer]!
     const shapes = new Map(Object.entries(block).map(([part, { shape }]) => [part, shape]))
-    const parts = Object.keys(block) as BlockPart[]
-    const options =
-      backend === 'cpu'
-        ? { threads }
-        : { threads, accelerator: { backend, weights: await store.block(layer, parts) } }
-    const session = await openGraphSession(name, shapes, options, build)
+    const read =
+      digits ??
+      (async (layer: number, part: BlockPart) => (await store.block(layer, [part])).get(part)!)
+    const constants = hasConstants
+      ? {
+          backend,
+          areDigits: digits !== undefined,
+          read: (part: string) => read(layer, part as BlockPart),
+        }
+      : undefined
+    const session = await openGraphSession(name, shapes, { threads, constants }, build)
     sessions.push(session)
     return session
   }
-  const openMlp = async (layer: number): Promise<Mlp> => {
-    if (backend !== 'cpu' || store.isFloat)
-      return { whole: await open(layer, `mlp ${layer}`, (graph) => mlpGraph(graph, config)) }
-    const piece = (name: keyof typeof MLP_PIECES): Promise<GraphSession> =>
-      open(layer, name, (graph) => MLP_PIECES[name](graph, config))
-    const gate = weights.blocks[layer]!.gate === undefined ? undefined : await piece('gate')
-    return { join: await piece('join'), gate, up: await piece('up'), down: await piece('down') }
-  }
+  const isWhole = hasConstants || store.isFloat
+  const pieces = isWhole ? undefined : await openBlockPieces(config, weights, store, threads)
   // GroupQueryAttention on accelerators knows no softcap and says nothing.
   const isPlain = backend !== 'cpu' && config.attn_softcap > 0
   const rope = config.rope !== undefined
-  const layers: { attn: GraphSession; mlp: Mlp }[] = []
+  const layers: { attn: GraphSession; mlp: GraphSession | undefined }[] = []
   for (const [layer, window] of config.windows.entries()) {
     // What tells layers of one window apart is in their inputs.
-    const same = backend === 'cpu' ? config.windows.indexOf(window) : layer
+    const same = hasConstants ? layer : config.windows.indexOf(window)
     const attn =
       layers[same]?.attn ??
       (await open(layer, `attn ${layer}`, (graph) =>
-        attnGraph(graph, config, { window, rope, isPlain }),
+        attnGraph(graph, config, { window, rope, isPlain, isProjected: !isWhole }),
       ))
-    const mlp = (backend === 'cpu' ? layers[0]?.mlp : undefined) ?? (await openMlp(layer))
+    const openMlp = () => open(layer, `mlp ${layer}`, (graph) => mlpGraph(graph, config))
+    const mlp = isWhole
+      ? ((hasConstants ? undefined : layers[0]?.mlp) ?? (await openMlp()))
+      : undefined
     layers.push({ attn, mlp })
   }
   const head = await openHead(config, weights, store, threads, backend)
@@ -151,7 +148,6 @@ export async function openNetwork(
     inputs: Readonly<Record<string, Float32Array>>,
     outputs: readonly Name[],
     m: number,
-    width: number = d_model,
   ): Promise<Record<Name, Float32Array>> => {
     const feeds = await weightsOf(layer, session)
     const run = (from: number, to: number): Promise<Record<Name, Float32Array>> => {
@@ -161,16 +157,17 @@ export async function openNetwork(
       })
       return session.run({ ...feeds, ...Object.fromEntries(rows) }, outputs)
     }
-    const n_chunks = Math.ceil(m / (store.isFloat ? chunkRows(d_mlp) : PIECE_ROWS))
+    const most = digits !== undefined ? DIGIT_ROWS : chunkRows(d_mlp)
+    const n_chunks = Math.ceil(m / most)
     if (n_chunks <= 1) return run(0, m)
     const whole = Object.fromEntries(
-      outputs.map((name) => [name, new Float32Array(m * width)]),
+      outputs.map((name) => [name, new Float32Array(m * d_model)]),
     ) as Record<Name, Float32Array>
     const step = Math.ceil(m / n_chunks)
     for (let from = 0; from < m; from += step) {
       const part = await run(from, Math.min(m, from + step))
       for (const name of outputs) {
-        whole[name].set(part[name], from * width)
+        whole[name].set(part[name], from * d_model)
         giveBack(part[name])
       }
     }
@@ -206,10 +203,15 @@ export async function openNetwork(
           last_key: int32(new Int32Array(n_seqs).fill(n_keys - 1), [n_seqs]),
           n_keys: int32(Int32Array.of(n_keys), [1]),
         }
+    const projected = await pieces?.project(layer, resid_pre)
+    const rows = Object.entries(projected ?? { resid_pre }).map(([name, array]) => {
+      const d = array.length / n_seqs / seq_len
+      return [name, float(array, [n_seqs, seq_len, d])]
+    })
     const inputs = {
       ...feeds,
       ...keys,
-      resid_pre: float(resid_pre, [n_seqs, seq_len, d_model]),
+      ...(Object.fromEntries(rows) as Record<string, Tensor>),
       past_k: pastOf('k'),
       past_v: pastOf('v'),
       ...(table === undefined
@@ -220,10 +222,18 @@ export async function openNetwork(
             sin: float(table.sin, [table.n_positions, table.sin.length / table.n_positions]),
           }),
     }
-    if (cache === undefined) return session.run(inputs, ['z']).then(({ z }) => z)
-    const { z, new_k, new_v } = await session.run(inputs, ['z', 'new_k', 'new_v'])
-    appendKeys(cache, cache.layers[layer]!.k, new_k, n_kv_heads, d_head)
-    appendKeys(cache, cache.layers[layer]!.v, new_v, n_kv_heads, d_head)
+    const outputs = cache === undefined ? (['z'] as const) : (['z', 'new_k', 'new_v'] as const)
+    const { z, new_k, new_v } = await session.run<'z' | 'new_k' | 'new_v'>(inputs, outputs)
+    for (const array of Object.values(projected ?? {})) giveBack(array)
+    if (cache === undefined) return z
+    const { k, v } = cache.layers[layer]!
+    for (const [buffer, added] of [
+      [k, new_k],
+      [v, new_v],
+    ] as const) {
+      appendKeys(cache, buffer, added, n_kv_heads, d_head)
+      giveBack(added)
+    }
     return z
   }
 
@@ -244,7 +254,7 @@ export async function openNetwork(
     async attn(layer, n_seqs, resid_pre, cache) {
       const seq_len = resid_pre.length / d_model / n_seqs
       if (cache !== undefined) reserveKeys(cache, cache.length + seq_len, config)
-      if (few !== undefined && cache !== undefined && n_seqs * seq_len <= few.max_rows)
+      if (few?.attn !== undefined && cache !== undefined && n_seqs * seq_len <= few.max_rows)
         return few.attn(layer, n_seqs, resid_pre, cache)
       const session = layers[layer]!.attn
       const feeds = await weightsOf(layer, session)
@@ -270,32 +280,9 @@ export async function openNetwork(
       outputs: readonly Name[],
     ) {
       const m = resid_pre.length / d_model
-      if (few !== undefined && m <= few.max_rows) return few.mlp(layer, resid_pre, z, outputs)
-      const mlp = layers[layer]!.mlp
-      if ('whole' in mlp) return runRows(mlp.whole, layer, { resid_pre, z }, outputs, m)
-      const { attn_out, sum, normed } = await runRows(
-        mlp.join,
-        layer,
-        { resid_pre, z },
-        ['attn_out', 'sum', 'normed'],
-        m,
-      )
-      const found: Record<string, Float32Array> = { attn_out, resid_mid: sum }
-      if (!outputs.every((name) => name in found)) {
-        const gated: { gated?: Float32Array } =
-          mlp.gate === undefined
-            ? {}
-            : await runRows(mlp.gate, layer, { normed }, ['gated'], m, d_mlp)
-        const { hidden } = await runRows(mlp.up, layer, { normed, ...gated }, ['hidden'], m, d_mlp)
-        if (gated.gated !== undefined) giveBack(gated.gated)
-        const ends = await runRows(mlp.down, layer, { sum, hidden }, ['mlp_out', 'resid_post'], m)
-        giveBack(hidden)
-        Object.assign(found, ends)
-      }
-      return Object.fromEntries(outputs.map((name) => [name, found[name]])) as Record<
-        Name,
-        Float32Array
-      >
+      if (few?.mlp !== undefined && m <= few.max_rows) return few.mlp(layer, resid_pre, z, outputs)
+      if (pieces !== undefined) return pieces.mlp(layer, resid_pre, z, outputs)
+      return runRows(layers[layer]!.mlp!, layer, { resid_pre, z }, outputs, m)
     },
 
     logits: (normalized, signal) =>
@@ -305,15 +292,14 @@ export async function openNetwork(
     losses: head.losses,
 
     async close() {
-      await Promise.all([head.close(), ...sessions.map((session) => session.close())])
+      await Promise.all([
+        head.close(),
+        pieces?.close(),
+        ...sessions.map((session) => session.close()),
+      ])
       await store.close()
     },
   }
-}
-
-/** Frees an array that nothing else sees at once: the garbage collector would let hundreds of megabytes lie. */
-function giveBack({ buffer }: Float32Array): void {
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /** ONNX Runtime takes no view of shared memory. */

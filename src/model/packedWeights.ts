@@ -12,6 +12,7 @@ import type { Precision } from './memory.ts'
 import { matrixSize, openRoom } from './streamedWeights.ts'
 import {
   type BlockWeights,
+  cutRows,
   isVector,
   readVectors,
   readWeight,
@@ -20,7 +21,7 @@ import {
 } from './weights.ts'
 
 /** Numbers that are read, then packed, at a time. */
-const PIECE_NUMBERS = 2 ** 21
+const PIECE_NUMBERS = 2 ** 20
 
 export type PackedStore = WeightStore & {
   /** A block's matrix as it lies; undefined where the model has none. */
@@ -34,11 +35,12 @@ export type PackedStore = WeightStore & {
 export async function openPackedStore(
   checkpoint: Checkpoint,
   weights: ModelWeights,
-  precision: Exclude<Precision, 'f32'>,
+  precision: Exclude<Precision, 'f32' | 'i16'>,
   team: Team,
 ): Promise<PackedStore> {
   const { embed, unembed, pos } = weights
   const [, d_model] = rowsAndColumns(embed)
+  const room = openRoom()
   const pack = async (spec: WeightSpec): Promise<PackedMatrix> => {
     const [rows, columns] = rowsAndColumns(spec)
     const matrix = team.openMatrix(dtypeOf(checkpoint, spec, precision), rows, columns)
@@ -46,7 +48,8 @@ export async function openPackedStore(
     const step = spec.transposed ? rows : Math.max(1, Math.floor(PIECE_NUMBERS / columns))
     for (let first = 0; first < rows; first += step) {
       const count = Math.min(step, rows - first)
-      team.pack(matrix, first, await readWeight(checkpoint, spec, { first, count }))
+      const [piece] = room([count * columns])
+      team.pack(matrix, first, await readWeight(checkpoint, spec, { first, count }, piece))
     }
     return matrix
   }
@@ -61,20 +64,25 @@ export async function openPackedStore(
       if (!isVector(spec)) matrices.set(part, await pack(spec))
     blocks.push(matrices)
   }
-  const room = openRoom()
   return {
     isFloat: false,
     head,
     vectors,
     unembedding,
     matrix: (layer, part) => blocks[layer]!.get(part),
-    async block(layer, parts) {
+    async block(layer, parts, _, range) {
       const arrays = new Map<BlockPart, Float32Array>()
-      const rooms = room(parts.map((part) => matrixSize(weights.blocks[layer]![part]!)))
+      const rooms = room(parts.map((part) => matrixSize(weights.blocks[layer]![part]!, range)))
       for (const [i, part] of parts.entries()) {
         const matrix = blocks[layer]!.get(part)
-        if (matrix !== undefined) team.widen(matrix, 0, matrix.d_out, rooms[i]!)
-        arrays.set(part, matrix === undefined ? vectors[layer]!.get(part)! : rooms[i]!)
+        if (matrix === undefined) {
+          const spec = weights.blocks[layer]![part]!
+          arrays.set(part, cutRows(vectors[layer]!.get(part)!, spec, range))
+        } else {
+          const { first, count } = range ?? { first: 0, count: matrix.d_out }
+          team.widen(matrix, first, count, rooms[i]!)
+          arrays.set(part, rooms[i]!)
+        }
       }
       return arrays
     },
@@ -107,7 +115,7 @@ export async function openPackedStore(
 function dtypeOf(
   checkpoint: Checkpoint,
   { tensor }: WeightSpec,
-  precision: Exclude<Precision, 'f32'>,
+  precision: Exclude<Precision, 'f32' | 'i16'>,
 ): WeightDtype {
   if (precision !== 'bf16') return precision
   const { dtype } = checkpoint.entry(tensor)

@@ -8,7 +8,15 @@
 import { readFloat32, type Tensor } from '../formats/index.ts'
 import type { BlockPart, ModelWeights, WeightSpec } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { isVector, readVectors, readWeight, rowsAndColumns, type WeightStore } from './weights.ts'
+import {
+  cutRows,
+  isVector,
+  type RowRange,
+  readVectors,
+  readWeight,
+  rowsAndColumns,
+  type WeightStore,
+} from './weights.ts'
 
 /** Opens a store that keeps no matrix. */
 export async function openStreamedStore(
@@ -24,7 +32,7 @@ export async function openStreamedStore(
 
   const fetch = (layer: number, part: BlockPart): void => {
     const spec = weights.blocks[layer]![part]!
-    if (!isWhole(checkpoint, spec)) return
+    if (!isWhole(checkpoint, spec) || ahead.has(`${layer} ${part}`)) return
     const bytes = checkpoint.read(spec.tensor)
     bytes.catch(() => {}) // reported to whoever asks for it
     ahead.set(`${layer} ${part}`, bytes)
@@ -33,14 +41,19 @@ export async function openStreamedStore(
   const matrix = async (
     layer: number,
     part: BlockPart,
+    range: RowRange,
     into: Float32Array,
   ): Promise<Float32Array> => {
     const spec = weights.blocks[layer]![part]!
-    const [rows] = rowsAndColumns(spec)
-    const bytes = ahead.get(`${layer} ${part}`)
-    if (bytes === undefined) return readWeight(checkpoint, spec, { first: 0, count: rows }, into)
-    ahead.delete(`${layer} ${part}`)
-    readFloat32(await bytes, into)
+    const [rows, columns] = rowsAndColumns(spec)
+    const pending = ahead.get(`${layer} ${part}`)
+    if (pending === undefined) return readWeight(checkpoint, spec, range, into)
+    const { dtype, bytes } = await pending
+    if (isLast(spec, range)) ahead.delete(`${layer} ${part}`)
+    const row_bytes = bytes.length / rows
+    const from = range.first * row_bytes
+    const own = bytes.subarray(from, from + range.count * row_bytes)
+    readFloat32({ dtype, shape: [range.count, columns], bytes: own }, into)
     return into
   }
 
@@ -48,18 +61,21 @@ export async function openStreamedStore(
     isFloat: false,
     head,
 
-    async block(layer, parts, next) {
+    async block(layer, parts, next, range) {
       const arrays = new Map<BlockPart, Float32Array>()
-      const sizes = parts.map((part) => matrixSize(weights.blocks[layer]![part]!))
-      const rooms = room(sizes)
+      const rooms = room(parts.map((part) => matrixSize(weights.blocks[layer]![part]!, range)))
       for (const [i, part] of parts.entries()) {
+        const spec = weights.blocks[layer]![part]!
         const vector = blocks[layer]!.get(part)
-        arrays.set(part, vector ?? (await matrix(layer, part, rooms[i]!)))
+        const rows = range ?? { first: 0, count: spec.shape[0] }
+        arrays.set(
+          part,
+          vector === undefined
+            ? await matrix(layer, part, rows, rooms[i]!)
+            : cutRows(vector, spec, range),
+        )
+        if (next !== undefined && vector === undefined && isLast(spec, rows)) fetch(next, part)
       }
-      if (next !== undefined)
-        for (const part of parts)
-          if (!isVector(weights.blocks[next]![part]!) && !ahead.has(`${next} ${part}`))
-            fetch(next, part)
       return arrays
     },
 
@@ -92,10 +108,13 @@ function isWhole(checkpoint: Checkpoint, spec: WeightSpec): boolean {
   return !spec.transposed && spec.plus === undefined && shape.join() === spec.shape.join()
 }
 
-/** Numbers of a matrix; none of a vector, which every store keeps. */
-export function matrixSize(spec: WeightSpec): number {
+const isLast = (spec: WeightSpec, { first, count }: RowRange): boolean =>
+  first + count === spec.shape[0]
+
+/** Numbers of a matrix, or of some rows of it; none of a vector, which every store keeps. */
+export function matrixSize(spec: WeightSpec, range?: RowRange): number {
   const [rows, columns] = rowsAndColumns(spec)
-  return isVector(spec) ? 0 : rows * columns
+  return isVector(spec) ? 0 : (range?.count ?? rows) * columns
 }
 
 /** One piece of memory in which the arrays of a call lie side by side, until the next call. */

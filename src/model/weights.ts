@@ -9,6 +9,7 @@
 import { elementCount, readFloat32, toFloat32 } from '../formats/index.ts'
 import type { BlockPart, ModelWeights, WeightSpec } from './architecture.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { giveBack } from './giveBack.ts'
 
 /** Read and widened at a time. */
 const CHUNK_BYTES = 2 ** 23
@@ -24,8 +25,14 @@ export interface WeightStore {
   /**
    * Parts of one block. Arrays that the store does not keep lie in room that the next call reuses.
    * @param next the block whose same parts will be asked for next: they may be fetched ahead.
+   * @param range rows of each part; without it all of them.
    */
-  block(layer: number, parts: readonly BlockPart[], next?: number): Promise<BlockWeights>
+  block(
+    layer: number,
+    parts: readonly BlockPart[],
+    next?: number,
+    range?: RowRange,
+  ): Promise<BlockWeights>
   /** Rows of the embedding, [n, d_model], unscaled. */
   embed(ids: Int32Array): Promise<Float32Array>
   /** Learned positions `start` to `start + n`, [n, d_model]. @throws TypeError in a model without. */
@@ -45,6 +52,13 @@ export const rowsAndColumns = ({ shape }: WeightSpec): readonly [number, number]
   shape[0],
   shape[1] ?? 1,
 ]
+
+/** Rows of a weight that lies in memory; all of them without a range. */
+export function cutRows(array: Float32Array, spec: WeightSpec, range?: RowRange): Float32Array {
+  if (range === undefined) return array
+  const [, columns] = rowsAndColumns(spec)
+  return array.subarray(range.first * columns, (range.first + range.count) * columns)
+}
 
 /**
  * Reads rows of a weight as float32, a piece at a time.
@@ -96,6 +110,7 @@ async function readRun(
     const n = Math.min(step, count - done)
     const piece = await checkpoint.readElements(tensor, (first + done) * columns, n * columns)
     readFloat32(piece, out.subarray(at + done * columns, at + (done + n) * columns))
+    giveBack(piece.bytes)
   }
 }
 
@@ -166,7 +181,15 @@ export async function openFloatStore(
   return {
     isFloat: true,
     head,
-    block: async (layer) => blocks[layer]!,
+    block: async (layer, parts, _, range) =>
+      range === undefined
+        ? blocks[layer]!
+        : new Map(
+            parts.map((part) => [
+              part,
+              cutRows(blocks[layer]!.get(part)!, weights.blocks[layer]![part]!, range),
+            ]),
+          ),
     async embed(ids) {
       const gathered = new Float32Array(ids.length * d_model)
       for (const [i, id] of ids.entries()) gathered.set(rows(embedding, id, 1), i * d_model)
