@@ -113,14 +113,17 @@ export class SuiteShelf {
     return sae
   }
 
-  /** The SAE of a site that belongs to another of the same suite: of the same width and target where there is one. */
-  async sibling(sae: SaeSummary, hook: string): Promise<SaeSummary | undefined> {
-    if (hook === sae.hook) return sae
-    const there = (await listSaes(this.#db, sae.suite)).filter((other) => other.hook === hook)
-    return (
-      there.find((other) => other.d_sae === sae.d_sae && other.l0_target === sae.l0_target) ??
-      there[0]
-    )
+  /** From a site to the SAE there that belongs to another of the same suite: of the same width and target where there is one. */
+  async siblings(sae: SaeSummary): Promise<(hook: string) => SaeSummary | undefined> {
+    const saes = await listSaes(this.#db, sae.suite)
+    return (hook) => {
+      if (hook === sae.hook) return sae
+      const there = saes.filter((other) => other.hook === hook)
+      return (
+        there.find((other) => other.d_sae === sae.d_sae && other.l0_target === sae.l0_target) ??
+        there[0]
+      )
+    }
   }
 
   async #info(suite: string): Promise<SuiteInfo | undefined> {

@@ -51,8 +51,9 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
       list.map(({ id, effect }) => ({ piece: pieceOf(id), effect }))
     const [chip] = await latentChips(db, id, [index])
     const neighbours = []
+    const siblingAt = await suites.siblings(sae)
     for (const { hook, index, cosine } of record.neighbours) {
-      const there = await suites.sibling(sae, hook)
+      const there = siblingAt(hook)
       if (there) neighbours.push({ sae: there.id, hook, index, cosine })
     }
     return c.json(
