@@ -58,7 +58,7 @@ export async function openBlockPieces(
     shapes: ReadonlyMap<string, readonly (number | string)[]>,
     build: (graph: WeightedGraph) => void,
   ): Promise<GraphSession> => {
-    const session = await openGraphSession(name, shapes, { threads }, build)
+    const session = await openGraphSession(name, shapes, { threads, isLean: true }, build)
     sessions.push(session)
     return session
   }

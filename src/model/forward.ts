@@ -11,6 +11,7 @@
  */
 
 import { checkBatch, checkCache } from './batch.ts'
+import { giveBack } from './giveBack.ts'
 import { type BlockHook, type HookName, isReadOnly } from './hooks.ts'
 import { normalize } from './logits.ts'
 import type { MlpOutput, Network } from './network.ts'
@@ -169,7 +170,12 @@ async function runBlocks(
     const z = await pass.visit(at('attn.hook_z'), attended)
     if (!pass.reaches(at('hook_attn_out'))) return undefined
     const finish = network.config.parallel ? runParallel : runMlp
-    resid = await finish(network, pass, at, layer, resid, z)
+    const resid_post = await finish(network, pass, at, layer, resid, z)
+    const isSeen = (site: HookName): boolean => pass.wanted(site) || pass.edited(site)
+    if (!isSeen(at('attn.hook_z'))) giveBack(z)
+    const before = `blocks.${layer - 1}.hook_resid_post` as const
+    if (layer > first && !isSeen(before) && !isSeen(at('hook_resid_pre'))) giveBack(resid)
+    resid = resid_post
   }
   return pass.reaches('ln_final.hook_normalized') ? resid : undefined
 }
