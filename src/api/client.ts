@@ -1,7 +1,17 @@
 /** A typed client of the HTTP API. It needs fetch and nothing else, so it runs in browsers and in Node. */
+import type {
+  CompareModelsEvent,
+  CompareModelsRequest,
+  ComparePromptsRequest,
+  PromptComparison,
+} from './compare.ts'
 import type { Event } from './events.ts'
 import type { LabelsImported, LabelView, NewLabel, NewVote } from './labels.ts'
-import type { LatentList, LatentSort, LatentView, TestResult } from './latents.ts'
+import type {
+  EffectHistogram,
+  ExampleRun,
+  LatentFamily,
+  LatentList, LatentSort, LatentView, TestResult } from './latents.ts'
 import type { Depth, DepthRequest, Microscope, MicroscopeRequest } from './microscope.ts'
 import { type Method, type RequestOptions, sendRequest } from './request.ts'
 import type { Agreement, NewReview, Review, ReviewFilter, ReviewQueue } from './review.ts'
@@ -29,6 +39,9 @@ export const operations = {
   depth: 'POST /api/microscope/depth',
   latents: 'GET /api/saes/{sae}/latents',
   latent: 'GET /api/saes/{sae}/latents/{index}',
+  latentFamily: 'GET /api/saes/{sae}/latents/{index}/family',
+  latentEffects: 'GET /api/saes/{sae}/latents/{index}/effects',
+  runExamples: 'POST /api/saes/{sae}/latents/{index}/examples',
   testLatent: 'POST /api/saes/{sae}/latents/{index}/test',
   addLabel: 'POST /api/saes/{sae}/latents/{index}/labels',
   retireLabel: 'DELETE /api/labels/{id}',
@@ -47,6 +60,8 @@ export const operations = {
   searchContrast: 'POST /api/search/contrast',
   steer: 'POST /api/steer',
   sweep: 'POST /api/steer/sweep',
+  comparePrompts: 'POST /api/compare/prompts',
+  compareModels: 'POST /api/compare/models',
   runs: 'GET /api/runs',
   runPoints: 'GET /api/runs/{id}/points',
   pauseRun: 'POST /api/runs/{id}/pause',
@@ -76,6 +91,9 @@ type Calls = {
     answers: LatentList
   }
   latent: { takes: OfLatent; answers: LatentView }
+  latentFamily: { takes: OfLatent; answers: LatentFamily }
+  latentEffects: { takes: OfLatent; answers: EffectHistogram }
+  runExamples: { takes: OfLatent; answers: ExampleRun }
   testLatent: { takes: OfLatent & { text: string }; answers: TestResult }
   addLabel: { takes: OfLatent & NewLabel; answers: LabelView }
   retireLabel: { takes: { id: number }; answers: LabelView }
@@ -100,6 +118,8 @@ type Calls = {
   searchContrast: { takes: ContrastRequest; answers: ContrastSearch }
   steer: { takes: SteerRequest; streams: SteerEvent }
   sweep: { takes: SweepRequest; streams: SweepEvent }
+  comparePrompts: { takes: ComparePromptsRequest; answers: PromptComparison }
+  compareModels: { takes: CompareModelsRequest; streams: CompareModelsEvent }
   runs: { answers: Run[] }
   runPoints: { takes: OfRun; answers: RunPoint[] }
   pauseRun: { takes: OfRun; answers: Run }
@@ -135,7 +155,7 @@ export type ClientOptions = {
 }
 
 /** Operations that answer with a stream of events. */
-const STREAMS: ReadonlySet<Operation> = new Set(['events', 'steer', 'sweep'])
+const STREAMS: ReadonlySet<Operation> = new Set(['events', 'steer', 'sweep', 'compareModels'])
 
 /**
  * A client of the server at `url`.

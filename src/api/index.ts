@@ -7,6 +7,9 @@
  *   POST   /api/microscope/depth  DepthRequest       Depth
  *   GET    /api/saes/:sae/latents?sort&order&offset&limit   LatentList
  *   GET    /api/saes/:sae/latents/:index            LatentView
+ *   GET    /api/saes/:sae/latents/:index/family     LatentFamily
+ *   GET    /api/saes/:sae/latents/:index/effects    EffectHistogram
+ *   POST   /api/saes/:sae/latents/:index/examples   ExampleRun: its examples through the model again
  *   POST   /api/saes/:sae/latents/:index/test       TestRequest -> TestResult
  *   POST   /api/saes/:sae/latents/:index/labels     NewLabel -> Label
  *   DELETE /api/labels/:id                          Label (retired, kept as history)
@@ -57,5 +60,6 @@ export * from './microscope.ts'
 export { ApiError } from './request.ts'
 export * from './review.ts'
 export * from './search.ts'
+export type { SiteIndex } from './site.ts'
 export * from './steer.ts'
 export * from './suites.ts'

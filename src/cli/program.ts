@@ -4,7 +4,9 @@ import { packageVersion } from '../files/index.ts'
 import { addBenchCommand } from './bench.ts'
 import { addCaptureCommand } from './capture.ts'
 import { addCheckCommand } from './check.ts'
+import { addCompareCommand } from './compare.ts'
 import { addDemoCommand } from './demo.ts'
+import { addEmbedCommand } from './embed.ts'
 import { addEvalCommand } from './eval.ts'
 import { addExportCommand } from './export.ts'
 import { addGenerateCommand } from './generate.ts'
@@ -16,6 +18,7 @@ import type { Context } from './options.ts'
 import { addPullCommand } from './pull.ts'
 import { addPushCommand } from './push.ts'
 import { addRunCommand } from './run.ts'
+import { addScoreCommand } from './score.ts'
 import { addSearchCommand } from './search.ts'
 import { addServeCommand } from './serve.ts'
 import { addSteerCommand } from './steer.ts'
@@ -47,8 +50,11 @@ export function createProgram(context: Context): Command {
     addCheckCommand,
     addIndexCommand,
     addLabelCommand,
+    addScoreCommand,
+    addEmbedCommand,
     addSearchCommand,
     addSteerCommand,
+    addCompareCommand,
     addPullCommand,
     addImportCommand,
     addExportCommand,

@@ -64,7 +64,7 @@ beforeAll(async () => {
     evidence: '',
   })
   await addLabels(db, [
-    label(A, 20, 'moving ships', 'llm'),
+    { ...label(A, 20, 'moving ships', 'llm'), score: 0.8, score_method: 'detection' },
     label(A, 21, 'move', 'lexical'),
     label(A, 22, 'verbs: move', 'lexical'),
     label(A, 23, 'verbs: move', 'manual'),
@@ -98,8 +98,8 @@ describe('searchLatents', () => {
   })
 
   it('shows the tokens that matched and counts a latent that matches twice once', async () => {
-    const { hits, n_total } = await searchLatents(db, { query: ' moon', sae: A })
-    expect(n_total).toBe(5)
+    const { hits, n_total, more } = await searchLatents(db, { query: ' moon', sae: A })
+    expect({ n_total, more }).toEqual({ n_total: 5, more: false })
     expect(hits[0]).toMatchObject({
       matched: 'label',
       snippet: '“moon”',
@@ -125,7 +125,9 @@ describe('searchLatents', () => {
   it('offers words that are spelt alike only where nothing matches by letters', async () => {
     expect(await indices('elefant')).toEqual([25])
     expect(await indices('mooon', { kind: 'token' })).toEqual(expect.arrayContaining([0, 1, 2]))
-    expect((await searchLatents(db, { query: 'elefant' })).hits[0]?.rank).toBeLessThan(1)
+    const found = await searchLatents(db, { query: 'elefant' })
+    expect(found).toMatchObject({ read_as: 'elephants', n_total: 1 })
+    expect(found.hits[0]?.rank).toBeLessThan(1)
   })
 
   it('finds the beginning of a word while it is typed', async () => {
@@ -139,6 +141,29 @@ describe('searchLatents', () => {
     ).toEqual([B])
     expect((await searchLatents(db, { query: 'ships' })).n_total).toBe(2)
     expect((await searchLatents(db, { query: 'ships', suite: 'none' })).n_total).toBe(0)
+  })
+
+  it('keeps to layers, sites, densities, and to labels by method, author and score', async () => {
+    const of = async (query: string, filters: object) =>
+      (await searchLatents(db, { query, ...filters })).hits.map(({ sae, index }) => [
+        sae === A ? 'A' : 'B',
+        index,
+      ])
+    expect(await of('ships', { layer_from: 1 })).toEqual([['B', 20]])
+    expect(await of('ships', { layer_to: 0, site: 'hook_resid_post' })).toEqual([['A', 20]])
+    expect(await of('ships', { site: 'hook_mlp_out' })).toEqual([])
+    expect(await of('twin', { density_from: 0.005 })).toEqual([['A', 6]])
+    expect(await of('twin', { density_to: 0.005 })).toEqual([
+      ['A', 8],
+      ['A', 7],
+    ])
+    expect(await of('verbs', { method: 'manual' })).toEqual([['A', 23]])
+    expect(await of('verbs', { author: 'llm' })).toEqual([['A', 24]])
+    expect(await of('ships', { score_from: 0.8 })).toEqual([['A', 20]])
+    expect(await of('ships', { score_from: 0.81 })).toEqual([])
+    // A token counts where the latent has such a label.
+    expect(await of('moon', { kind: 'token', method: 'lexical' })).toEqual([['A', 0]])
+    expect(await of('own26', { method: 'lexical' })).toEqual([['A', 26]])
   })
 
   it('cuts the same order into pages that do not overlap and knows the total beyond the end', async () => {
@@ -184,5 +209,61 @@ describe('searchLatents', () => {
     for (const kind of ['all', 'label', 'token', 'logit'] as const)
       expect((await searchLatents(db, { query, kind })).n_total).toBeGreaterThanOrEqual(0)
     expect((await searchLatents(db, { query: 'ships' })).n_total).toBe(2)
+  })
+})
+
+describe('a word of thousands of latents', () => {
+  const MANY = 'many~blocks.0.hook_resid_post~width_3k~l0_3'
+  const n = 3_000
+  beforeAll(async () => {
+    await upsertSae(db, {
+      id: MANY,
+      suite: 'many',
+      hook: 'blocks.0.hook_resid_post',
+      layer: 0,
+      d_in: 5,
+      d_sae: n,
+    })
+    // The last latents fire on it most purely, and carry the shortest labels: what a cut in the order of rows would lose.
+    await putLatents(
+      db,
+      MANY,
+      Array.from({ length: n }, (_, index) => ({
+        index,
+        density: 0.01,
+        n_active: 1,
+        max_act: 1,
+        mean_act: 1,
+        top_tokens: [...Array(5).fill(' common'), ...Array(n - index).fill(` rare${index % 7}`)],
+        top_logits: index === n - 1 ? [' common'] : [' other', ' common'],
+      })),
+    )
+    await addLabels(
+      db,
+      Array.from({ length: n }, (_, latent) => ({
+        sae: MANY,
+        latent,
+        text: `common ${'and so on '.repeat(n - latent > 20 ? 20 : n - latent)}`,
+        method: 'lexical' as const,
+        author: 'test',
+        evidence: '',
+      })),
+    )
+  })
+
+  it('begins with the best, says that there are more, and goes on without repeating any', async () => {
+    for (const kind of ['label', 'token', 'logit'] as const) {
+      const { hits, more, n_total } = await searchLatents(db, { query: 'common', kind, limit: 3 })
+      expect(more).toBe(true)
+      expect(n_total).toBeGreaterThan(1_000)
+      expect(hits[0]?.index, kind).toBe(n - 1)
+    }
+    const pages = []
+    for (let offset = 0; offset < 600; offset += 200)
+      pages.push((await searchLatents(db, { query: 'common', limit: 200, offset })).hits)
+    const seen = pages.flat().map(({ index }) => index)
+    expect(new Set(seen).size).toBe(600)
+    const ranks = pages.flat().map(({ rank }) => rank)
+    expect(ranks).toEqual(ranks.toSorted((a, b) => b - a))
   })
 })

@@ -1,5 +1,6 @@
 /** What the routes share: the workspace's database, its suites on disk, the threads that compute. */
 import type { JobQueue } from '../jobs/index.ts'
+import { EmbedderShelf } from '../search/index.ts'
 import type { Database } from '../store/index.ts'
 import type { EventHub } from './eventHub.ts'
 import type { Inference } from './inference.ts'
@@ -16,6 +17,8 @@ export type ServerContext = {
   readonly jobs: JobQueue
   readonly suites: SuiteShelf
   readonly latents: LatentFiles
+  /** What embeds queries, where labels are embedded. */
+  readonly embedders: EmbedderShelf
   /** What is known of a model, without waiting: absent until its thread has opened it, which is then told to every page. */
   model(name: string): ModelInfo | undefined
   close(): Promise<void>
@@ -27,11 +30,13 @@ export function createContext(
 ): ServerContext {
   const { db, inference, hub } = parts
   const latents = new LatentFiles()
+  const embedders = new EmbedderShelf()
   const models = new Map<string, ModelInfo | 'asked'>()
   return {
     ...parts,
     suites: new SuiteShelf(db),
     latents,
+    embedders,
     model(name) {
       const known = models.get(name)
       if (known === undefined) {
@@ -46,6 +51,9 @@ export function createContext(
       }
       return known === 'asked' ? undefined : known
     },
-    close: () => latents.close(),
+    close: async () => {
+      await embedders.close()
+      await latents.close()
+    },
   }
 }

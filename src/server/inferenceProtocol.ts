@@ -2,11 +2,15 @@
 import type { z } from '@hono/zod-openapi'
 import type {
   CellRank,
+  CompareModelsEvent,
+  CompareModelsRequest,
   ContrastRequest,
   ContrastSearch,
   Depth,
+  EffectHistogram,
   Intervention,
   Microscope,
+  PromptComparison,
   SteerEvent,
   SteerRequest,
   SweepEvent,
@@ -16,6 +20,7 @@ import type {
   TextSearchRequest,
   VectorSearch,
 } from '../api/index.ts'
+import type { ExampleRunFound, Passage } from './latentExamples.ts'
 
 /** Where a suite's model and SAEs lie, with the names they have in URLs. */
 export type SuiteFolder = {
@@ -59,6 +64,16 @@ export type InferenceCalls = {
     answer: Microscope
   }
   depth: { request: { model: string; text: string; token: number }; answer: Depth }
+  effects: { request: { model: string; dir: string; latent: number }; answer: EffectHistogram }
+  examples: {
+    request: { model: string; dir: string; latent: number; passages: readonly Passage[] }
+    answer: ExampleRunFound
+  }
+  comparePrompts: {
+    request: { suite: SuiteFolder; a: string; b: string; max_density: number }
+    /** Latents without labels, as in the microscope. */
+    answer: PromptComparison
+  }
   test: {
     request: { model: string; dir: string; latent: number; text: string }
     answer: TestResult
@@ -95,6 +110,14 @@ export type SweepCall = Resolved<z.output<typeof SweepRequest>>
 export type InferenceStreams = {
   steer: { request: SteerCall; item: SteerEvent }
   sweep: { request: SweepCall; item: SweepEvent }
+  compareModels: {
+    request: Omit<z.output<typeof CompareModelsRequest>, 'suite'> & {
+      readonly suite: SuiteFolder
+      /** What to compare on where there is no `text`. */
+      readonly data?: { readonly names: readonly string[]; readonly text_column?: string }
+    }
+    item: CompareModelsEvent
+  }
 }
 
 export type CallKind = keyof InferenceCalls

@@ -1,9 +1,12 @@
 /** The inference thread: holds an open model and SAEs, answers calls one model pass at a time. Started by inference.ts only. */
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
+import { effectHistogram, whyNoLogits } from '../latents/index.ts'
 import { countParameters, type Model } from '../model/index.ts'
-import { parseHookName } from '../sae/index.ts'
+import { outputSite, parseHookName } from '../sae/index.ts'
+import { modelsCompared, promptsCompared } from './compare.ts'
 import { depthOf } from './depth.ts'
+import { runExamples } from './latentExamples.ts'
 import type {
   CallKind,
   FromInference,
@@ -59,11 +62,30 @@ const answers: {
     return depthOf(await bench.model(model), { text, token, signal })
   },
 
+  async effects({ model: name, dir, latent }) {
+    const model = await bench.model(name)
+    const { sae } = (await bench.sae(dir, model)).runner
+    const absent = whyNoLogits(sae, model.config.d_model)
+    if (absent !== undefined) return { absent }
+    const { d } = outputSite(sae)
+    const row = sae.W_dec.subarray(latent * d, (latent + 1) * d)
+    return { histogram: effectHistogram(await model.unembedding(), row) }
+  },
+
+  async examples({ model: name, dir, latent, passages }, signal) {
+    const model = await bench.model(name)
+    const { runner, measured } = await bench.sae(dir, model)
+    if (!measured) throw new RangeError(`${runner.sae.hook_name} is not indexed yet`)
+    return runExamples(model, runner, { latent, passages, density: measured.density, signal })
+  },
+
   async test({ model: name, dir, latent, text }, signal) {
     const model = await bench.model(name)
     const { runner } = await bench.sae(dir, model)
     return testLatent(model, runner, { latent, text, signal })
   },
+
+  comparePrompts: (request, signal) => promptsCompared(bench, request, signal),
 
   textSearch: (request, signal) => textSearch(bench, request, signal),
   vectorSearch: (request, signal) => vectorSearch(bench, request, signal),
@@ -78,6 +100,7 @@ const streams: {
 } = {
   steer: (request, signal) => openSteering(bench, request, signal),
   sweep: (request, signal) => openSweep(bench, request, signal),
+  compareModels: async (request, signal) => modelsCompared(bench, request, signal),
 }
 
 async function stream<K extends StreamKind>(

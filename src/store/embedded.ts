@@ -3,9 +3,12 @@ import { mkdir } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
+import { vector } from '@electric-sql/pglite-pgvector'
 import { fromPglite } from 'pg-boss'
 import type { Database } from './database.ts'
 import { lockFolder } from './lock.ts'
+
+const EXTENSIONS = { pg_trgm, vector }
 
 /**
  * @param location `memory://` or a folder; its lock is `<folder>.lock`, beside it.
@@ -13,12 +16,12 @@ import { lockFolder } from './lock.ts'
  */
 export async function openEmbedded(location: string): Promise<Database> {
   if (location === 'memory://')
-    return wrap(await PGlite.create({ extensions: { pg_trgm } }), location)
+    return wrap(await PGlite.create({ extensions: EXTENSIONS }), location)
   const folder = resolve(location)
   await mkdir(folder, { recursive: true })
   const lock = await lockFolder(folder)
   try {
-    const pglite = await PGlite.create({ dataDir: folder, extensions: { pg_trgm } })
+    const pglite = await PGlite.create({ dataDir: folder, extensions: EXTENSIONS })
     return wrap(pglite, folder, () => lock.release())
   } catch (cause) {
     await lock.release()

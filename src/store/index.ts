@@ -14,6 +14,7 @@ export {
   type Agreement,
   agreement,
   blindSample,
+  claimants,
   type ReviewDecision,
   type ReviewEntry,
   type ReviewFilter,

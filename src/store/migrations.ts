@@ -183,6 +183,7 @@ create index labels_rank on hooke.labels (trust desc, length(text)) where retire
 create index labels_same_words on hooke.labels (strip(to_tsvector('simple', text)), trust desc, length(text))
   where retired_at is null and length(text) < 200;
 create index labels_author on hooke.labels (method, author) where retired_at is null;
+create index labels_score on hooke.labels (score) where retired_at is null and score is not null;
 
 create function hooke.total(integer[]) returns double precision language sql immutable strict
   as 'select sum(n)::double precision from unnest($1) n';

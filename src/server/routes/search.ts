@@ -1,29 +1,180 @@
-/** Search over labels, the tokens latents fire on, and the tokens they raise. */
+/** Search over labels and tokens in the database; by a text, a direction or contrast in the inference thread. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { SaeId, SearchKind, SearchResult } from '../../api/index.ts'
-import { searchLatents } from '../../search/index.ts'
+import {
+  ContrastRequest,
+  ContrastSearch,
+  type LatentChip,
+  SearchFilters,
+  SearchKind,
+  SearchResult,
+  SearchScope,
+  TextSearch,
+  TextSearchRequest,
+  VectorSearch,
+  VectorSearchRequest,
+} from '../../api/index.ts'
+import {
+  inScope,
+  passesFilters,
+  readScope,
+  searchByMeaning,
+  searchLatents,
+  searchScope,
+} from '../../search/index.ts'
+import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
-import { answers } from './answers.ts'
+import type { SuiteFolder } from '../inferenceProtocol.ts'
+import { HttpProblem } from '../problems.ts'
+import { answers, jsonBody } from './answers.ts'
 
 const searchRoute = createRoute({
   method: 'get',
   path: '/api/search',
   request: {
-    query: z.object({
+    query: SearchFilters.extend({
       q: z.string().max(1000),
-      sae: SaeId.optional(),
       kind: SearchKind.default('all'),
       limit: z.coerce.number().int().min(1).max(200).default(30),
-      offset: z.coerce.number().int().min(0).default(0),
+      offset: z.coerce.number().int().min(0).max(10_000).default(0),
     }),
   },
   responses: answers(SearchResult, 'Latents, best match first'),
 })
 
-export function addSearchRoutes(app: OpenAPIHono, { db }: ServerContext): void {
+const scopeRoute = createRoute({
+  method: 'get',
+  path: '/api/search/scope',
+  responses: answers(SearchScope, 'What searches may be restricted to'),
+})
+
+const textRoute = createRoute({
+  method: 'post',
+  path: '/api/search/text',
+  request: { body: jsonBody(TextSearchRequest) },
+  responses: answers(TextSearch, 'Latents by their activation on the text'),
+})
+
+const vectorRoute = createRoute({
+  method: 'post',
+  path: '/api/search/vector',
+  request: { body: jsonBody(VectorSearchRequest) },
+  responses: answers(VectorSearch, 'Latents by the cosine of their decoder rows'),
+})
+
+const contrastRoute = createRoute({
+  method: 'post',
+  path: '/api/search/contrast',
+  request: { body: jsonBody(ContrastRequest) },
+  responses: answers(ContrastSearch, 'Latents by the difference of their mean activation'),
+})
+
+/** Latents of a ranking that filters on labels and density are applied to, and as many as are returned without. */
+const LOOKED_THROUGH = 5_000
+
+export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void {
+  const { db, inference, suites, embedders } = context
+
   app.openapi(searchRoute, async (c) => {
-    const { q, sae, ...rest } = c.req.valid('query')
-    const found = await searchLatents(db, { query: q, ...rest, ...(sae ? { sae } : {}) })
+    const { q: query, kind, ...options } = c.req.valid('query')
+    if (kind !== 'meaning') return c.json(await searchLatents(db, { ...options, query, kind }), 200)
+    const found = await searchByMeaning(db, (source) => embedders.get(source), {
+      ...options,
+      query,
+      signal: c.req.raw.signal,
+    })
+    if (!found)
+      throw new HttpProblem(
+        409,
+        'no label is embedded, so there is no search by meaning; run `hooke embed SUITE --model …`',
+      )
     return c.json(found, 200)
   })
+
+  app.openapi(scopeRoute, async (c) => c.json(await searchScope(db), 200))
+
+  app.openapi(textRoute, async (c) => {
+    const started = performance.now()
+    const { text, tokens, by, scale, max_density, limit, ...filters } = c.req.valid('json')
+    const ranked = await inference.call(
+      'textSearch',
+      {
+        suite: await folderOf(filters),
+        text,
+        tokens,
+        by,
+        scale,
+        max_density,
+        most: LOOKED_THROUGH,
+      },
+      c.req.raw.signal,
+    )
+    const hits = await shown(ranked.hits, filters, limit, ranked.left_out)
+    return c.json({ ...ranked, hits, took_ms: performance.now() - started }, 200)
+  })
+
+  app.openapi(vectorRoute, async (c) => {
+    const started = performance.now()
+    const { vector, like, limit, ...filters } = c.req.valid('json')
+    const at = like && (await suites.trained(like.sae))
+    const suite = await folderOf({ suite: at?.suite, ...filters })
+    const nearest = await inference.call(
+      'vectorSearch',
+      {
+        suite,
+        ...(vector ? { vector } : {}),
+        ...(like && at
+          ? { like: { id: at.id, hook: at.hook, dir: at.dir, index: like.index } }
+          : {}),
+        most: LOOKED_THROUGH,
+      },
+      c.req.raw.signal,
+    )
+    const hits = await shown(nearest.hits, filters, limit, nearest.left_out)
+    return c.json({ ...nearest, hits, took_ms: performance.now() - started }, 200)
+  })
+
+  app.openapi(contrastRoute, async (c) => {
+    const started = performance.now()
+    const { a, b, scale, max_density, limit, ...filters } = c.req.valid('json')
+    const contrast = await inference.call(
+      'contrastSearch',
+      { suite: await folderOf(filters), a, b, scale, max_density, most: LOOKED_THROUGH },
+      c.req.raw.signal,
+    )
+    const { left_out } = contrast
+    const more_in_a = await shown(contrast.more_in_a, filters, limit, left_out)
+    const more_in_b = await shown(contrast.more_in_b, filters, limit, left_out)
+    const took_ms = performance.now() - started
+    return c.json({ ...contrast, more_in_a, more_in_b, took_ms }, 200)
+  })
+
+  /** The suite asked for, with the SAEs that pass the filters. */
+  async function folderOf(filters: SearchFilters): Promise<SuiteFolder> {
+    const name = filters.suite ?? (filters.sae && (await suites.sae(filters.sae)).suite)
+    const suite = await suites.folder(name)
+    const saes = suite.saes.filter((sae) => passesFilters(sae, filters))
+    if (saes.length === 0)
+      throw new HttpProblem(
+        409,
+        suite.saes.length === 0
+          ? `no SAE of ${suite.suite} is trained yet; wait for the first`
+          : `none of the ${suite.saes.length} trained SAEs of ${suite.suite} is of that layer and site; widen the filters`,
+      )
+    return { ...suite, saes }
+  }
+
+  /** The first hits that pass the filters on latents and labels, with their labels; says in `left_out` where it saw only a part. */
+  async function shown<H extends LatentChip>(
+    hits: readonly H[],
+    filters: SearchFilters,
+    limit: number,
+    left_out: string[],
+  ): Promise<H[]> {
+    const kept = await inScope(db, hits, { ...(await readScope(db, filters)), saes: null })
+    if (kept.length < Math.min(limit, hits.length) && hits.length >= LOOKED_THROUGH) {
+      const said = `latents beyond the first ${LOOKED_THROUGH.toLocaleString('en')}, which the filters were held against`
+      if (!left_out.includes(said)) left_out.push(said)
+    }
+    return labelledChips(db, kept.slice(0, limit))
+  }
 }
