@@ -28,6 +28,8 @@ export const ReviewQueue = z.object({
   /** Latents that this reviewer has not decided on, and those that they have. */
   n_left: z.number(),
   n_done: z.number(),
+  /** Whose labels there are in the suite or SAE asked for, the most first, at most 100. */
+  claimants: z.array(z.object({ method: LabelMethod, author: z.string(), n_labels: z.number() })),
 })
 
 export const ReviewDecision = z.enum(['accept', 'edit', 'dispute', 'skip'])

@@ -161,6 +161,19 @@ export async function reviewProgress(
   return row ?? { n_left: 0, n_done: 0 }
 }
 
+/** Who labelled these suites or SAEs: labels in force by method and author, the most first. */
+export async function claimants(
+  db: Queryable,
+  { suite, sae }: Pick<ReviewFilter, 'suite' | 'sae'>,
+): Promise<{ method: LabelMethod; author: string; n_labels: number }[]> {
+  return db.query(
+    `select l.method, l.author, count(*)::int as n_labels from hooke.labels l
+     where l.sae in (select id from (${SAES}) s) and l.retired_at is null
+     group by l.method, l.author order by n_labels desc, l.method, l.author limit 100`,
+    [suite ?? null, sae ?? null],
+  )
+}
+
 /**
  * Enters one decision and what follows from it: a vote for what is accepted or disputed, a label by hand for what is written.
  * @throws RangeError when a label is not one of the latent's in force, or a decision lacks what it is about.

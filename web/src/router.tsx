@@ -1,5 +1,7 @@
 /** The views and their addresses; each view is loaded when it is first opened, the entry view at once. */
 import {
+  createBrowserHistory,
+  createHashHistory,
   createRootRoute,
   createRoute,
   createRouter,
@@ -7,12 +9,14 @@ import {
   retainSearchParams,
 } from '@tanstack/react-router'
 import { Failure } from './parts/Notice.tsx'
+import { siteIndexAt } from './state/site.ts'
 import {
   parseSearch,
   type RootState,
   readCompare,
   readLatent,
   readMicroscope,
+  readReview,
   readRoot,
   readSearch,
   readSteer,
@@ -73,6 +77,13 @@ const compareRoute = createRoute({
   component: lazyRouteComponent(() => import('./views/Compare.tsx'), 'Compare'),
 })
 
+const reviewRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/review',
+  validateSearch: readReview,
+  component: lazyRouteComponent(() => import('./views/Review.tsx'), 'Review'),
+})
+
 /** The explorer's router. */
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
@@ -82,7 +93,10 @@ export const router = createRouter({
     steerRoute,
     suiteRoute,
     compareRoute,
+    reviewRoute,
   ]),
+  // A file host knows one address only.
+  history: siteIndexAt === undefined ? createBrowserHistory() : createHashHistory(),
   parseSearch,
   stringifySearch,
   defaultPreload: false,

@@ -4,6 +4,7 @@ import { Agreement, NewReview, Review, ReviewFilter, ReviewQueue } from '../../a
 import {
   agreement,
   blindSample,
+  claimants,
   reviewProgress,
   reviewQueue,
   saveReview,
@@ -54,7 +55,8 @@ export function addReviewRoutes(app: OpenAPIHono, { db, hub, suites }: ServerCon
   app.openapi(queueRoute, async (c) => {
     const { blind, ...asked } = c.req.valid('query')
     const items = await (blind === 'true' ? blindSample : reviewQueue)(db, asked)
-    return c.json({ items, ...(await reviewProgress(db, asked)) }, 200)
+    const progress = await reviewProgress(db, asked)
+    return c.json({ items, ...progress, claimants: await claimants(db, asked) }, 200)
   })
 
   app.openapi(saveRoute, async (c) => {

@@ -1,5 +1,6 @@
 /** A typed fetch over the server's contract. Types only: no schema, and so no zod, reaches the bundle. */
 import type {
+  Agreement,
   Depth,
   DepthRequest,
   LabelView,
@@ -8,6 +9,11 @@ import type {
   Microscope,
   MicroscopeRequest,
   NewLabel,
+  NewReview,
+  NewVote,
+  Review,
+  ReviewFilter,
+  ReviewQueue,
   Run,
   RunPoint,
   SearchKind,
@@ -18,6 +24,7 @@ import type {
   Workspace,
 } from '../../../src/api/index.ts'
 import { sendRequest } from '../../../src/api/request.ts'
+import { siteIndexAt } from '../state/site.ts'
 
 export { ApiError } from '../../../src/api/request.ts'
 
@@ -30,7 +37,12 @@ export const send = (
   path: string,
   body?: unknown,
   signal?: AbortSignal,
-): Promise<Response> => sendRequest(method, path, { body, signal })
+): Promise<Response> =>
+  siteIndexAt === undefined
+    ? sendRequest(method, path, { body, signal })
+    : import('./site.ts').then(({ answerFromSite }) =>
+        answerFromSite(siteIndexAt ?? '', method, path, body),
+      )
 
 async function call<T>(...request: Parameters<typeof send>): Promise<T> {
   const response = await send(...request)
@@ -45,6 +57,9 @@ export type Plot = { readonly name: string; readonly title: string }
 
 /** The address of a picture. */
 export const plotAt = (suite: string, name: string) =>
+  siteIndexAt === undefined ? plotFrom(suite, name) : `data/plots/${encodeURIComponent(name)}.svg`
+
+const plotFrom = (suite: string, name: string) =>
   `${suiteAt(suite)}/plots/${encodeURIComponent(name)}.svg`
 
 const suiteAt = (suite: string) => `/api/suites/${encodeURIComponent(suite)}`
@@ -53,6 +68,19 @@ const at = (sae: string) => `/api/saes/${encodeURIComponent(sae)}/latents`
 
 /** What the latent list is sorted by. */
 export type LatentOrder = { sort: 'index' | 'density' | 'max_act'; order: 'asc' | 'desc' }
+
+/** Which latents wait for whom; blind ones are drawn at random. */
+export type ReviewQuery = ReviewFilter & { reviewer: string; blind: boolean }
+
+/** The labels of a suite as a file. */
+export const labelsAt = (suite: string) => `${suiteAt(suite)}/labels.jsonl`
+
+const queryOf = (query: Readonly<Record<string, string | boolean | undefined>>) =>
+  new URLSearchParams(
+    Object.entries(query).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(value)]],
+    ),
+  )
 
 /** One function per route of `src/api/index.ts`, but for the two event streams. */
 export const api = {
@@ -83,6 +111,21 @@ export const api = {
 
   retireLabel: (id: number) => call<LabelView>('DELETE', `/api/labels/${id}`),
 
+  undoLabel: (id: number) => call<LabelView[]>('POST', `/api/labels/${id}/undo`),
+
+  voteOnLabel: (id: number, vote: NewVote) =>
+    call<LabelView>('POST', `/api/labels/${id}/votes`, vote),
+
+  reviewQueue: (query: ReviewQuery, signal?: AbortSignal) =>
+    call<ReviewQueue>('GET', `/api/reviews/queue?${queryOf(query)}`, undefined, signal),
+
+  saveReview: (review: NewReview) => call<Review>('POST', '/api/reviews', review),
+
+  undoReview: (id: number) => call<Review>('DELETE', `/api/reviews/${id}`),
+
+  agreement: (filter: ReviewFilter, signal?: AbortSignal) =>
+    call<Agreement[]>('GET', `/api/reviews/agreement?${queryOf(filter)}`, undefined, signal),
+
   search: (
     query: { q: string; kind: SearchKind; sae?: string; offset: number; limit: number },
     signal?: AbortSignal,
@@ -107,7 +150,7 @@ export const api = {
     call<Plot[]>('GET', `${suiteAt(suite)}/plots`, undefined, signal),
 
   plot: async (suite: string, name: string, signal?: AbortSignal) =>
-    (await send('GET', plotAt(suite, name), undefined, signal)).text(),
+    (await send('GET', plotFrom(suite, name), undefined, signal)).text(),
 
   changeRun: (run: string, to: RunChange) =>
     call<Run>('POST', `/api/runs/${encodeURIComponent(run)}/${to}`),

@@ -3,11 +3,12 @@ import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/
 import type {
   DepthRequest,
   MicroscopeRequest,
+  ReviewFilter,
   SearchKind,
   Workspace,
 } from '../../../src/api/index.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
-import { ApiError, api, type LatentOrder } from './client.ts'
+import { ApiError, api, type LatentOrder, type ReviewQuery } from './client.ts'
 
 /** First words of the query keys, so that a change can invalidate all queries of a kind. */
 export const keys = {
@@ -17,6 +18,8 @@ export const keys = {
   latent: ['latent'],
   latents: ['latents'],
   search: ['search'],
+  review: ['review'],
+  agreement: ['agreement'],
   points: ['points'],
   origin: ['origin'],
   plots: ['plots'],
@@ -126,6 +129,22 @@ export const searchQuery = (q: string, kind: SearchKind, sae: string | undefined
         : undefined,
     placeholderData: keepPreviousData,
     enabled: q.trim() !== '',
+  })
+
+/** What waits for a reviewer. It is asked again when it runs low, not at every change: the next latent stays the next. */
+export const reviewQuery = (query: ReviewQuery) =>
+  queryOptions({
+    queryKey: [...keys.review, query],
+    queryFn: ({ signal }) => api.reviewQueue(query, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+  })
+
+/** How far blind guesses agree with labels. */
+export const agreementQuery = (filter: ReviewFilter) =>
+  queryOptions({
+    queryKey: [...keys.agreement, filter],
+    queryFn: ({ signal }) => api.agreement(filter, signal),
   })
 
 /** What was measured of a suite's training so far, over all of its runs; later points arrive as events. */

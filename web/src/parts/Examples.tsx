@@ -81,7 +81,8 @@ export function Examples(props: {
   )
 }
 
-function Example(props: { example: ExampleView; max: number; context: Context }) {
+/** One passage, cut to the context asked for. */
+export function Example(props: { example: ExampleView; max: number; context: Context }) {
   const { example } = props
   const { from, to } = windowOf(example, props.context)
   return (

@@ -4,11 +4,19 @@ import type { LatentChip } from '../../../src/api/index.ts'
 import { latentName } from '../format/names.ts'
 import { formatInterventions } from '../state/urlState.ts'
 
-/** The label, or that there is none yet; how it was made is told by the type: italic for machines' labels. */
-export function LabelText(props: { chip: Pick<LatentChip, 'label' | 'label_method'> | undefined }) {
+/** The label, or that there is none yet; how it was made is told by the type: italic for machines' labels; a disputed one says so. */
+export function LabelText(props: {
+  chip: Pick<LatentChip, 'label' | 'label_method' | 'label_disputed'> | undefined
+}) {
   const { chip } = props
   if (!chip?.label) return <span className="label unlabelled">no label yet</span>
-  return <bdi className={`label by-${chip.label_method ?? 'lexical'}`}>{chip.label}</bdi>
+  const classes = `label by-${chip.label_method ?? 'lexical'}`
+  if (!chip.label_disputed) return <bdi className={classes}>{chip.label}</bdi>
+  return (
+    <bdi className={`${classes} disputed`}>
+      {chip.label} <span className="disputed-mark">disputed</span>
+    </bdi>
+  )
 }
 
 /** Place and label as one link to the latent's page. */

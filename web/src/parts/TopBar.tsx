@@ -13,6 +13,7 @@ const views = [
   { to: '/', name: 'Microscope' },
   { to: '/search', name: 'Search' },
   { to: '/steer', name: 'Steer' },
+  { to: '/review', name: 'Review' },
   { to: '/suite', name: 'Suite' },
 ] as const
 

@@ -1,5 +1,5 @@
 /** The page's state as it stands in the URL: plain strings, short names, defaults left out. */
-import type { Intervention, SearchKind } from '../../../src/api/index.ts'
+import type { Intervention, LabelMethod, SearchKind } from '../../../src/api/index.ts'
 import { type Quantity, quantityNames } from '../plot/quantityNames.ts'
 
 /** A query string as plain strings: `?q=12` is the text "12". */
@@ -107,6 +107,27 @@ export function readSearch(raw: Raw): SearchState {
     sae: text(raw, 'sae'),
   })
 }
+
+/** The review: which suite and site, whose labels, blind or not, and the latent as `<sae>/<index>` where one was asked for. */
+export type ReviewState = {
+  suite?: string
+  sae?: string
+  method?: LabelMethod
+  author?: string
+  blind?: 'on'
+  at?: string
+}
+
+/** Reads the review's state. */
+export const readReview = (raw: Raw): ReviewState =>
+  present<ReviewState>({
+    suite: text(raw, 'suite'),
+    sae: text(raw, 'sae'),
+    method: oneOf(raw, 'method', ['manual', 'lexical', 'llm'] as const),
+    author: text(raw, 'author'),
+    blind: oneOf(raw, 'blind', ['on'] as const),
+    at: text(raw, 'at'),
+  })
 
 /** The suite: which suite, which SAE is opened, how its latents are sorted, what of its training is drawn, which metrics are listed. */
 export type SuiteState = {

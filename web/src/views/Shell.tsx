@@ -24,6 +24,7 @@ export function Shell() {
     'g t': () => void navigate({ to: '/steer' }),
     'g u': () => void navigate({ to: '/suite' }),
     'g c': () => void navigate({ to: '/compare' }),
+    'g r': () => void navigate({ to: '/review' }),
   })
 
   return (

@@ -1,0 +1,258 @@
+/** One latent under review: its examples, a guess, then its labels, then the decision. By keys and by touch alike. */
+import { Link } from '@tanstack/react-router'
+import { useEffect, useRef, useState } from 'react'
+import type { LabelView, LatentView, NewReview, Verdict } from '../../../src/api/index.ts'
+import { latentName } from '../format/names.ts'
+import { percent } from '../format/numbers.ts'
+import { useKeys } from '../state/keys.ts'
+import { Example } from './Examples.tsx'
+import { LabelForm } from './LabelEditor.tsx'
+import { LogitTable } from './LogitTable.tsx'
+import { ReviewLabels } from './ReviewLabels.tsx'
+import { Term } from './Term.tsx'
+
+/** How many examples are put to a reviewer: the strongest, and of each lower interval. */
+const shown = { strongest: 8, each: 2 }
+
+type Judgement = { readonly label: number; readonly verdict: Verdict }
+
+/** The whole of one review; `key` it by its latent. */
+export function ReviewLatent(props: {
+  latent: LatentView
+  /** Why it is its turn. */
+  why: string
+  blind: boolean
+  reviewer: string
+  isPending: boolean
+  method: LabelView['method'] | undefined
+  author: string | undefined
+  onDecide: (review: NewReview) => void
+}) {
+  const { latent, blind, reviewer } = props
+  const [guess, setGuess] = useState<string>()
+  const [judged, setJudged] = useState<readonly Judgement[]>([])
+  const [chosen, setChosen] = useState(0)
+  const [editing, setEditing] = useState(false)
+  const labels = putLabels(props)
+  const label = labels[Math.min(chosen, labels.length - 1)]
+  const judging = blind && guess !== undefined && judged.length < labels.length
+  const revealed = guess !== undefined && !judging
+
+  const decide = (decision: NewReview['decision'], more: Partial<NewReview> = {}) => {
+    if (props.isPending) return
+    props.onDecide({
+      ...{ sae: latent.sae, latent: latent.index, reviewer, blind, decision, ...more },
+      ...(guess ? { guess, judgements: [...judged] } : {}),
+    })
+  }
+  const judge = (verdict: Verdict) => {
+    const next = labels[judged.length]
+    if (judging && next) setJudged([...judged, { label: next.id, verdict }])
+  }
+  const decideOn = (decision: 'accept' | 'dispute') =>
+    revealed && label && decide(decision, { label: label.id })
+  const move = (step: number) =>
+    revealed && setChosen((old) => Math.max(0, Math.min(labels.length - 1, old + step)))
+  useKeys({
+    x: () => !editing && decide('skip'),
+    a: () => decideOn('accept'),
+    d: () => decideOn('dispute'),
+    e: () => revealed && setEditing(true),
+    j: () => move(1),
+    k: () => move(-1),
+    down: () => move(1),
+    up: () => move(-1),
+    '1': () => judge('same'),
+    '2': () => judge('partly'),
+    '3': () => judge('different'),
+  })
+
+  return (
+    <>
+      <p className="latent-place">
+        {latentName(latent.hook, latent.index)}
+        <span>{props.why}</span>
+        {revealed && (
+          <Link to="/latent/$sae/$index" params={{ sae: latent.sae, index: `${latent.index}` }}>
+            open
+          </Link>
+        )}
+      </p>
+      <Evidence latent={latent} />
+      <section className="review-desk" aria-label="Decision">
+        {guess === undefined ? (
+          <Guess blind={blind} onGuess={setGuess} onSkip={() => decide('skip')} />
+        ) : (
+          <>
+            {guess && (
+              <p className="review-guess">
+                <span className="quiet">your guess</span> <bdi className="label">{guess}</bdi>
+              </p>
+            )}
+            <ReviewLabels
+              labels={judging ? labels.slice(0, judged.length + 1) : labels}
+              judged={judged}
+              chosen={judging ? judged.length : labels.findIndex((l) => l.id === label?.id)}
+              named={!judging}
+              onChoose={setChosen}
+            />
+            {editing ? (
+              <LabelForm
+                text={guess || (label?.text ?? '')}
+                busy={props.isPending}
+                onSave={(text) => decide('edit', { text })}
+                onCancel={() => setEditing(false)}
+              />
+            ) : judging ? (
+              <Actions
+                name="How does your guess compare with this label?"
+                actions={[
+                  ['1', 'the same', () => judge('same')],
+                  ['2', 'partly', () => judge('partly')],
+                  ['3', 'different', () => judge('different')],
+                ]}
+              />
+            ) : (
+              <Actions
+                name="Decide"
+                actions={[
+                  ...(label
+                    ? ([
+                        ['a', 'accept', () => decideOn('accept')],
+                        ['d', 'dispute', () => decideOn('dispute')],
+                      ] as const)
+                    : []),
+                  ['e', 'edit', () => setEditing(true)],
+                  ['x', 'skip', () => decide('skip')],
+                ]}
+              />
+            )}
+          </>
+        )}
+      </section>
+    </>
+  )
+}
+
+/** The labels that are put to the reviewer: not their own, those that the queue is about, in an order that tells nothing. */
+function putLabels(props: {
+  latent: LatentView
+  reviewer: string
+  method: LabelView['method'] | undefined
+  author: string | undefined
+}): LabelView[] {
+  return props.latent.labels
+    .filter(
+      ({ retired_at, method, author }) =>
+        retired_at === undefined &&
+        (props.method === undefined ? method !== 'manual' : method === props.method) &&
+        (props.author === undefined || author === props.author) &&
+        !(method === 'manual' && author === props.reviewer),
+    )
+    .sort((a, b) => a.text.localeCompare(b.text) || a.id - b.id)
+}
+
+/** What there is to guess from: examples, how often it fires, what it raises. No label, and no neighbour's either. */
+function Evidence(props: { latent: LatentView }) {
+  const { latent } = props
+  const groups = [...Map.groupBy(latent.examples, (e) => e.interval)].sort(([a], [b]) => a - b)
+  const examples = groups.flatMap(([interval, list]) =>
+    list.slice(0, interval === 0 ? shown.strongest : shown.each),
+  )
+  const scale = Math.max(
+    0,
+    ...[...latent.top_logits, ...latent.bottom_logits].map((l) => Math.abs(l.effect)),
+  )
+  return (
+    <div className="latent-columns review-columns">
+      <section className="latent-main" aria-label="Examples">
+        <ol className="example-list">
+          {examples.map((example) => (
+            <li key={`${example.doc}.${example.start}.${example.peak}`}>
+              <Example example={example} max={latent.max_act ?? 0} context="16" />
+            </li>
+          ))}
+        </ol>
+      </section>
+      <section className="latent-side" aria-label="Output tokens">
+        <p className="quiet">
+          fires on {percent(latent.density)} of tokens; what it <Term of="effect">writes</Term>:
+        </p>
+        <div className="logit-pair">
+          <LogitTable name="raised" logits={latent.top_logits.slice(0, 6)} scale={scale} />
+          <LogitTable name="lowered" logits={latent.bottom_logits.slice(0, 6)} scale={scale} />
+        </div>
+      </section>
+    </div>
+  )
+}
+
+/** The field for the guess. Enter shows the labels; without a guess too, but not in a blind review. */
+function Guess(props: { blind: boolean; onGuess: (guess: string) => void; onSkip: () => void }) {
+  const field = useRef<HTMLInputElement>(null)
+  const [missing, setMissing] = useState(false)
+  // A keyboard on the screen would cover the examples.
+  useEffect(() => {
+    if (!matchMedia('(pointer: coarse)').matches) field.current?.focus({ preventScroll: true })
+  }, [])
+  useKeys({ i: () => field.current?.focus(), enter: () => field.current?.form?.requestSubmit() })
+  return (
+    <form
+      className="guess"
+      onSubmit={(e) => {
+        e.preventDefault()
+        const text = String(new FormData(e.currentTarget).get('guess') ?? '').trim()
+        if (text === '' && props.blind) {
+          setMissing(true)
+          field.current?.focus()
+        } else props.onGuess(text)
+      }}
+    >
+      <input
+        ref={field}
+        name="guess"
+        className="label-field"
+        aria-label="Your guess"
+        aria-describedby="guess-hint"
+        maxLength={500}
+        autoComplete="off"
+        placeholder="What do these examples share?"
+        onKeyDown={(e) => e.key === 'Escape' && e.currentTarget.blur()}
+      />
+      <div className="review-actions">
+        <button type="submit" className="primary">
+          show labels <kbd>Enter</kbd>
+        </button>
+        <button type="button" onClick={props.onSkip}>
+          skip <kbd>x</kbd>
+        </button>
+        <span id="guess-hint" className="quiet" role="status">
+          {missing
+            ? 'A blind review needs a guess. Write one, or skip this latent.'
+            : props.blind
+              ? 'Guess before you see a label. Esc leaves the field, for the keys.'
+              : 'Or leave it empty. Esc leaves the field, for the keys.'}
+        </span>
+      </div>
+    </form>
+  )
+}
+
+/** A row of buttons with their keys; it takes the focus, so that keys work and screen readers are where things happen. */
+function Actions(props: {
+  name: string
+  actions: readonly (readonly [key: string, name: string, act: () => void])[]
+}) {
+  const group = useRef<HTMLFieldSetElement>(null)
+  useEffect(() => group.current?.focus({ preventScroll: true }), [])
+  return (
+    <fieldset ref={group} className="review-actions" tabIndex={-1}>
+      <legend className={props.name === 'Decide' ? 'hidden' : 'quiet'}>{props.name}</legend>
+      {props.actions.map(([key, name, act]) => (
+        <button key={name} type="button" onClick={act}>
+          {name} <kbd>{key}</kbd>
+        </button>
+      ))}
+    </fieldset>
+  )
+}
