@@ -8,9 +8,9 @@ import { temporaryFolder } from '../../test/tinySuite.ts'
 import { capture, corpusOfTexts, type TokenCorpus } from '../activations/index.ts'
 import { type HookName, type Model, openModel, openRandom, padBatch } from '../model/index.ts'
 import { encode, openRunner, type Sae } from '../sae/index.ts'
-import { compareModels } from './compareModels.ts'
+import { compareModels, type ModelCompareEvent } from './compareModels.ts'
 import { comparePrompts, compareRuns } from './compareRuns.ts'
-import type { CompareSite } from './types.ts'
+import type { CompareSite, ModelComparison } from './types.ts'
 
 const HOOKS = [1, 3, 4].map((layer) => `blocks.${layer}.hook_resid_post` as const)
 const PLANTED = { hook: HOOKS[1]!, latent: 17, layer: 3, neuron: 100 }
@@ -89,6 +89,18 @@ function sitesOf(open: { now: number }): CompareSite[] {
   }))
 }
 
+/** What a comparison found; `shares` takes down how far it said it was. */
+async function resultOf(
+  events: AsyncIterable<ModelCompareEvent>,
+  shares: number[] = [],
+): Promise<ModelComparison> {
+  for await (const event of events) {
+    if (event.type === 'done') return event.comparison
+    shares.push(event.share)
+  }
+  throw new Error('the comparison ended without a result')
+}
+
 const direction = (): Float32Array => {
   const { W_dec, d_in } = saes.get(PLANTED.hook)!
   return W_dec.subarray(PLANTED.latent * d_in, (PLANTED.latent + 1) * d_in)
@@ -105,11 +117,7 @@ it('finds the layer that was changed, and the latent that it writes before all o
   try {
     const open = { now: 0 }
     const shares: number[] = []
-    const onProgress = ({ share }: { share: number }) => void shares.push(share)
-    const found = await compareModels(base, tuned, sitesOf(open), corpus, {
-      ...OPTIONS,
-      onProgress,
-    })
+    const found = await resultOf(compareModels(base, tuned, sitesOf(open), corpus, OPTIONS), shares)
     expect(found.first_changed).toBe(PLANTED.hook)
     const [before, at, after] = found.sites
     expect(before).toMatchObject({ distance: 0, latents: [] })
@@ -134,7 +142,7 @@ it('finds the layer that was changed, and the latent that it writes before all o
 it('finds nothing in a copy that was not changed', async () => {
   const tuned = await openModel(await thimbleCopy(join(folder.path, 'same')), { threads: 1 })
   try {
-    const found = await compareModels(base, tuned, sitesOf({ now: 0 }), corpus, OPTIONS)
+    const found = await resultOf(compareModels(base, tuned, sitesOf({ now: 0 }), corpus, OPTIONS))
     expect(found).not.toHaveProperty('first_changed')
     expect(found.n_tests).toBe(0)
     expect(found.kl).toBeLessThan(1e-5)
@@ -148,15 +156,20 @@ it('finds nothing in a copy that was not changed', async () => {
   }
 })
 
-it('stops when it is told to, and closes what is open', async () => {
+it('stops when it is told to or no more is asked for, and closes what is open', async () => {
   const stop = new AbortController()
   const open = { now: 0 }
-  const running = compareModels(base, base, sitesOf(open), corpus, {
-    ...OPTIONS,
-    signal: stop.signal,
-    onProgress: () => stop.abort(new Error('enough')),
-  })
-  await expect(running).rejects.toThrow('enough')
+  const options = { ...OPTIONS, signal: stop.signal }
+  const running = compareModels(base, base, sitesOf(open), corpus, options)
+  expect((await running.next()).value).toMatchObject({ type: 'progress' })
+  expect(open.now).toBe(3)
+  stop.abort(new Error('enough'))
+  await expect(running.next()).rejects.toThrow('enough')
+  expect(open.now).toBe(0)
+  for await (const event of compareModels(base, base, sitesOf(open), corpus, OPTIONS)) {
+    expect(event.type).toBe('progress')
+    break
+  }
   expect(open.now).toBe(0)
 })
 
@@ -211,14 +224,17 @@ it('compares prompts as encoding both and subtracting does, and sets what was in
     expect(cell!.n_lost).toBe(of_a.filter((act, i) => act > 0 && of_b[i] === 0).length)
     if (column < alone[0]!) expect(cell!.top).toEqual([]) // the same was seen up to here
   }
-  const only_b = new Set(
-    dense[1]!.flatMap((acts) =>
-      [...acts.keys()].filter((i) => acts[i]! > 0 && dense[0]!.every((of_a) => of_a[i] === 0)),
-    ),
-  )
-  for (const { index, kind } of site.latents)
-    if (kind === 'only_b' || kind === 'gained')
-      expect(only_b.has(index) || kind === 'gained').toBe(true)
+  const fires = (text: number, latent: number) => dense[text]!.some((acts) => acts[latent]! > 0)
+  expect(site.apart.length).toBeGreaterThan(0)
+  for (const { index, kind } of site.apart) {
+    expect(kind).toBe('only_b')
+    expect([fires(0, index), fires(1, index)]).toEqual([false, true])
+  }
+  for (const { index, column, effect } of site.latents) {
+    const { a, b } = found.columns[column]!
+    const by = dense[1]![b!]![index]! - dense[0]![a!]![index]!
+    expect(effect).toBeCloseTo(by / largest(index), 4)
+  }
   const sizes = site.latents.map(({ effect }) => Math.abs(effect))
   expect(sizes).toEqual(sizes.toSorted((x, y) => y - x))
 })
@@ -265,11 +281,11 @@ it('says what both predict next, and how far that is apart', async () => {
 
 it('refuses models that do not read the same tokens', async () => {
   const other = fakeModel(() => 0, { hook_embed: 4 })
-  await expect(compareModels(base, other, [], corpus)).rejects.toThrow(
+  await expect(resultOf(compareModels(base, other, [], corpus))).rejects.toThrow(
     /thimble-5m and fake differ in d_model \(256 and 4\)\. Only models/,
   )
   const tokenizer = { ...base.tokenizer!, pieces: base.tokenizer!.pieces.with(7, 'seven') }
-  await expect(compareModels(base, { ...base, tokenizer }, [], corpus)).rejects.toThrow(
+  await expect(resultOf(compareModels(base, { ...base, tokenizer }, [], corpus))).rejects.toThrow(
     /differ in token 7 .*"seven"/,
   )
 })

@@ -61,8 +61,12 @@ export type ModelCompareOptions = {
   /** Threads of the head's products; all cores unless given. */
   readonly threads?: number
   readonly signal?: AbortSignal
-  readonly onProgress?: (progress: { readonly share: number; readonly message: string }) => void
 }
+
+/** How far a comparison is, 0 to 1 and in words; at the end what it found. */
+export type ModelCompareEvent =
+  | { readonly type: 'progress'; readonly share: number; readonly message: string }
+  | { readonly type: 'done'; readonly comparison: ModelComparison }
 
 const SPLICE_TOKENS = 1024
 const BATCH_TOKENS = 1024
@@ -85,17 +89,17 @@ type Measured = Pick<Opened, 'id' | 'hook' | 'sums'> &
   Pick<OpenSite, 'measured'> & { readonly base: SiteFit; readonly tuned: SiteFit }
 
 /**
- * Compares two models on a corpus, tokenized for either.
+ * Compares two models on a corpus, tokenized for either. Between two events no pass is under way.
  * @throws RangeError if the models differ in tokenizer, vocabulary or d_model, or no token counts; as `checkFits` for an SAE
  *   that does not fit one of them.
  */
-export async function compareModels(
+export async function* compareModels(
   base: Model,
   tuned: Model,
   sites: readonly CompareSite[],
   corpus: TokenCorpus,
   options: ModelCompareOptions = {},
-): Promise<ModelComparison> {
+): AsyncGenerator<ModelCompareEvent, void, undefined> {
   requireSameTokens(base, tuned)
   const { n_tokens, batch_tokens = BATCH_TOKENS, level = LEVEL, n_latents = N_LATENTS } = options
   const { splice_tokens = SPLICE_TOKENS, threads, signal } = options
@@ -110,32 +114,35 @@ export async function compareModels(
   }
   const measured: Measured[] = []
   const spliced = Math.min(splice_tokens, plan.n_tokens)
-  const tell = (n_sites: number, share: number, message: string) =>
-    options.onProgress?.({
-      share: (measured.length + n_sites * share) / Math.max(1, sites.length),
-      message,
-    })
+  const progress = (n_sites: number, share: number, message: string) => ({
+    type: 'progress' as const,
+    share: (measured.length + n_sites * share) / Math.max(1, sites.length),
+    message,
+  })
   const heads = await openHeads(base, tuned, threads)
   let isFirst = true
   try {
     for await (const group of groupsOf(base, tuned, sites)) {
       try {
         const part = spliced > 0 ? 0.5 : 1
-        await readPlan(
-          { base, tuned, corpus, plan, group, signal },
-          isFirst ? { whole, heads } : undefined,
-          (share) => tell(group.length, part * share, 'tokens through both models'),
-        )
+        const reading = { base, tuned, corpus, plan, group, signal }
+        for await (const share of readPlan(reading, isFirst ? { whole, heads } : undefined))
+          yield progress(group.length, part * share, 'tokens through both models')
         isFirst = false
-        const fits = await spliceBoth(
-          [base, tuned],
-          group,
-          corpus,
-          { n_tokens: spliced, threads, signal },
-          (share) => tell(group.length, part + (1 - part) * share, 'reconstructions in place'),
-        )
+        const deltas: (readonly (number | undefined)[])[] = []
+        if (spliced > 0 && group.length > 0)
+          for (const model of [base, tuned]) {
+            const limits = { n_tokens: spliced, threads, signal }
+            deltas.push(await deltaLosses(model, group, corpus, limits))
+            const share = part + ((1 - part) * deltas.length) / 2
+            yield progress(group.length, share, `reconstructions in place in ${model.name}`)
+          }
         for (const [i, { id, hook, site, sums }] of group.entries())
-          measured.push({ id, hook, sums, ...measuredOf(site), ...fits[i]! })
+          measured.push({
+            ...{ id, hook, sums, ...measuredOf(site) },
+            base: fitOf(sums.latents.n_base, sums, sums.fvu_base, deltas[0]?.[i]),
+            tuned: fitOf(sums.latents.n_tuned, sums, sums.fvu_tuned, deltas[1]?.[i]),
+          })
       } finally {
         for (const { site } of group) await site.close?.()
       }
@@ -165,7 +172,7 @@ export async function compareModels(
   )
   const first_changed = base.hooks.find((hook) => changed.has(hook))
   const kl = meanLoss(whole.kl)
-  return {
+  const comparison: ModelComparison = {
     base: sideOf(base, meanLoss(whole.base)),
     tuned: sideOf(tuned, meanLoss(whole.tuned)),
     n_tokens: plan.n_tokens,
@@ -179,6 +186,7 @@ export async function compareModels(
     n_tests,
     level,
   }
+  yield { type: 'done', comparison }
 }
 
 /** Opens sites in order, as many at a time as there is memory for; at least one. What is given back the caller closes. */
@@ -233,12 +241,11 @@ type Reading = {
 
 const FINAL: HookName = 'ln_final.hook_normalized'
 
-/** Step 3 for one group. `first` holds what is measured once. */
-async function readPlan(
+/** Step 3 for one group: yields how far it is, 0 to 1. `first` holds what is measured once. */
+async function* readPlan(
   { base, tuned, corpus, plan, group, signal }: Reading,
   first: { readonly whole: Whole; readonly heads: TwoHeads } | undefined,
-  onProgress: (share: number) => void,
-): Promise<void> {
+): AsyncGenerator<number> {
   const special = specialIds(base)
   const asked = new Set<HookName>(first ? [...first.whole.layers.keys(), FINAL] : [])
   for (const { site } of group) {
@@ -269,7 +276,7 @@ async function readPlan(
       addLosses(whole.kl, found.kl)
     }
     n_done += planned.n_tokens
-    onProgress(n_done / plan.n_tokens)
+    yield n_done / plan.n_tokens
   }
 }
 
@@ -293,49 +300,34 @@ async function readSite(
   addToFvu(sums.fvu_tuned, y_tuned, await runner.decode(tuned, x_tuned))
 }
 
-/** Step 4 for one group, and what step 3 found of it. */
-async function spliceBoth(
-  models: readonly [Model, Model],
+/** Step 4 for one group in one model: `delta_ce_loss` of each SAE. */
+async function deltaLosses(
+  model: Model,
   group: readonly Opened[],
   corpus: TokenCorpus,
   options: { n_tokens: number; threads: number | undefined; signal: AbortSignal | undefined },
-  onProgress: (share: number) => void,
-): Promise<{ base: SiteFit; tuned: SiteFit }[]> {
+): Promise<(number | undefined)[]> {
   const { n_tokens, threads, signal } = options
   const runners = group.map(({ site }) => site.runner)
-  const metrics: Awaited<ReturnType<typeof evaluateSuite>>[] = []
-  for (const [i, model] of models.entries()) {
-    if (n_tokens === 0 || runners.length === 0) break
-    metrics.push(
-      await evaluateSuite(model, runners, corpus, {
-        n_tokens,
-        zero_tokens: 0,
-        importance_tokens: 0,
-        ...(threads === undefined ? {} : { threads }),
-        ...(signal === undefined ? {} : { signal }),
-        onProgress: ({ n_done, n_total }) => onProgress((i + n_done / n_total) / 2),
-      }),
-    )
-  }
-  return group.map(({ site, sums }) => {
-    const [base, tuned] = metrics.map((found) => found.get(site.runner)?.delta_ce_loss)
-    const { latents, fvu_base, fvu_tuned } = sums
-    return {
-      base: fitOf(latents.n_base, latents.n_tokens, fvu_base, base),
-      tuned: fitOf(latents.n_tuned, latents.n_tokens, fvu_tuned, tuned),
-    }
+  const metrics = await evaluateSuite(model, runners, corpus, {
+    n_tokens,
+    zero_tokens: 0,
+    importance_tokens: 0,
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal === undefined ? {} : { signal }),
   })
+  return runners.map((runner) => metrics.get(runner)?.delta_ce_loss)
 }
 
 function fitOf(
   n_active: Uint32Array,
-  n_tokens: number,
+  { latents }: SiteSums,
   sums: FvuSums | undefined,
   delta_ce_loss: number | undefined,
 ): SiteFit {
   const unexplained = sums && fvu(sums)
   return {
-    l0: n_active.reduce((total, n) => total + n, 0) / n_tokens,
+    l0: n_active.reduce((total, n) => total + n, 0) / latents.n_tokens,
     ...(unexplained === undefined ? {} : { fvu: unexplained }),
     ...(delta_ce_loss === undefined ? {} : { delta_ce_loss }),
   }

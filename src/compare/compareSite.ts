@@ -83,6 +83,7 @@ export function compareSite(
   ranked.sort((x, y) => Math.abs(y.effect) - Math.abs(x.effect) || x.index - y.index)
   const n = { gained: 0, lost: 0, strengthened: 0, weakened: 0, only_a: 0, only_b: 0 }
   for (const { kind } of ranked) n[kind]++
+  const isApart = ({ kind }: RankedLatent) => kind === 'only_a' || kind === 'only_b'
   return {
     unit: units.unit,
     cells,
@@ -90,7 +91,8 @@ export function compareSite(
     l0_a: meanL0(acts_a, (token) => isRead('a', token)),
     l0_b: meanL0(acts_b, (token) => isRead('b', token)),
     n,
-    latents: ranked.slice(0, options.n_latents),
+    latents: ranked.filter((one) => !isApart(one)).slice(0, options.n_latents),
+    apart: ranked.filter(isApart).slice(0, options.n_latents),
     final:
       last && isWhole
         ? cellOf(changesAt(runs, last, units, isDense), true, units, options.n_top)

@@ -84,8 +84,9 @@ export type SiteComparison = {
   readonly l0_b: number
   /** How many latents there are of each kind. */
   readonly n: Readonly<Record<ChangeKind, number>>
-  /** The foremost of them by |effect|. */
+  /** Those that change on aligned tokens, and those of `only_a` and `only_b`: the foremost of each by |effect|. */
   readonly latents: readonly RankedLatent[]
+  readonly apart: readonly RankedLatent[]
   /** The last tokens of both, whether they are aligned or not. */
   readonly final: Cell | null
 }

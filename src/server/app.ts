@@ -4,11 +4,13 @@ import { bodyLimit } from 'hono/body-limit'
 import type { ServerContext } from './context.ts'
 import { describeApi } from './openapi.ts'
 import { answerError, describeIssues, HttpProblem, notFound } from './problems.ts'
+import { addCompareRoutes } from './routes/compare.ts'
 import { addEventRoutes } from './routes/events.ts'
 import { addLabelRoutes } from './routes/labels.ts'
 import { addLatentRoutes } from './routes/latents.ts'
 import { addMicroscopeRoutes } from './routes/microscope.ts'
 import { addPlotRoutes } from './routes/plots.ts'
+import { addReviewRoutes } from './routes/review.ts'
 import { addRunRoutes } from './routes/runs.ts'
 import { addSearchRoutes } from './routes/search.ts'
 import { addSelfTestRoutes } from './routes/selfTests.ts'
@@ -55,8 +57,10 @@ export function createApp(
   addMicroscopeRoutes(app, context)
   addLatentRoutes(app, context)
   addLabelRoutes(app, context)
+  addReviewRoutes(app, context)
   addSearchRoutes(app, context)
   addSteerRoutes(app, context)
+  addCompareRoutes(app, context)
   addRunRoutes(app, context)
   addSuiteRoutes(app, context)
   addPlotRoutes(app, context)

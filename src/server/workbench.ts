@@ -1,7 +1,7 @@
 /** Open models and SAEs of the inference thread: opened when first asked for, the least recently used closed. */
 import { join } from 'node:path'
 import { pathExists } from '../files/index.ts'
-import { resolveModel } from '../hub/index.ts'
+import { hubSettings, resolveModel } from '../hub/index.ts'
 import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
 import { type HookName, type Model, type OpenModelOptions, openModel } from '../model/index.ts'
 import { loadSae, readSaeConfig } from '../sae/disk.ts'
@@ -60,6 +60,20 @@ export class Workbench {
     this.#saes.set(dir, open)
     await this.#evict(dir)
     return open
+  }
+
+  /** How many threads models and SAEs take. */
+  get threads(): number {
+    return this.#options.threads
+  }
+
+  /**
+   * Another model beside the open one, for the caller to close. Nothing is fetched for it.
+   * @throws FileError or HubError if it does not lie on this machine.
+   */
+  async openBeside(name: string): Promise<Model> {
+    const path = await resolveModel(name, { settings: { ...hubSettings(), offline: true } })
+    return openModel(path, this.#options)
   }
 
   /** The site that the transcoder in a folder writes; nothing for other SAEs, and where its files are damaged: `sae` says how. */

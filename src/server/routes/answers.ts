@@ -1,5 +1,7 @@
-/** Shapes that routes share: JSON answers with the problems that go with them. */
+/** What routes share: JSON answers with the problems that go with them, and streams of events. */
 import type { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { streamSSE } from 'hono/streaming'
 import { Problem } from '../../api/index.ts'
 
 const problem = (description: string) => ({
@@ -30,3 +32,18 @@ export const eventStream = (schema: z.ZodType, description: string) =>
     404: problem('There is nothing by that name'),
     503: problem('Too much is waiting'),
   }) as const
+
+/** Sends events on until the reader goes away; what goes wrong is the last of them. */
+export function relay(c: Context, open: (signal: AbortSignal) => AsyncGenerator<object>): Response {
+  const stop = new AbortController()
+  return streamSSE(c, async (stream) => {
+    stream.onAbort(() => stop.abort())
+    const write = (event: object) => stream.writeSSE({ data: JSON.stringify(event) })
+    try {
+      for await (const event of open(stop.signal)) await write(event)
+    } catch (error) {
+      if (stop.signal.aborted) return
+      await write({ type: 'error', error: error instanceof Error ? error.message : String(error) })
+    }
+  })
+}

@@ -1,7 +1,5 @@
 /** Steered texts side by side, and sweeps over strengths, streamed. */
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi'
-import type { Context } from 'hono'
-import { streamSSE } from 'hono/streaming'
 import {
   type Intervention,
   SteerEvent,
@@ -11,7 +9,7 @@ import {
 } from '../../api/index.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem } from '../problems.ts'
-import { eventStream, jsonBody } from './answers.ts'
+import { eventStream, jsonBody, relay } from './answers.ts'
 
 const steerRoute = createRoute({
   method: 'post',
@@ -53,20 +51,5 @@ export function addSteerRoutes(app: OpenAPIHono, { inference, suites }: ServerCo
   app.openapi(sweepRoute, async (c) => {
     const request = await resolve(c.req.valid('json'))
     return relay(c, (signal) => inference.stream('sweep', request, signal))
-  })
-}
-
-/** Sends events on until the reader goes away; what goes wrong is the last of them. */
-function relay(c: Context, open: (signal: AbortSignal) => AsyncGenerator<object>): Response {
-  const stop = new AbortController()
-  return streamSSE(c, async (stream) => {
-    stream.onAbort(() => stop.abort())
-    const write = (event: object) => stream.writeSSE({ data: JSON.stringify(event) })
-    try {
-      for await (const event of open(stop.signal)) await write(event)
-    } catch (error) {
-      if (stop.signal.aborted) return
-      await write({ type: 'error', error: error instanceof Error ? error.message : String(error) })
-    }
   })
 }
