@@ -1,27 +1,41 @@
-/** `hooke export`: a suite in another project's layout. */
+/** `hooke export`: a suite in another project's layout, or as a static site. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import { CliError } from './errors.ts'
 import type { Exported } from './exportLayouts.ts'
 import { type Context, oneOf } from './options.ts'
+import { openProgress, renderBytes } from './terminal.ts'
 import { suiteEntries } from './workspace.ts'
 
 const FORMATS = ['saelens', 'gemma-scope', 'neuronpedia'] as const
 type Format = (typeof FORMATS)[number]
 
-type Options = { format: Format; out: string }
+type Options = { format: Format; out?: string; site?: string; text: readonly string[] }
 
 export function addExportCommand(program: Command, { signal }: Context): void {
   program
     .command('export')
-    .summary('write a suite in the layout of SAELens, Gemma Scope or Neuronpedia')
+    .summary(
+      'write a suite in the layout of SAELens, Gemma Scope or Neuronpedia, or as a static site',
+    )
     .description(
-      'saelens: one folder an SAE with cfg.json, sae_weights.safetensors and, where the suite is indexed, sparsity.safetensors. gemma-scope: layer_L/width_W/average_l0_N/params.npz, N its measured L0 where metrics are there, else its target. neuronpedia: the JSON-lines bundle v1/MODEL/LAYER-SOURCESET of an indexed suite: features, activations, explanations. What a layout has no place for is left out and named, and the command then ends with 1.',
+      'saelens: one folder an SAE with cfg.json, sae_weights.safetensors and, where the suite is indexed, sparsity.safetensors. gemma-scope: layer_L/width_W/average_l0_N/params.npz, N its measured L0 where metrics are there, else its target. neuronpedia: the JSON-lines bundle v1/MODEL/LAYER-SOURCESET of an indexed suite: features, activations, explanations. What a layout has no place for is left out and named, and the command then ends with 1. --site writes the explorer itself as files for any web host, with what needs no computing: the suite, its latents, labels, search by letters, and the microscope of the texts given.',
     )
     .argument('<suite>', 'folder of the suite')
     .option('--format <name>', FORMATS.join(', '), oneOf(FORMATS), 'gemma-scope')
-    .requiredOption('--out <folder>', 'folder to write into')
-    .action(async (suite: string, { format, out }: Options) => {
+    .option('--out <folder>', 'folder to write the layout into')
+    .option('--site <folder>', 'folder to write the static site into')
+    .option(
+      '--text <text>',
+      'a text for the site’s microscope; may be given several times',
+      (text: string, before: readonly string[]) => [...before, text],
+      [],
+    )
+    .action(async (suite: string, { format, out, site, text }: Options) => {
       const entries = await suiteEntries(suite)
+      if (site !== undefined) return writeSite(suite, site, text, signal)
+      if (out === undefined)
+        throw new CliError('export: where to? Give --out FOLDER for a layout, or --site FOLDER.')
       const write = await exporterOf(format)
       let n_left_out = 0
       for await (const exported of write(resolve(suite), entries, out)) {
@@ -39,6 +53,22 @@ export function addExportCommand(program: Command, { signal }: Context): void {
           `${n_left_out} of ${entries.length} SAEs were left out of the ${format} layout; the others are written.`,
         )
     })
+}
+
+async function writeSite(
+  suite: string,
+  folder: string,
+  texts: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { exportSite } = await import('./exportSite.ts')
+  const progress = openProgress()
+  const onProgress = (message: string, share: number) => progress.update(message, share)
+  const { n_files, n_bytes } = await exportSite(suite, folder, { texts, signal, onProgress })
+  progress.clear()
+  console.log(
+    `${folder}: ${n_files} files of data, ${renderBytes(n_bytes)}; put the folder on any web host`,
+  )
 }
 
 type Exporter = (

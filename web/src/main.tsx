@@ -7,6 +7,7 @@ import { ApiError } from './api/client.ts'
 import { keepLive } from './api/live.ts'
 import { router } from './router.tsx'
 import { setLinkState } from './state/link.ts'
+import { siteIndexAt } from './state/site.ts'
 import { applyTheme } from './state/theme.ts'
 import './styles/index.css'
 
@@ -32,4 +33,4 @@ createRoot(root).render(
     </QueryClientProvider>
   </StrictMode>,
 )
-void keepLive(client, setLinkState, new AbortController().signal)
+if (siteIndexAt === undefined) void keepLive(client, setLinkState, new AbortController().signal)

@@ -29,10 +29,10 @@ export function useAddressed<T>(
   const valueText = JSON.stringify(value)
   useEffect(() => {
     if (valueText === seen) return
-    const path = location.pathname
+    const path = viewPath()
     const timer = setTimeout(() => {
       // Another view is on its way: writing now would call this one back.
-      if (location.pathname !== path) return
+      if (viewPath() !== path) return
       setOnTheWay((old) => [...old, valueText])
       latestWrite.current(JSON.parse(valueText) as T)
     }, ms)
@@ -41,3 +41,6 @@ export function useAddressed<T>(
   const set = useCallback((next: T | ((old: T) => T)) => setValue(next), [])
   return [value, set]
 }
+
+/** The view's part of the address; a static copy has it behind the `#`. */
+const viewPath = () => location.pathname + location.hash.split('?')[0]

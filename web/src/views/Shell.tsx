@@ -2,6 +2,7 @@
 import { Outlet, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { Help } from '../parts/Help.tsx'
+import { SiteNotice } from '../parts/SiteNotice.tsx'
 import { SteerDock } from '../parts/SteerDock.tsx'
 import { TopBar } from '../parts/TopBar.tsx'
 import { useKeys } from '../state/keys.ts'
@@ -29,10 +30,19 @@ export function Shell() {
 
   return (
     <>
-      <a className="skip" href="#view">
+      <a
+        className="skip"
+        href="#view"
+        onClick={(event) => {
+          // A static copy keeps its views behind the `#`.
+          event.preventDefault()
+          document.getElementById('view')?.focus()
+        }}
+      >
         Skip to the view
       </a>
       <TopBar onHelp={() => setHelpOpen(true)} />
+      <SiteNotice />
       <div id="view" className={dock === undefined ? 'view' : 'view above-dock'} tabIndex={-1}>
         <Outlet />
       </div>

@@ -1,0 +1,17 @@
+/** What a static site holds in place of a server: `data/index.json`, which names the other files. */
+
+/** All addresses are relative to the site's entry. */
+export type SiteIndex = {
+  /** ISO 8601. */
+  made: string
+  /** Of Hooke, which made it. */
+  version: string
+  suite: string
+  latents_a_file: number
+  /** From the path of a GET request to the file with its answer. */
+  answers: Record<string, string>
+  /** Of each SAE: `list.json` (LatentList) and `0.json`, `1.json` … (LatentView[]) in its folder. */
+  saes: Record<string, { folder: string; d_sae: number }>
+  /** Microscopes: without latents denser than the default, and with all. */
+  texts: { text: string; sparse: string; dense: string }[]
+}

@@ -1,0 +1,5 @@
+/** Whether this page is a static copy, without a server: its entry says so. */
+
+/** Where the copy's index of files lies; undefined where there is a server. */
+export const siteIndexAt: string | undefined =
+  document.querySelector<HTMLMetaElement>('meta[name="hooke-site"]')?.content
