@@ -1,4 +1,4 @@
-/** `hooke label --explainer llm` against a server of the test's own: price first, cap, patience, nothing paid twice, the key unseen. */
+/** `hooke label --explainer contexts` against a server of the test's own: price first, cap, patience, nothing paid twice, the key unseen. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest'
@@ -7,7 +7,7 @@ import { hooke } from './commandLine.ts'
 import { temporaryFolder, tinyConfig } from './tinySuite.ts'
 
 const KEY = 'sk-secret-0123456789'
-const MODEL = ['--explainer', 'llm', '--model', 'tester', '--concurrency', '1']
+const MODEL = ['--explainer', 'contexts', '--model', 'tester', '--concurrency', '1']
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let suite: string

@@ -1,13 +1,31 @@
-export { CallError } from './explain/call.ts'
-export { costOf, estimateCost, listPrices, type Prices, type Usage } from './explain/cost.ts'
+export { type Share, wilson, wordOverlap } from './agreement.ts'
 export {
-  EXPLAIN_DEFAULTS,
+  ASK_DEFAULTS,
+  type Asker,
+  type AskerOptions,
+  CapError,
+  openAsker,
+  type Spent,
+} from './ask/asker.ts'
+export { CallError } from './ask/call.ts'
+export { costOf, estimateCost, type Prices } from './ask/cost.ts'
+export { type Journal, memoryJournal } from './ask/journal.ts'
+export { knownPrices, PROVIDERS, type ProviderName } from './ask/providers.ts'
+export type { Question, Usage } from './ask/question.ts'
+export { type Activity, type Half, readActivity } from './examples/activity.ts'
+export { type Material, materialOf, type Seen } from './examples/material.ts'
+export { nearMisses } from './examples/nearMisses.ts'
+export { splitExamples } from './examples/shown.ts'
+export {
+  authorOf,
+  EXPLAINERS,
   type ExplainEvent,
+  type ExplainerName,
   type ExplainOptions,
   type ExplainSummary,
   explainLatents,
+  explainQuestion,
 } from './explain/explain.ts'
-export { explainPrompt } from './explain/prompts.ts'
 export { type WordBackground, wordBackground } from './lexical/background.ts'
 export {
   LEXICAL_AUTHOR,
@@ -15,4 +33,15 @@ export {
   type LexicalOptions,
   lexicalLabel,
 } from './lexical/lexicalLabel.ts'
+export { writeSteered } from './score/generate.ts'
+export { priorityOf } from './score/priority.ts'
+export {
+  questionsOf,
+  SCORERS,
+  type ScoreEvent,
+  type ScorerName,
+  scoreLabels,
+  type Task,
+} from './score/score.ts'
+export type { Measure, Measured, Steered, Subject } from './score/types.ts'
 export * from './types.ts'

@@ -2,11 +2,17 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LatentRecord } from '../../latents/index.ts'
-import { estimateCost } from './cost.ts'
-import { type ExplainEvent, type ExplainOptions, explainLatents } from './explain.ts'
+import { type AskerOptions, openAsker } from '../ask/asker.ts'
+import { estimateCost } from '../ask/cost.ts'
+import {
+  type ExplainEvent,
+  type ExplainRunOptions,
+  explainLatents,
+  explainQuestion,
+} from './explain.ts'
 
 const KEY = 'sk-test-0123456789abcdef'
-const pieces = ['<bos>', ' the', ' moon', ' rose', '<0x0A>', ' sea']
+const pieces = ['<bos>', ' the', ' moon', ' rose', '<0x0A>', ' sea', ...'abcdefghijkl'.split('')]
 
 /** A latent that fires on " moon"; latent 9 never fires. */
 const latent = (index: number): LatentRecord => ({
@@ -33,8 +39,9 @@ const latent = (index: number): LatentRecord => ({
             doc: 1,
             start: 5,
             peak: 1,
-            ids: Int32Array.of(1, 5, 3),
-            values: Float32Array.of(0.5, 0.6, 0),
+            // No two latents ask the same question.
+            ids: Int32Array.of(1, 5, 3, 6 + index),
+            values: Float32Array.of(0.5, 0.6, 0, 0),
           },
         ],
   top_logits: [{ id: 3, effect: 0.5 }],
@@ -107,18 +114,30 @@ beforeEach(async () => {
 })
 afterEach(() => close())
 
+type RunOptions = Partial<Omit<AskerOptions, 'signal'> & ExplainRunOptions>
+
 async function run(
   records: Iterable<LatentRecord>,
-  options: Partial<ExplainOptions> = {},
+  { explainer = 'contexts', skip, near_misses, ...options }: RunOptions = {},
 ): Promise<ExplainEvent[]> {
-  const events: ExplainEvent[] = []
-  for await (const event of explainLatents(records, {
-    pieces,
+  const signal = options.signal
+  const asker = await openAsker({
+    provider: 'compatible',
     base_url,
     api_key: KEY,
+    model: 'gpt-4o-mini',
     concurrency: 1,
     first_delay_ms: 1,
     ...options,
+  })
+  const events: ExplainEvent[] = []
+  for await (const event of explainLatents(records, asker, {
+    explainer,
+    pieces,
+    hook: 'h',
+    signal,
+    ...(skip ? { skip } : {}),
+    ...(near_misses ? { near_misses } : {}),
   }))
     events.push(event)
   return events
@@ -133,13 +152,15 @@ describe('explainLatents', () => {
       latent: 0,
       text: 'the moon',
       method: 'llm',
-      author: 'gpt-4o-mini',
+      author: 'gpt-4o-mini (contexts)',
     })
     expect(events[1]).toEqual({
       type: 'done',
       n_labelled: 1,
       n_failed: 0,
       n_skipped: 0,
+      n_calls: 1,
+      n_remembered: 0,
       input_tokens: 100,
       output_tokens: 10,
       cost: 0.0002,
@@ -174,7 +195,7 @@ describe('explainLatents', () => {
       'label',
       'done',
     ])
-    expect(events[0]).toMatchObject({ error: expect.stringContaining('cut after 120 tokens') })
+    expect(events[0]).toMatchObject({ error: expect.stringContaining('cut at its longest') })
     expect(events[1]).toMatchObject({
       error: expect.stringContaining('not the JSON object asked for'),
     })
@@ -294,19 +315,25 @@ describe('explainLatents', () => {
   it('pays nothing twice when it goes on, and leaves out latents that never fire', async () => {
     reply = (response, _request, _body, n) =>
       n <= 3 ? send(response, 200, label(`l${n}`)) : send(response, 401, problem('expired'))
-    const labelled = new Map<number, string>()
+    const labelled = new Set<number>()
+    const asker = await openAsker({
+      provider: 'compatible',
+      base_url,
+      api_key: KEY,
+      model: 'gpt-4o-mini',
+      concurrency: 1,
+    })
     await expect(
       (async () => {
-        for await (const event of explainLatents(latents(10), {
+        for await (const event of explainLatents(latents(10), asker, {
+          explainer: 'contexts',
           pieces,
-          base_url,
-          api_key: KEY,
-          concurrency: 1,
+          hook: 'h',
         }))
-          if (event.type === 'label') labelled.set(event.latent, event.text)
+          if (event.type === 'label') labelled.add(event.latent)
       })(),
     ).rejects.toThrow(/key/)
-    expect([...labelled.keys()]).toEqual([0, 1, 2])
+    expect([...labelled]).toEqual([0, 1, 2])
     requests = []
     reply = (response) => send(response, 200, label('more'))
     const events = await run(latents(10), { skip: (index) => labelled.has(index) })
@@ -342,14 +369,15 @@ describe('explainLatents', () => {
 
 describe('estimateCost', () => {
   it('scales a sample to all latents and tells no cost where prices are not known', () => {
-    const one = estimateCost([latent(0)], { pieces, model: 'gpt-4o-mini-2024-07-18' })
-    const many = estimateCost([latent(0), latent(1)], {
-      pieces,
-      n_latents: 1000,
-      prices: { input: 0.15, output: 0.6 },
-    })
+    const options = { explainer: 'contexts', pieces, hook: 'h' } as const
+    const question = explainQuestion(latent(0), options)!
+    const one = estimateCost([question], { n_sampled: 1, n: 1 })
+    const prices = { input: 0.15, output: 0.6 }
+    const many = estimateCost([question, question], { n_sampled: 2, n: 1000, prices })
     expect(many.input_tokens).toBe(1000 * one.input_tokens)
-    expect(many.cost).toBeCloseTo(1000 * (one.cost ?? 0), 12)
-    expect(estimateCost([latent(0)], { pieces, model: 'llama' })).not.toHaveProperty('cost')
+    const cost = (0.15 * many.input_tokens + 0.6 * many.output_tokens) / 1e6
+    expect(many.cost).toBeCloseTo(cost, 12)
+    expect(one).not.toHaveProperty('cost')
+    expect(estimateCost([], { n_sampled: 0, n: 0, prices })).toMatchObject({ cost: 0 })
   })
 })

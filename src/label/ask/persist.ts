@@ -1,6 +1,7 @@
 /** Patience with a server: when to ask again, and after how long. */
 import type { Reservation } from './budget.ts'
-import { type CallAnswer, CallError } from './call.ts'
+import { CallError } from './call.ts'
+import type { CallAnswer } from './question.ts'
 
 /** A server that asks for more patience than this is reported instead. */
 const LONGEST_WAIT_MS = 120_000

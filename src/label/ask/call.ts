@@ -1,16 +1,9 @@
 /** One question to a language model: repeated where the server asks for patience, and told in words where it fails. */
-import type { Usage } from './cost.ts'
-import { MAX_OUTPUT_TOKENS } from './cost.ts'
-import type { Prompt } from './prompts.ts'
+import { expectedNumbers } from './odds.ts'
+import { type Endpoint, openModels, urlOf } from './providers.ts'
+import type { CallAnswer, ChatQuestion, Question, SimilarityQuestion } from './question.ts'
 
-export type Endpoint = {
-  readonly base_url: string
-  readonly api_key?: string | undefined
-  readonly model: string
-  readonly retries: number
-  readonly first_delay_ms: number
-  readonly timeout_ms: number
-}
+export type CallerOptions = Endpoint & { readonly timeout_ms: number }
 
 /** A call that gave no answer. `fatal`: no other call would do better. `maybe_paid`: the server may have computed it. */
 export class CallError extends Error {
@@ -38,53 +31,94 @@ export class CallError extends Error {
   }
 }
 
-export type CallAnswer = {
-  readonly text: string
-  /** False where it was cut at its longest. */
-  readonly complete: boolean
-  /** Absent where the server does not count. */
-  readonly usage: Usage | undefined
-}
-
-/** Opens a caller for an OpenAI-compatible server. */
+/** Opens a caller: each call asks once, and throws CallError where there is no answer. */
 export async function openCaller(
-  endpoint: Endpoint,
-): Promise<(prompt: Prompt, signal: AbortSignal) => Promise<CallAnswer>> {
+  endpoint: CallerOptions,
+): Promise<(question: Question, signal: AbortSignal) => Promise<CallAnswer>> {
+  const where = hostOf(urlOf(endpoint))
   // Loaded only by those who use it: the library is large.
-  const { generateText, APICallError } = await import('ai')
-  const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
-  const provider = createOpenAICompatible({
-    name: 'explainer',
-    baseURL: endpoint.base_url,
-    ...(endpoint.api_key === undefined ? {} : { apiKey: endpoint.api_key }),
-  })
-  const where = hostOf(endpoint.base_url)
+  const ai = await import('ai')
+  const models = await openModels(endpoint)
   const clean = (text: string) => redact(text, endpoint.api_key)
-  return async ({ system, user }, signal) => {
-    const timeout = AbortSignal.timeout(endpoint.timeout_ms)
+  /** What this server is known not to take; it is not asked for again. */
+  const refused = { schema: false, odds: false }
+
+  const chat = async (question: ChatQuestion, abortSignal: AbortSignal): Promise<CallAnswer> => {
+    const odds = question.odds && !refused.odds ? models.odds_options : undefined
+    const schema = refused.schema ? undefined : question.schema
     try {
-      const { text, finishReason, usage } = await generateText({
-        model: provider.chatModel(endpoint.model),
-        instructions: system,
-        prompt: user,
+      const { text, finishReason, usage, providerMetadata } = await ai.generateText({
+        model: models.chat,
+        instructions: question.system,
+        prompt: question.user,
         temperature: 0,
-        maxOutputTokens: MAX_OUTPUT_TOKENS,
+        maxOutputTokens: question.max_output_tokens,
         maxRetries: 0,
-        abortSignal: AbortSignal.any([signal, timeout]),
+        abortSignal,
+        ...(odds ? { providerOptions: odds } : {}),
+        // The answer is read where it is used: half an answer must be told from a failed call.
+        ...(schema
+          ? { output: { ...ai.Output.object({ schema }), parseCompleteOutput: asText } }
+          : {}),
       })
       const used =
         usage.inputTokens === undefined || usage.outputTokens === undefined
           ? undefined
           : { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens }
-      return { text, complete: finishReason !== 'length', usage: used }
+      const told = odds && expectedNumbers(Object.values(providerMetadata ?? {})[0]?.logprobs, text)
+      return {
+        text,
+        complete: finishReason !== 'length',
+        usage: used,
+        ...(told ? { expected: told } : {}),
+      }
+    } catch (error) {
+      // A server that knows neither refuses the whole request; it is then asked in plain words.
+      const is_refusal =
+        ai.APICallError.isInstance(error) && (error.statusCode === 400 || error.statusCode === 422)
+      if (!is_refusal || !(odds || schema)) throw error
+      if (odds) refused.odds = true
+      else refused.schema = true
+      return chat(question, abortSignal)
+    }
+  }
+
+  const similarity = async (question: SimilarityQuestion, abortSignal: AbortSignal) => {
+    if (models.embedding === undefined)
+      throw new CallError(
+        `${where}: no embedding model is known here. Name one with --embedding-model, or leave the embedding scorer out.`,
+        { fatal: true },
+      )
+    const { embeddings, usage } = await ai.embedMany({
+      model: models.embedding,
+      values: [question.query, ...question.texts],
+      maxRetries: 0,
+      abortSignal,
+    })
+    const [query, ...texts] = embeddings
+    const cosines = texts.map((text) => ai.cosineSimilarity(query ?? [], text))
+    const { tokens } = usage
+    return {
+      text: JSON.stringify(cosines),
+      complete: true,
+      usage: tokens >= 0 ? { input_tokens: tokens, output_tokens: 0 } : undefined,
+    }
+  }
+
+  return async (question, signal) => {
+    const timeout = AbortSignal.timeout(endpoint.timeout_ms)
+    const abort = AbortSignal.any([signal, timeout])
+    try {
+      return await (question.kind === 'chat' ? chat(question, abort) : similarity(question, abort))
     } catch (error) {
       signal.throwIfAborted()
+      if (error instanceof CallError) throw error
       if (timeout.aborted)
         throw new CallError(`${where}: no answer within ${endpoint.timeout_ms / 1000} s`, {
           may_retry: true,
           maybe_paid: true,
         })
-      if (!APICallError.isInstance(error))
+      if (!ai.APICallError.isInstance(error))
         throw new CallError(
           `${where}: ${clean(error instanceof Error ? error.message : String(error))}`,
           { maybe_paid: true },
@@ -93,6 +127,8 @@ export async function openCaller(
     }
   }
 }
+
+const asText = ({ text }: { text: string }) => Promise.resolve(text)
 
 type Failure = {
   readonly message: string

@@ -1,6 +1,6 @@
 /** The cap on what a run may cost: spent and reserved together never pass it. */
-import { costOf, MAX_OUTPUT_TOKENS, type Prices, promptTokens, type Usage } from './cost.ts'
-import type { Prompt } from './prompts.ts'
+import { costOf, type Prices } from './cost.ts'
+import type { Usage } from './question.ts'
 
 /** The highest cost of one call, put aside until the call is over. */
 export type Reservation = {
@@ -25,8 +25,8 @@ export function openBudget(prices: Prices | undefined, max_cost: number | undefi
     used.output_tokens += usage.output_tokens
   }
   return {
-    reserve(prompt: Prompt): Reservation | undefined {
-      const highest = { input_tokens: promptTokens(prompt, 2), output_tokens: MAX_OUTPUT_TOKENS }
+    /** @param highest what the call can use at most. @returns undefined where the cap forbids. */
+    reserve(highest: Usage): Reservation | undefined {
       const cost = prices ? costOf(highest, prices) : 0
       if (!fits(cost)) return undefined
       reserved_cost += cost
