@@ -20,6 +20,20 @@ export const LatentView = LatentChip.extend({
   /** Tokens of the corpus that were counted. */
   n_tokens: z.number(),
   mean_act: z.number(),
+  /**
+   * Where in documents it fires, in bins that widen: n_active of the n_tokens counted at positions start to end - 1 (BOS lies
+   * at 0). Absent in indexes of earlier versions.
+   */
+  positions: z
+    .array(
+      z.object({
+        start: z.number(),
+        end: z.number(),
+        n_active: z.number(),
+        n_tokens: z.number(),
+      }),
+    )
+    .optional(),
   histogram: z.object({ edges: z.array(z.number()), counts: z.array(z.number()) }),
   examples: z.array(ExampleView),
   top_logits: z.array(z.object({ piece: z.string(), effect: z.number() })),
@@ -48,6 +62,66 @@ export const TestResult = z.object({
   left_out: z.array(z.string()).optional(),
 })
 
+/** Latents whose decoder directions are near, followed from layer to layer; the one asked for comes first. */
+export const LatentFamily = z.object({
+  members: z.array(LatentChip.extend({ layer: z.number().optional() })),
+  /** `from` and `to` are places in `members`. */
+  edges: z.array(z.object({ from: z.number(), to: z.number(), cosine: z.number() })),
+  /** Pairs below it are left out. */
+  min_cosine: z.number(),
+})
+
+/** How a latent's logit effects spread over the vocabulary; `absent` says why there are none. */
+export const EffectHistogram = z.object({
+  histogram: z
+    .object({
+      edges: z.array(z.number()),
+      counts: z.array(z.number()),
+      standard_deviation: z.number(),
+    })
+    .optional(),
+  absent: z.string().optional(),
+})
+
+const LossChange = z.object({
+  /** Nats, ablated less plain. */
+  mean: z.number(),
+  /** Absent for a single example. */
+  standard_error: z.number().optional(),
+  /** Examples that count. */
+  n: z.number(),
+})
+
+/** A latent's stored examples run again. */
+export const ExampleRun = z.object({
+  n_examples: z.number(),
+  n_tokens: z.number(),
+  /** Tokens of the examples on which it is on. */
+  n_active: z.number(),
+  /** Examples whose peak still fires: the text before their window is gone. */
+  n_peaks_on: z.number(),
+  /** Latents of the same SAE that are on where it is, by `nats` = share ln(lift). */
+  companions: z.array(
+    LatentChip.extend({
+      /** Tokens on which both are on. */
+      n_both: z.number(),
+      /** n_both / n_active. */
+      share: z.number(),
+      /** share / the other's density in the corpus. */
+      lift: z.number(),
+      nats: z.number(),
+    }),
+  ),
+  /** What ablating it does to the next-token loss at the peak, and in the mean of the tokens after it. */
+  ablation: z
+    .object({ at_peak: LossChange.optional(), after_peak: LossChange.optional() })
+    .optional(),
+  ablation_absent: z.string().optional(),
+})
+
+export type LatentFamily = z.infer<typeof LatentFamily>
+export type EffectHistogram = z.infer<typeof EffectHistogram>
+export type ExampleRun = z.infer<typeof ExampleRun>
 export type ExampleView = z.infer<typeof ExampleView>
 export type LatentView = z.infer<typeof LatentView>
 export type LatentList = z.infer<typeof LatentList>

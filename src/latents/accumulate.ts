@@ -12,6 +12,12 @@ import { partOf, type TokenCorpus } from '../activations/index.ts'
 import type { SparseActs } from '../sae/index.ts'
 import { makeHistograms, N_BINS } from './bins.ts'
 import { findPeaks } from './peaks.ts'
+import {
+  boundedBin,
+  makePositionCounts,
+  N_POSITION_BINS,
+  type PositionCounts,
+} from './positions.ts'
 import { makeReservoirs, type Reservoirs, reservoirSlots } from './reservoir.ts'
 import type { Peak } from './slots.ts'
 import { makeTopExamples, type TopExamples } from './topExamples.ts'
@@ -47,6 +53,7 @@ export type Accumulator = {
   readonly max: Float32Array
   /** [d_sae, N_BINS] */
   readonly histogram: Int32Array
+  readonly positions: PositionCounts
   readonly top: TopExamples
   readonly reservoirs: Reservoirs
   /** Adds a batch: row i of `acts` is token token_index[i] of the corpus; rows of a document follow each other. */
@@ -57,7 +64,13 @@ export type Accumulator = {
 export function indexBytes(d_sae: number, options: Partial<ExampleOptions> = {}): number {
   const { n_top, n_intervals, per_interval, context } = { ...EXAMPLE_DEFAULTS, ...options }
   const slot = 3 * 4 + (2 * context + 1) * 4
-  return d_sae * (slot * (n_top + reservoirSlots(n_intervals, per_interval)) + 4 * N_BINS + 60)
+  return (
+    d_sae *
+    (slot * (n_top + reservoirSlots(n_intervals, per_interval)) +
+      4 * N_BINS +
+      4 * N_POSITION_BINS +
+      60)
+  )
 }
 
 /**
@@ -76,6 +89,7 @@ export function makeAccumulator(
   const sum = new Float64Array(d_sae)
   const max = new Float32Array(d_sae)
   const histograms = makeHistograms(d_sae)
+  const positions = makePositionCounts(d_sae)
   const windows = textWindows(corpus, token_end, context)
   const top = makeTopExamples(d_sae, n_top, width, windows)
   const reservoirs = makeReservoirs(d_sae, n_intervals, per_interval, width, seed)
@@ -110,6 +124,7 @@ export function makeAccumulator(
     let n_touched = 0
     for (let row = row_to - 1; row >= row_from; row--) {
       const at = token_index[row]! - doc_start
+      positions.tokens[boundedBin(at)]!++
       for (let e = acts.row_start[row]!; e < acts.row_start[row + 1]!; e++) {
         const latent = acts.index[e]!
         if (head[latent] === -1) touched[n_touched++] = latent
@@ -140,6 +155,7 @@ export function makeAccumulator(
       total += act
       if (act > max[latent]!) max[latent] = act
       histograms.add(latent, act)
+      positions.active[latent * N_POSITION_BINS + boundedBin(pos[i]!)]!++
       isWanted ||= top.wants(latent, token, act) || reservoirs.wants(latent, token, act)
     }
     n_active[latent]! += n
@@ -172,6 +188,7 @@ export function makeAccumulator(
     sum,
     max,
     histogram: histograms.counts,
+    positions,
     top,
     reservoirs,
     add(acts, token_index) {

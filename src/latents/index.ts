@@ -4,7 +4,7 @@ export { EXAMPLE_DEFAULTS, type ExampleOptions, indexBytes } from './accumulate.
 export { N_TOP_TOKENS } from './examples.ts'
 export { type IndexProgress, indexLatents } from './indexLatents.ts'
 export { type LatentReader, parseLatents, renderLatents } from './latentFile.ts'
-export { meanRow, N_LOGITS, whyNoLogits } from './logits.ts'
+export { effectHistogram, meanRow, N_LOGITS, whyNoLogits } from './logits.ts'
 export { N_NEIGHBOURS } from './neighbours.ts'
 export {
   activationRows,

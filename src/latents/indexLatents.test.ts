@@ -98,6 +98,26 @@ describe('an index computed by hand', () => {
     expect(tokens).toEqual([100, 99, -1])
   })
 
+  it('counts where in documents it fires, beside the tokens counted there', async () => {
+    const index = await indexOf(model, sae, corpus, {})
+    const { positions } = latentRecord(index.info, index.columns, 0)
+    // BOS is at 0, '..b....a..' fires at 3 and 8, '....c' at 5, '$.d' at 3.
+    expect(positions).toEqual([
+      { start: 1, end: 2, n_active: 0, n_tokens: 3 },
+      { start: 2, end: 3, n_active: 0, n_tokens: 4 },
+      { start: 3, end: 4, n_active: 2, n_tokens: 4 },
+      { start: 4, end: 6, n_active: 1, n_tokens: 6 },
+      { start: 6, end: 8, n_active: 0, n_tokens: 2 },
+      { start: 8, end: 12, n_active: 1, n_tokens: 3 },
+    ])
+    const file = await parseLatents(openBytes('new', renderLatents(index)))
+    expect((await file.record(0)).positions).toEqual(positions)
+    const { position: _, position_tokens: __, ...columns } = index.columns
+    const old = await parseLatents(openBytes('old', renderLatents({ info: index.info, columns })))
+    expect(await old.record(0)).toMatchObject({ n_active: 4, max_act: 4 })
+    expect((await old.record(0)).positions).toBeUndefined()
+  })
+
   it('leaves a latent that never fires without numbers it does not have', async () => {
     const index = await indexOf(model, sae, corpus, {})
     expect(latentRecord(index.info, index.columns, 1)).toMatchObject({

@@ -119,11 +119,17 @@ function statistics({
   sum,
   max,
   histogram,
-}: Accumulator): Pick<LatentColumns, 'n_active' | 'max_act' | 'mean_act' | 'histogram'> {
+  positions,
+}: Accumulator): Pick<
+  LatentColumns,
+  'n_active' | 'max_act' | 'mean_act' | 'histogram' | 'position' | 'position_tokens'
+> {
   return {
     n_active: Int32Array.from(n_active),
     max_act: max,
     mean_act: Float32Array.from(sum, (total, i) => (total === 0 ? 0 : total / n_active[i]!)),
     histogram,
+    position: positions.active,
+    position_tokens: positions.tokens,
   }
 }

@@ -15,6 +15,7 @@ import {
   writeSafetensors,
 } from '../formats/index.ts'
 import { parseHookName } from '../sae/index.ts'
+import { N_POSITION_BINS } from './positions.ts'
 import { EXAMPLE_COLUMNS, LATENT_WIDTHS, latentRecord } from './record.ts'
 import type { LatentColumns, LatentIndex, LatentIndexInfo, LatentRecord } from './types.ts'
 
@@ -43,7 +44,7 @@ export type LatentReader = {
   /** One latent's record; reads only its rows. @throws RangeError if there is no such latent. */
   record(index: number): Promise<LatentRecord>
   /** A whole column, for bulk import. */
-  column<K extends keyof LatentColumns>(name: K): Promise<LatentColumns[K]>
+  column<K extends keyof LatentColumns>(name: K): Promise<NonNullable<LatentColumns[K]>>
   /** All columns. */
   read(): Promise<LatentIndex>
 }
@@ -95,9 +96,11 @@ export async function parseLatents(source: ByteSource): Promise<LatentReader> {
     const tensor = { dtype, shape: [(to - from) * width], bytes }
     return dtype === 'F32' ? toFloat32(tensor) : toInt32(tensor)
   }
-  const column = async <K extends keyof LatentColumns>(name: K): Promise<LatentColumns[K]> => {
+  const column = async <K extends keyof LatentColumns>(
+    name: K,
+  ): Promise<NonNullable<LatentColumns[K]>> => {
     const n = tensors.get(name)?.shape[0] ?? 0
-    return (await rows(name, 0, n, widthOf(name))) as LatentColumns[K]
+    return (await rows(name, 0, n, widthOf(name))) as NonNullable<LatentColumns[K]>
   }
 
   const record = async (index: number): Promise<LatentRecord> => {
@@ -111,6 +114,10 @@ export async function parseLatents(source: ByteSource): Promise<LatentReader> {
         one[name] = await rows(name, index, index + 1, LATENT_WIDTHS[name])
       }),
     )
+    if (tensors.has('position')) {
+      one.position = await rows('position', index, index + 1, N_POSITION_BINS)
+      one.position_tokens = await column('position_tokens')
+    }
     const [first, end] = await rows('example_first', index, index + 2)
     const [ids_first, active_first] = await Promise.all([
       rows('ids_first', first!, end! + 1),
@@ -165,7 +172,7 @@ function parseInfo(path: string, json: string): LatentIndexInfo {
 
 function widthOf(name: keyof LatentColumns): number {
   const widths: Partial<Record<keyof LatentColumns, number>> = LATENT_WIDTHS
-  return widths[name] ?? 1
+  return name === 'position' ? N_POSITION_BINS : (widths[name] ?? 1)
 }
 
 function shapeOf(name: keyof LatentColumns, length: number): number[] {

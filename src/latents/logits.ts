@@ -72,6 +72,43 @@ export async function logitEffects(
   }
 }
 
+/** Bars of an effect histogram. */
+const N_EFFECT_BINS = 41
+
+/**
+ * How one decoder direction's effects spread over the vocabulary, as `logitEffects` defines them.
+ * @param U [d_vocab, d], @param row [d] the decoder direction.
+ * @returns counts[b] effects in [edges[b], edges[b + 1]), the last bin closed, and their standard deviation.
+ */
+export function effectHistogram(
+  U: Float32Array,
+  row: Float32Array,
+): { edges: number[]; counts: number[]; standard_deviation: number } {
+  const d = row.length
+  const n = U.length / d
+  const effects = new Float64Array(n)
+  let mean = 0
+  for (let v = 0; v < n; v++) {
+    let effect = 0
+    for (let k = 0; k < d; k++) effect += U[v * d + k]! * row[k]!
+    effects[v] = effect
+    mean += effect / n
+  }
+  let square = 0
+  let most = 0
+  for (let v = 0; v < n; v++) {
+    effects[v]! -= mean
+    square += effects[v]! ** 2 / n
+    most = Math.max(most, Math.abs(effects[v]!))
+  }
+  const width = (2 * most || 1) / N_EFFECT_BINS
+  const counts = new Array<number>(N_EFFECT_BINS).fill(0)
+  for (const effect of effects)
+    counts[Math.min(N_EFFECT_BINS - 1, Math.floor((effect + most) / width))]!++
+  const edges = Array.from({ length: N_EFFECT_BINS + 1 }, (_, b) => b * width - most)
+  return { edges, counts, standard_deviation: Math.sqrt(square) }
+}
+
 function lessShift(
   { index, value }: { index: Int32Array; value: Float32Array },
   shift: Float32Array,

@@ -4,6 +4,7 @@ import { histogramOf, N_BINS } from './bins.ts'
 import { N_TOP_TOKENS } from './examples.ts'
 import { N_LOGITS } from './logits.ts'
 import { N_NEIGHBOURS } from './neighbours.ts'
+import { N_POSITION_BINS, positionsOf } from './positions.ts'
 import type { LatentColumns, LatentExample, LatentIndexInfo, LatentRecord } from './types.ts'
 
 /** Columns with this many numbers a latent. */
@@ -48,6 +49,7 @@ export function latentRecord(
   }
   const n_active = columns.n_active[i]!
   const max_act = columns.max_act[i]!
+  const { position, position_tokens } = columns
   const examples: LatentExample[] = []
   for (let e = columns.example_first[i]!; e < columns.example_first[i + 1]!; e++) {
     examples.push(exampleOf(columns, e))
@@ -59,6 +61,14 @@ export function latentRecord(
     max_act,
     mean_act: columns.mean_act[i]!,
     histogram: histogramOf(row(columns, 'histogram', i), max_act),
+    ...(position && position_tokens
+      ? {
+          positions: positionsOf(
+            position.subarray(i * N_POSITION_BINS, (i + 1) * N_POSITION_BINS),
+            position_tokens,
+          ),
+        }
+      : {}),
     examples,
     top_logits: logitsOf(row(columns, 'top_logit_id', i), row(columns, 'top_logit_effect', i)),
     bottom_logits: logitsOf(

@@ -1,6 +1,7 @@
 /** What a latent does, measured over a corpus. */
 
 import type { HookName } from '../model/index.ts'
+import type { PositionCount } from './positions.ts'
 
 /** One stretch of text around a token where a latent fires. */
 export type LatentExample = {
@@ -28,6 +29,8 @@ export type LatentRecord = {
   readonly mean_act: number
   /** counts[b] activations in [edges[b], edges[b + 1]). */
   readonly histogram: { readonly edges: readonly number[]; readonly counts: readonly number[] }
+  /** Where in documents it fires; absent in indexes of earlier versions. */
+  readonly positions?: readonly PositionCount[]
   readonly examples: readonly LatentExample[]
   /** Output tokens that the decoder direction raises most, effect in logits per unit of activation. */
   readonly top_logits: readonly { id: number; effect: number }[]
@@ -70,6 +73,10 @@ export type LatentColumns = {
   readonly mean_act: Float32Array
   /** [d_sae, N_BINS] counts of equal bins from 0 to the least power of two above max_act */
   readonly histogram: Int32Array
+  /** [d_sae, N_POSITION_BINS] activations by position in the document; absent, as the next, in indexes of earlier versions */
+  readonly position?: Int32Array
+  /** [N_POSITION_BINS] tokens counted at those positions */
+  readonly position_tokens?: Int32Array
   /** [d_sae, N_TOP_TOKENS] tokens at the peaks of the top examples, most frequent first; -1 where there are fewer */
   readonly top_token_id: Int32Array
   /** [d_sae, N_TOP_TOKENS] */

@@ -1,12 +1,22 @@
 /** The latents of an SAE as a list, and one of them with everything that was measured. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { LatentList, LatentSort, LatentView, SaeId } from '../../api/index.ts'
+import {
+  EffectHistogram,
+  ExampleRun,
+  LatentFamily,
+  LatentList,
+  LatentSort,
+  LatentView,
+  SaeId,
+} from '../../api/index.ts'
 import { readSaeConfig } from '../../sae/disk.ts'
 import { labelsOf, latentChips, listLatents } from '../../store/index.ts'
 import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
+import { latentFamily, type Member, MIN_COSINE, namedNeighbours } from '../latentFamily.ts'
 import { HttpProblem } from '../problems.ts'
 import { snippetsOf } from '../snippets.ts'
+import type { SaeOnDisk } from '../suites.ts'
 import { answers } from './answers.ts'
 
 const listRoute = createRoute({
@@ -31,8 +41,48 @@ const viewRoute = createRoute({
   responses: answers(LatentView, 'Everything known about one latent'),
 })
 
+const ofLatent = {
+  params: z.object({ sae: SaeId, index: z.coerce.number().int().min(0) }),
+}
+
+const familyRoute = createRoute({
+  method: 'get',
+  path: '/api/saes/{sae}/latents/{index}/family',
+  request: ofLatent,
+  responses: answers(LatentFamily, 'Latents with near decoder directions, layer by layer'),
+})
+
+const effectsRoute = createRoute({
+  method: 'get',
+  path: '/api/saes/{sae}/latents/{index}/effects',
+  request: ofLatent,
+  responses: answers(EffectHistogram, 'How its logit effects spread over the vocabulary'),
+})
+
+const examplesRoute = createRoute({
+  method: 'post',
+  path: '/api/saes/{sae}/latents/{index}/examples',
+  request: ofLatent,
+  responses: answers(ExampleRun, 'Its examples run again: who fires along, what ablating it does'),
+})
+
 export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void {
-  const { db, suites, latents } = context
+  const { db, inference, suites, latents } = context
+
+  /** The SAE with such a latent. @throws HttpProblem 404 if it has none by that index. */
+  const saeOf = async ({ sae: id, index }: { sae: string; index: number }): Promise<SaeOnDisk> => {
+    const sae = await suites.indexed(id)
+    if (index >= sae.d_sae)
+      throw new HttpProblem(404, `${sae.hook} has latents 0 to ${sae.d_sae - 1}, not ${index}`)
+    return sae
+  }
+  /** Stored neighbours, each with its SAE of the same suite; none of an SAE that is not indexed. */
+  const neighboursOf = async ({ sae: id, index }: Pick<Member, 'sae' | 'index'>) => {
+    const sae = await suites.trained(id)
+    if (sae.state !== 'indexed' && sae.state !== 'labelled') return []
+    const { record } = await latents.record(sae.dir, index)
+    return namedNeighbours(record, await suites.siblings(sae))
+  }
 
   app.openapi(listRoute, async (c) => {
     const { sae } = c.req.valid('param')
@@ -42,20 +92,13 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
 
   app.openapi(viewRoute, async (c) => {
     const { sae: id, index } = c.req.valid('param')
-    const sae = await suites.indexed(id)
-    if (index >= sae.d_sae)
-      throw new HttpProblem(404, `${sae.hook} has latents 0 to ${sae.d_sae - 1}, not ${index}`)
+    const sae = await saeOf({ sae: id, index })
     const { record, n_tokens } = await latents.record(sae.dir, index)
     const pieceOf = await latents.pieces(sae.folder)
     const effects = (list: typeof record.top_logits) =>
       list.map(({ id, effect }) => ({ piece: pieceOf(id), effect }))
     const [chip] = await latentChips(db, id, [index])
-    const neighbours = []
-    const siblingAt = await suites.siblings(sae)
-    for (const { hook, index, cosine } of record.neighbours) {
-      const there = siblingAt(hook)
-      if (there) neighbours.push({ sae: there.id, hook, index, cosine })
-    }
+    const neighbours = namedNeighbours(record, await suites.siblings(sae))
     return c.json(
       {
         ...(chip ?? { sae: id, hook: sae.hook, index }),
@@ -66,6 +109,7 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
         n_active: record.n_active,
         n_tokens,
         mean_act: record.mean_act,
+        ...(record.positions ? { positions: [...record.positions] } : {}),
         histogram: {
           edges: [...record.histogram.edges],
           counts: [...record.histogram.counts],
@@ -88,5 +132,39 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
       },
       200,
     )
+  })
+
+  app.openapi(familyRoute, async (c) => {
+    const { sae: id, index } = c.req.valid('param')
+    const { hook } = await saeOf({ sae: id, index })
+    const { members, edges } = await latentFamily({ sae: id, hook, index }, neighboursOf)
+    const layered = members.map((member) => {
+      const layer = /^blocks\.(\d+)\./.exec(member.hook)?.[1]
+      return { ...member, ...(layer === undefined ? {} : { layer: Number(layer) }) }
+    })
+    const named = await labelledChips(db, layered)
+    const answer = { members: named, edges: [...edges], min_cosine: MIN_COSINE }
+    return c.json(answer, 200)
+  })
+
+  app.openapi(effectsRoute, async (c) => {
+    const { sae: id, index } = c.req.valid('param')
+    const { model, dir } = await saeOf({ sae: id, index })
+    const request = { model, dir, latent: index }
+    return c.json(await inference.call('effects', request, c.req.raw.signal), 200)
+  })
+
+  app.openapi(examplesRoute, async (c) => {
+    const { sae: id, index } = c.req.valid('param')
+    const { model, dir, hook } = await saeOf({ sae: id, index })
+    const { record } = await latents.record(dir, index)
+    const passages = record.examples.map(({ ids, peak }) => ({ ids, peak }))
+    const found = await inference.call(
+      'examples',
+      { model, dir, latent: index, passages },
+      c.req.raw.signal,
+    )
+    const companions = found.companions.map((one) => ({ sae: id, hook, ...one }))
+    return c.json({ ...found, companions: await labelledChips(db, companions) }, 200)
   })
 }
