@@ -10,7 +10,7 @@ import type { Row } from './report.ts'
 import { Hooke, randomIds, type Setup } from './setup.ts'
 
 const N_TOKENS = 64
-const FEWER: readonly Precision[] = ['bf16', 'q8', 'q4']
+const FEWER: readonly Precision[] = ['i16', 'bf16', 'q8', 'q4']
 
 export async function benchQuality(setup: Setup): Promise<Row[]> {
   const { shape } = setup

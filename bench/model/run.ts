@@ -3,7 +3,7 @@
  * what a user would take otherwise (eager PyTorch, node-llama-cpp) and beside the bare matrix products.
  *
  *     npm run bench -- model [open] [prefill] [decode] [streaming] [quality] [--shape 2b|9b|tiny] [--folder DIR] [--threads 2]
- *         [--rounds 3] [--weights f32|bf16|q8|q4] [--memory 4GB] [--batches 1x1024,8x512] [--9b] [--json]
+ *         [--rounds 3] [--weights f32|i16|bf16|q8|q4] [--memory 4GB] [--batches 1x1024,8x512] [--9b] [--json]
  *
  * Without parts: all of them. The checkpoint (2b: 5.2 GB, and 2.8 GB more for node-llama-cpp) is made under --folder, by default in
  * the temporary folder, and stays there. --9b adds streaming through the 9B shape (18.5 GB on disk). In float32 the 2b shape

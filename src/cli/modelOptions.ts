@@ -14,6 +14,7 @@ export type ModelFlags = {
 /** Typed so that a precision that is added or dropped shows here; the model's code loads only when a command runs. */
 const WEIGHTS: { readonly [Name in Precision]: string } = {
   f32: 'float32',
+  i16: '16-bit integers, faster than float32 on processors with AMX',
   bf16: "the checkpoint's own 16 bits",
   q8: '8-bit blocks',
   q4: '4-bit blocks',

@@ -5,14 +5,14 @@ import { type BackendChoice, openAccelerated } from './backend.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { openFewRows } from './fewRows.ts'
 import type { Backend } from './graphSession.ts'
-import { openTeam } from './kernels/index.ts'
+import { openTeam, type Team } from './kernels/index.ts'
 import { HEAP, type KvRoom, teamRoom } from './kvCache.ts'
 import type { ModelMemory } from './memory.ts'
 import { type Network, openNetwork } from './network.ts'
 import { openPackedStore } from './packedWeights.ts'
 import { openStreamedStore } from './streamedWeights.ts'
 import type { ModelConfig } from './types.ts'
-import { openFloatStore } from './weights.ts'
+import { isVector, openFloatStore, readWeight } from './weights.ts'
 
 export type Engine = {
   readonly network: Network
@@ -68,6 +68,8 @@ export async function openEngine(
     memory_bytes: 1.1 * memory.weights_bytes + ROOM_BYTES,
   })
   try {
+    if (memory.weights === 'i16')
+      return await openDigits(config, weights, checkpoint, team, threads)
     const store = await openPackedStore(checkpoint, weights, memory.weights, team)
     const few = config.d_head % 4 === 0 ? openFewRows(config, store, team) : undefined
     const network = await openNetwork(
@@ -81,6 +83,27 @@ export async function openEngine(
     await team.close()
     throw error
   }
+}
+
+/** Blocks are digits that ONNX Runtime keeps; the embedding stays in the checkpoint's own bits. */
+async function openDigits(
+  config: ModelConfig,
+  weights: ModelWeights,
+  checkpoint: Checkpoint,
+  team: Team,
+  threads: number,
+): Promise<Engine> {
+  const vectors = weights.blocks.map((block) =>
+    Object.fromEntries(Object.entries(block).filter(([, spec]) => isVector(spec))),
+  )
+  const store = await openPackedStore(checkpoint, { ...weights, blocks: vectors }, 'bf16', team)
+  const { max_rows, logits } = openFewRows(config, store, team)
+  const network = await openNetwork(config, weights, store, {
+    threads,
+    few: { max_rows, logits },
+    digits: (layer, part) => readWeight(checkpoint, weights.blocks[layer]![part]!),
+  })
+  return { network, room: HEAP, backend: 'cpu' }
 }
 
 /** Physical cores, as far as can be told: half of the logical ones where there are more than four. */

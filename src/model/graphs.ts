@@ -182,6 +182,14 @@ function plainAttention(
   return graph.node('Reshape', [ordered, flat_heads])
 }
 
+/** The products of attention's first half by themselves, before their norms and rotation: [m, heads * d_head] each. */
+export function projectGraph(graph: WeightedGraph, config: ModelConfig): void {
+  const { d_model, d_head, n_heads, n_kv_heads } = config
+  const x = norm(graph, config, graph.input('resid_pre', 'F32', ['m', d_model]), 'ln1')
+  for (const [part, heads] of Object.entries({ q: n_heads, k: n_kv_heads, v: n_kv_heads }))
+    graph.output(part, linear(graph, x, part), 'F32', ['m', heads * d_head])
+}
+
 /** The second half: attention's output joins the stream, then the MLP's. In a parallel block the MLP reads resid_pre. */
 export function mlpGraph(graph: WeightedGraph, config: ModelConfig): void {
   const { d_model, d_head, n_heads } = config

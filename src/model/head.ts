@@ -51,9 +51,10 @@ export async function openHead(
   const options = isWhole
     ? {
         threads,
-        accelerator: {
+        constants: {
           backend,
-          weights: new Map([...norm, ['unembed', await store.unembed(0, d_vocab)]]),
+          areDigits: false,
+          read: async (part: string) => norm.get(part) ?? store.unembed(0, d_vocab),
         },
       }
     : { threads }

@@ -11,6 +11,7 @@
 import type { Tensor } from '#onnxruntime'
 import type { BlockPart, ModelWeights } from './architecture.ts'
 import { openBlockPieces } from './blockPieces.ts'
+import { openDigitBlocks } from './digitBlocks.ts'
 import { giveBack } from './giveBack.ts'
 import {
   type Backend,
@@ -62,12 +63,9 @@ export type NetworkOptions = {
   readonly threads: number
   readonly backend?: Backend
   readonly few?: Pick<FewRows, 'max_rows' | 'logits'> & Partial<FewRows>
-  /** Weights of blocks as integers that ONNX Runtime keeps, read once by this; the store then has none. */
+  /** Matrices of blocks as digits that ONNX Runtime keeps, read once by this; the store then has none. */
   readonly digits?: (layer: number, part: BlockPart) => Promise<Float32Array>
 }
-
-/** Rows of a chunk where every layer has its session: its arrays are small enough that the next one finds them in the cache. */
-const DIGIT_ROWS = 128
 
 /** Another way through for passes of few rows; attention only with a cache. */
 export type FewRows = Pick<Network, 'attn' | 'mlp' | 'logits'> & { readonly max_rows: number }
@@ -86,26 +84,23 @@ export async function openNetwork(
   const { d_model, d_mlp, d_head, n_heads, n_kv_heads, n_layers } = config
   const d_z = n_heads * d_head
   const sessions: GraphSession[] = []
-  const hasConstants = backend !== 'cpu' || digits !== undefined
+  const hasConstants = backend !== 'cpu'
   const open = async (layer: number, name: string, build: (graph: WeightedGraph) => void) => {
     const block = weights.blocks[layer]!
     const shapes = new Map(Object.entries(block).map(([part, { shape }]) => [part, shape]))
-    const read =
-      digits ??
-      (async (layer: number, part: BlockPart) => (await store.block(layer, [part])).get(part)!)
-    const constants = hasConstants
-      ? {
-          backend,
-          areDigits: digits !== undefined,
-          read: (part: string) => read(layer, part as BlockPart),
-        }
-      : undefined
+    const read = async (part: string): Promise<Float32Array> =>
+      (await store.block(layer, [part as BlockPart])).get(part as BlockPart)!
+    const constants = hasConstants ? { backend, areDigits: false, read } : undefined
     const session = await openGraphSession(name, shapes, { threads, constants }, build)
     sessions.push(session)
     return session
   }
   const isWhole = hasConstants || store.isFloat
-  const pieces = isWhole ? undefined : await openBlockPieces(config, weights, store, threads)
+  const pieces = isWhole
+    ? undefined
+    : digits === undefined
+      ? await openBlockPieces(config, weights, store, threads)
+      : await openDigitBlocks(config, weights, digits, threads)
   // GroupQueryAttention on accelerators knows no softcap and says nothing.
   const isPlain = backend !== 'cpu' && config.attn_softcap > 0
   const rope = config.rope !== undefined
@@ -157,8 +152,7 @@ export async function openNetwork(
       })
       return session.run({ ...feeds, ...Object.fromEntries(rows) }, outputs)
     }
-    const most = digits !== undefined ? DIGIT_ROWS : chunkRows(d_mlp)
-    const n_chunks = Math.ceil(m / most)
+    const n_chunks = Math.ceil(m / chunkRows(d_mlp))
     if (n_chunks <= 1) return run(0, m)
     const whole = Object.fromEntries(
       outputs.map((name) => [name, new Float32Array(m * d_model)]),

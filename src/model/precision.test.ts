@@ -104,6 +104,14 @@ describe.each(FIXTURES)('%s', async (fixture) => {
     })
   })
 
+  it('is near float32 in 16-bit integers, whole and in pieces', async () => {
+    await use({ threads: 2, weights: 'i16' }, async (model) => {
+      const { logits } = await model.forward(batch, { logits: true })
+      for (const found of [logits!, await inPieces(model, golden)])
+        expect(relativeError(found, expected)).toBeLessThan(1e-4)
+    })
+  })
+
   it('edits a few rows as it edits many', async () => {
     const hooks = [
       'blocks.1.hook_attn_out',

@@ -1,0 +1,86 @@
+/**
+ * Blocks whose matrices are digits (digits.ts) that ONNX Runtime keeps: two sessions a layer, and few rows at a time, so that
+ * arrays between products stay in the processor's caches. Attention itself has no matrices and one session for all layers (network.ts).
+ */
+
+import type { BlockPart, ModelWeights } from './architecture.ts'
+import type { BlockPieces } from './blockPieces.ts'
+import { giveBack } from './giveBack.ts'
+import { float, type GraphSession, openGraphSession } from './graphSession.ts'
+import { mlpGraph, projectGraph, type WeightedGraph } from './graphs.ts'
+import type { ModelConfig } from './types.ts'
+
+/** Rows at a time: 96 to 512 take the same time to 8 %, and arrays of more would have to be taken anew in every run. */
+const CHUNK_ROWS = 128
+
+/**
+ * Opens the sessions of every layer; matrices are read once.
+ * @param read gives a block's weight as a new array.
+ */
+export async function openDigitBlocks(
+  config: ModelConfig,
+  weights: ModelWeights,
+  read: (layer: number, part: BlockPart) => Promise<Float32Array>,
+  threads: number,
+): Promise<BlockPieces> {
+  const { d_model } = config
+  const open = (
+    layer: number,
+    name: string,
+    build: (graph: WeightedGraph, config: ModelConfig) => void,
+  ): Promise<GraphSession> => {
+    const block = weights.blocks[layer]!
+    const shapes = new Map(Object.entries(block).map(([part, { shape }]) => [part, shape]))
+    const constants = {
+      backend: 'cpu',
+      areDigits: true,
+      read: (part: string) => read(layer, part as BlockPart),
+    } as const
+    return openGraphSession(`${name} ${layer}`, shapes, { threads, constants }, (graph) =>
+      build(graph, config),
+    )
+  }
+  const layers: { project: GraphSession; mlp: GraphSession }[] = []
+  for (let layer = 0; layer < config.n_layers; layer++) {
+    const project = await open(layer, 'project', projectGraph)
+    layers.push({ project, mlp: await open(layer, 'mlp', mlpGraph) })
+  }
+
+  return {
+    project: (layer, resid_pre) =>
+      runRows(layers[layer]!.project, { resid_pre }, ['q', 'k', 'v'], resid_pre.length / d_model),
+    mlp: (layer, resid_pre, z, outputs) =>
+      runRows(layers[layer]!.mlp, { resid_pre, z }, outputs, resid_pre.length / d_model),
+    async close() {
+      await Promise.all(layers.flatMap(({ project, mlp }) => [project.close(), mlp.close()]))
+    },
+  }
+}
+
+/** Runs a session over rows of its inputs [m, ...], a chunk at a time. */
+async function runRows<Name extends string>(
+  session: GraphSession,
+  inputs: Readonly<Record<string, Float32Array>>,
+  outputs: readonly Name[],
+  m: number,
+): Promise<Record<Name, Float32Array>> {
+  const n_chunks = Math.ceil(m / CHUNK_ROWS)
+  const step = Math.ceil(m / n_chunks)
+  const whole: Partial<Record<Name, Float32Array>> = {}
+  for (let from = 0; from < m; from += step) {
+    const n = Math.min(step, m - from)
+    const rows = Object.entries(inputs).map(([name, array]) => {
+      const d = array.length / m
+      return [name, float(array.subarray(from * d, (from + n) * d), [n, d])]
+    })
+    const part = await session.run(Object.fromEntries(rows), outputs)
+    if (n === m) return part
+    for (const name of outputs) {
+      const width = part[name].length / n
+      whole[name] ??= new Float32Array(m * width)
+      whole[name].set(part[name], from * width)
+      giveBack(part[name])
+    }
+  }
+  return whole as Record<Name, Float32Array>
+}
