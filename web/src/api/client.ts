@@ -1,9 +1,15 @@
 /** A typed fetch over the server's contract. Types only: no schema, and so no zod, reaches the bundle. */
 import type {
   Agreement,
+  ComparePromptsRequest,
+  ContrastRequest,
+  ContrastSearch,
   Depth,
   DepthRequest,
+  EffectHistogram,
+  ExampleRun,
   LabelView,
+  LatentFamily,
   LatentList,
   LatentView,
   Microscope,
@@ -11,16 +17,23 @@ import type {
   NewLabel,
   NewReview,
   NewVote,
+  PromptComparison,
   Review,
   ReviewFilter,
   ReviewQueue,
   Run,
   RunPoint,
+  SearchFilters,
   SearchKind,
   SearchResult,
+  SearchScope,
   SelfTest,
   SuiteOrigin,
   TestResult,
+  TextSearch,
+  TextSearchRequest,
+  VectorSearch,
+  VectorSearchRequest,
   Workspace,
 } from '../../../src/api/index.ts'
 import { sendRequest } from '../../../src/api/request.ts'
@@ -75,7 +88,10 @@ export type ReviewQuery = ReviewFilter & { reviewer: string; blind: boolean }
 /** The labels of a suite as a file. */
 export const labelsAt = (suite: string) => `${suiteAt(suite)}/labels.jsonl`
 
-const queryOf = (query: Readonly<Record<string, string | boolean | undefined>>) =>
+/** What words are looked for, where, and among which latents. */
+export type WordSearch = SearchFilters & { q: string; kind: SearchKind }
+
+const queryOf = (query: Readonly<Record<string, string | number | boolean | undefined>>) =>
   new URLSearchParams(
     Object.entries(query).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, String(value)]],
@@ -103,6 +119,15 @@ export const api = {
   latent: (sae: string, index: number, signal?: AbortSignal) =>
     call<LatentView>('GET', `${at(sae)}/${index}`, undefined, signal),
 
+  latentFamily: (sae: string, index: number, signal?: AbortSignal) =>
+    call<LatentFamily>('GET', `${at(sae)}/${index}/family`, undefined, signal),
+
+  latentEffects: (sae: string, index: number, signal?: AbortSignal) =>
+    call<EffectHistogram>('GET', `${at(sae)}/${index}/effects`, undefined, signal),
+
+  runExamples: (sae: string, index: number) =>
+    call<ExampleRun>('POST', `${at(sae)}/${index}/examples`),
+
   testLatent: (sae: string, index: number, text: string, signal?: AbortSignal) =>
     call<TestResult>('POST', `${at(sae)}/${index}/test`, { text }, signal),
 
@@ -126,16 +151,20 @@ export const api = {
   agreement: (filter: ReviewFilter, signal?: AbortSignal) =>
     call<Agreement[]>('GET', `/api/reviews/agreement?${queryOf(filter)}`, undefined, signal),
 
-  search: (
-    query: { q: string; kind: SearchKind; sae?: string; offset: number; limit: number },
-    signal?: AbortSignal,
-  ) => {
-    const params = new URLSearchParams({ q: query.q, kind: query.kind })
-    if (query.sae) params.set('sae', query.sae)
-    params.set('limit', String(query.limit))
-    params.set('offset', String(query.offset))
-    return call<SearchResult>('GET', `/api/search?${params}`, undefined, signal)
-  },
+  search: (query: WordSearch & { offset: number; limit: number }, signal?: AbortSignal) =>
+    call<SearchResult>('GET', `/api/search?${queryOf(query)}`, undefined, signal),
+
+  searchScope: (signal?: AbortSignal) =>
+    call<SearchScope>('GET', '/api/search/scope', undefined, signal),
+
+  searchText: (request: TextSearchRequest, signal?: AbortSignal) =>
+    call<TextSearch>('POST', '/api/search/text', request, signal),
+
+  searchVector: (request: VectorSearchRequest, signal?: AbortSignal) =>
+    call<VectorSearch>('POST', '/api/search/vector', request, signal),
+
+  searchContrast: (request: ContrastRequest, signal?: AbortSignal) =>
+    call<ContrastSearch>('POST', '/api/search/contrast', request, signal),
 
   points: (suite: string, signal?: AbortSignal) =>
     call<RunPoint[]>('GET', `${suiteAt(suite)}/points`, undefined, signal),
@@ -151,6 +180,9 @@ export const api = {
 
   plot: async (suite: string, name: string, signal?: AbortSignal) =>
     (await send('GET', plotFrom(suite, name), undefined, signal)).text(),
+
+  comparePrompts: (request: ComparePromptsRequest, signal?: AbortSignal) =>
+    call<PromptComparison>('POST', '/api/compare/prompts', request, signal),
 
   changeRun: (run: string, to: RunChange) =>
     call<Run>('POST', `/api/runs/${encodeURIComponent(run)}/${to}`),

@@ -1,10 +1,9 @@
 /** What is fetched, under which key, and for how long it is fresh. Events invalidate by these keys. */
-import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type {
   DepthRequest,
   MicroscopeRequest,
   ReviewFilter,
-  SearchKind,
   Workspace,
 } from '../../../src/api/index.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
@@ -60,17 +59,31 @@ export const latentQuery = (sae: string, index: number) =>
     staleTime: 30_000,
   })
 
-/** The latents of one SAE, a page at a time. */
-export const latentsQuery = (sae: string, by: LatentOrder) =>
-  infiniteQueryOptions({
-    queryKey: [...keys.latents, sae, by],
-    initialPageParam: 0,
-    queryFn: ({ pageParam, signal }) => api.latents(sae, by, pageParam, 50, signal),
-    getNextPageParam: (last, _pages, offset) =>
-      offset + last.latents.length < last.n_total && last.latents.length > 0
-        ? offset + last.latents.length
-        : undefined,
-    placeholderData: keepPreviousData,
+/** Latents with near directions; labels in it change with those of the latents. */
+export const familyQuery = (sae: string, index: number) =>
+  queryOptions({
+    queryKey: [...keys.latent, sae, index, 'family'],
+    queryFn: ({ signal }) => api.latentFamily(sae, index, signal),
+    staleTime: 30_000,
+  })
+
+/** How its effects spread over the vocabulary. */
+export const effectsQuery = (sae: string, index: number) =>
+  queryOptions({
+    queryKey: [...keys.latent, sae, index, 'effects'],
+    queryFn: ({ signal }) => api.latentEffects(sae, index, signal),
+    staleTime: 30_000,
+  })
+
+/** Latents of a page of the list. */
+export const latentPage = 100
+
+/** A page of the latents of one SAE, the first being 0. */
+export const latentPageQuery = (sae: string, by: LatentOrder, page: number) =>
+  queryOptions({
+    queryKey: [...keys.latents, sae, by, page],
+    queryFn: ({ signal }) => api.latents(sae, by, page * latentPage, latentPage, signal),
+    staleTime: 60_000,
   })
 
 /** The middle of a model holds the classes of words: the first layers spell, the last ones predict. */
@@ -111,24 +124,6 @@ export const raisersQuery = (latents: readonly ListedLatent[]) =>
     },
     enabled: latents.length > 0,
     staleTime: Number.POSITIVE_INFINITY,
-  })
-
-/** Ranked hits for a query; the last hits stay while the next are on their way. */
-export const searchQuery = (q: string, kind: SearchKind, sae: string | undefined) =>
-  infiniteQueryOptions({
-    queryKey: [...keys.search, q, kind, sae],
-    initialPageParam: 0,
-    queryFn: ({ pageParam, signal }) =>
-      api.search(
-        { q, kind, offset: pageParam, limit: 40, ...(sae === undefined ? {} : { sae }) },
-        signal,
-      ),
-    getNextPageParam: (last, _pages, offset) =>
-      offset + last.hits.length < last.n_total && last.hits.length > 0
-        ? offset + last.hits.length
-        : undefined,
-    placeholderData: keepPreviousData,
-    enabled: q.trim() !== '',
   })
 
 /** What waits for a reviewer. It is asked again when it runs low, not at every change: the next latent stays the next. */

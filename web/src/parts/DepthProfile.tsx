@@ -75,8 +75,10 @@ export function DepthProfile(props: {
                   <td />
                   <td colSpan={3}>
                     <span className="site-facts quiet">
-                      {row.name.replace(/^layer \d+ ?/, '') || 'resid'} {row.variant}: L0{' '}
-                      {row.l0?.[token] ?? '–'}, FVU {short(row.fvu?.[token])}
+                      {[row.name.replace(/^layer \d+ ?/, '') || 'resid', row.variant]
+                        .filter(Boolean)
+                        .join(' ')}
+                      : L0 {row.l0?.[token] ?? '–'}, FVU {short(row.fvu?.[token])}
                     </span>
                     {first && (
                       <LatentRow sheet={sheet} row={row} active={first} {...props.chosen} />

@@ -53,11 +53,7 @@ export function MicroscopeBar(props: {
       )}
       <fieldset className="chips">
         <legend>
-          Cells by{' '}
-          <Term of="direct_effect">
-            <span className="hidden">effect, explained</span>
-            <span aria-hidden="true">?</span>
-          </Term>
+          <Term of="direct_effect">Cells by</Term>
         </legend>
         {ranks.map(([rank, words]) => (
           <label key={rank}>

@@ -40,12 +40,37 @@ const definitions = {
   strength: 'Activation divided by the latent’s own maximum in the corpus.',
   effect:
     'How much the logit of an output token rises per unit of activation, from the decoder direction through the final norm and the unembedding.',
+  change:
+    'Change: the share of latent strength that differs, Σ|b − a| / Σ max(a, b) over latents, each in units of its own maximum. 0 is nothing, 1 is nothing in common.',
+  change_effect:
+    'Effect: activation in B minus activation in A, in units of the latent’s own maximum, at the token where it is largest.',
+  shift_effect:
+    'Effect: mean over tokens of the activation in the other model minus that in the suite’s own, in units of the latent’s maximum; ± its standard error.',
+  next_kl:
+    'KL divergence of what B predicts next from what A predicts, in nats: 0 is the same prediction.',
+  distance:
+    'Distance: √(Σ‖other − own‖² / Σ‖own‖²) of the activations of the same tokens. 0 is the same.',
+  alike:
+    'Mean cosine between the activations of the same tokens in both models. 1 is the same direction.',
+  q: 'q: among all latents listed up to this one, the share expected to be there by chance (Benjamini–Hochberg over two sign tests a latent).',
   cosine: 'Cosine between the decoder directions of two latents. 1 is the same direction.',
   self_test:
     'Self-test: L0, FVU and delta loss on a built-in text beside what the release claims of this dictionary. Press a badge for the numbers.',
+  doubt:
+    'Doubt: the larger of 1 − score and the share of votes that dispute, over the labels of the latent. The most doubtful come first, then the most used.',
+  ablation:
+    'The latent’s part is taken out of the activation, f · decoder row, wherever it is on; its dictionary’s error stays. Change of the next-token loss in nats, ablated less plain: mean over examples ± standard error. Above 0 the model needs it.',
+  companions:
+    'Of the tokens where this latent is on, the share where the other is on too, and how many times the other’s density in the corpus that is. In order of share × ln(times).',
   score: 'How well the label predicted where the latent fires, by the method named.',
   perplexity:
-    'exp of the mean negative log-probability of the tokens, each under the distribution it was drawn from.',
+    'exp of the mean negative log-probability of the tokens under the model as it is, behind the prompt: how strange the text is to the unsteered model.',
+  sweep_activation:
+    'Mean activation of the strongest latent changed over the tokens of the texts, when the model as it is reads them.',
+  sweep_kl:
+    'KL divergence of the steered next-token distributions from the default ones, in nats a token, on the same tokens at every strength: those of the default texts.',
+  repetition:
+    'Share of a text’s 3-token runs that occurred in it before, mean over the texts. 0 repeats nothing.',
 } as const
 
 /** A name that has a definition. */

@@ -3,16 +3,19 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import type { LatentView } from '../../../src/api/index.ts'
-import { latentQuery, selfTestsQuery } from '../api/queries.ts'
+import { effectsQuery, latentQuery } from '../api/queries.ts'
 import { latentName, saeName } from '../format/names.ts'
 import { count, percent, short } from '../format/numbers.ts'
+import { ExampleRun } from '../parts/ExampleRun.tsx'
 import { type Context, Examples } from '../parts/Examples.tsx'
+import { Family } from '../parts/Family.tsx'
 import { Histogram } from '../parts/Histogram.tsx'
 import { LabelEditor } from '../parts/LabelEditor.tsx'
 import { LatentLink, SteerLink } from '../parts/LatentLink.tsx'
+import { LatentMarks } from '../parts/LatentMarks.tsx'
 import { LogitTable } from '../parts/LogitTable.tsx'
 import { Failure } from '../parts/Notice.tsx'
-import { SelfTestBadge } from '../parts/SelfTestBadge.tsx'
+import { Positions } from '../parts/Positions.tsx'
 import { Term } from '../parts/Term.tsx'
 import { TestBox } from '../parts/TestBox.tsx'
 import { useKeys } from '../state/keys.ts'
@@ -36,6 +39,8 @@ export function Latent() {
   useKeys({
     j: () => go(1),
     k: () => go(-1),
+    right: () => go(1),
+    left: () => go(-1),
     e: () => setEditing(true),
     s: () =>
       void navigate({
@@ -94,7 +99,6 @@ function Body(props: {
   onEditing: (editing: boolean) => void
 }) {
   const { latent } = props
-  const selfTests = useQuery(selfTestsQuery(saeName(latent.sae).suite))
   const search = useSearch({ from: '/latent/$sae/$index' })
   const navigate = useNavigate({ from: '/latent/$sae/$index' })
   const setContext = (context: Context) =>
@@ -113,9 +117,9 @@ function Body(props: {
         <p className="latent-place">
           {latentName(latent.hook, latent.index)}
           <SteerLink sae={latent.sae} index={latent.index} />
-          <SelfTestBadge test={selfTests.data?.find(({ sae }) => sae === latent.sae)} />
         </p>
         <LabelEditor {...props} />
+        <LatentMarks latent={latent} />
       </div>
       <div className="latent-columns">
         <div className="latent-main">
@@ -154,6 +158,10 @@ function Body(props: {
               unit="activation; heights as square roots"
             />
           </section>
+          <section aria-label="Place in documents">
+            <h2>Where in documents</h2>
+            <Positions positions={latent.positions} />
+          </section>
           <section aria-label="Output tokens">
             <h2>
               What it <Term of="effect">writes</Term>
@@ -162,11 +170,13 @@ function Body(props: {
               <LogitTable name="raised" logits={latent.top_logits} scale={scale} />
               <LogitTable name="lowered" logits={latent.bottom_logits} scale={scale} />
             </div>
+            <Effects latent={latent} />
           </section>
           <section aria-label="Nearest latents">
             <h2>
-              Nearest by <Term of="cosine">cosine</Term>
+              Family, nearest by <Term of="cosine">cosine</Term>
             </h2>
+            <Family sae={latent.sae} index={latent.index} />
             <ol className="neighbours">
               {latent.neighbours.map((n) => (
                 <li key={`${n.sae}/${n.index}`}>
@@ -177,10 +187,26 @@ function Body(props: {
             </ol>
             {latent.neighbours.length === 0 && <p className="quiet">Not computed yet.</p>}
           </section>
+          <ExampleRun latent={latent} />
           <Snippets snippets={latent.snippets} />
         </div>
       </div>
     </>
+  )
+}
+
+/** How all its logit effects spread, for which the model is asked; a reason where there are none. */
+function Effects({ latent }: { latent: LatentView }) {
+  const { data, error } = useQuery(effectsQuery(latent.sae, latent.index))
+  if (error) return <p className="quiet">{error.message}</p>
+  if (!data) return <div className="effects-waiting" aria-busy="true" />
+  if (!data.histogram) return <p className="quiet">{data.absent}</p>
+  return (
+    <Histogram
+      {...data.histogram}
+      name="Effects on all output tokens"
+      unit={`effect on every token; standard deviation ${short(data.histogram.standard_deviation)}`}
+    />
   )
 }
 

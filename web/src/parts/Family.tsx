@@ -1,0 +1,109 @@
+/** A latent's family as a small graph: sites from left to right, near decoder directions joined. */
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
+import type { LatentFamily } from '../../../src/api/index.ts'
+import { familyQuery } from '../api/queries.ts'
+import { latentName, siteKind, siteName } from '../format/names.ts'
+import { fixed } from '../format/numbers.ts'
+import { LabelText } from './LatentLink.tsx'
+import { Failure } from './Notice.tsx'
+
+type Member = LatentFamily['members'][number]
+type Placed = { readonly member: Member; readonly x: number; readonly y: number }
+
+const [step_x, step_y, margin] = [64, 26, 20]
+
+/** Members in columns by site, in the order of the pass; the one asked for is on top of its column. */
+function placed(members: readonly Member[]): { nodes: Placed[]; sites: string[]; rows: number } {
+  const order = (hook: string) => members.find((m) => m.hook === hook)?.layer ?? -1
+  const bySite = Map.groupBy(members, ({ hook }) => hook)
+  const sites = [...bySite.keys()].sort((a, b) => order(a) - order(b) || a.localeCompare(b))
+  const nodes = members.map((member) => ({
+    member,
+    x: margin + sites.indexOf(member.hook) * step_x,
+    y: margin + (bySite.get(member.hook) ?? []).indexOf(member) * step_y,
+  }))
+  return { nodes, sites, rows: Math.max(...[...bySite.values()].map((list) => list.length)) }
+}
+
+/** The graph; every node is a link, and what it is called stands below while it has the pointer or the focus. */
+export function Family(props: { sae: string; index: number }) {
+  const family = useQuery(familyQuery(props.sae, props.index))
+  const [shown, setShown] = useState<number>()
+  if (family.error) return <Failure error={family.error} onRetry={() => void family.refetch()} />
+  if (!family.data) return <div className="family-waiting" aria-busy="true" />
+  const { members, edges, min_cosine } = family.data
+  if (members.length < 2)
+    return (
+      <p className="quiet">No direction of this suite lies nearer than {min_cosine} to its own.</p>
+    )
+  const { nodes, sites, rows } = placed(members)
+  const kinds = new Set(sites.map(siteKind))
+  const [width, height] = [2 * margin + (sites.length - 1) * step_x, 2 * margin + rows * step_y]
+  const named = members[shown ?? 0]
+  const toSelf = (i: number) => edges.find(({ from, to }) => from === 0 && to === i)?.cosine
+  return (
+    <figure className="family">
+      <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} aria-label="Family">
+        {edges.map(({ from, to, cosine }) => {
+          const [a, b] = [nodes[from], nodes[to]]
+          return (
+            a &&
+            b && (
+              <path
+                key={`${from}.${to}`}
+                className={from === shown || to === shown ? 'edge lit' : 'edge'}
+                d={curve(a, b)}
+                strokeWidth={0.75 + (3 * (cosine - min_cosine)) / (1 - min_cosine)}
+              />
+            )
+          )
+        })}
+        {nodes.map(({ member, x, y }, i) => (
+          <Link
+            key={`${member.sae}/${member.index}`}
+            to="/latent/$sae/$index"
+            params={{ sae: member.sae, index: String(member.index) }}
+            className={i === 0 ? 'node self' : 'node'}
+            aria-label={`${latentName(member.hook, member.index)}: ${member.label ?? 'no label yet'}`}
+            aria-current={i === 0 ? 'page' : undefined}
+            onPointerEnter={() => setShown(i)}
+            onPointerLeave={() => setShown(undefined)}
+            onFocus={() => setShown(i)}
+            onBlur={() => setShown(undefined)}
+          >
+            <circle className="reach" cx={x} cy={y} r={12} />
+            <circle className="dot" cx={x} cy={y} r={i === 0 ? 6 : 4.5} />
+          </Link>
+        ))}
+        {sites.map((hook, i) => (
+          <text key={hook} x={margin + i * step_x} y={height - 4} textAnchor="middle">
+            {kinds.size === 1 ? siteName(hook).replace('layer ', '') : siteName(hook)}
+          </text>
+        ))}
+      </svg>
+      <figcaption>
+        {named && (
+          <>
+            <span className="place">{latentName(named.hook, named.index)}</span>{' '}
+            <LabelText chip={named} />
+          </>
+        )}
+        <span className="quiet">
+          {shown === undefined || shown === 0
+            ? ` the one on this page; lines: cosine from ${min_cosine}`
+            : toSelf(shown) === undefined
+              ? ' through another'
+              : ` cosine ${fixed(toSelf(shown), 2)}`}
+        </span>
+      </figcaption>
+    </figure>
+  )
+}
+
+/** Straight between sites, a bow within one. */
+function curve(a: Placed, b: Placed): string {
+  const bow = a.x === b.x ? 18 : 0
+  return `M${a.x} ${a.y}Q${(a.x + b.x) / 2 + bow} ${(a.y + b.y) / 2} ${b.x} ${b.y}`
+}
