@@ -13,6 +13,7 @@ import { addGenerateCommand } from './generate.ts'
 import { addImportCommand } from './import.ts'
 import { addIndexCommand } from './indexCommand.ts'
 import { addLabelCommand } from './label.ts'
+import { addLabelsCommand } from './labels.ts'
 import { addMcpCommand } from './mcp.ts'
 import type { Context } from './options.ts'
 import { addPullCommand } from './pull.ts'
@@ -50,6 +51,7 @@ export function createProgram(context: Context): Command {
     addCheckCommand,
     addIndexCommand,
     addLabelCommand,
+    addLabelsCommand,
     addScoreCommand,
     addEmbedCommand,
     addSearchCommand,

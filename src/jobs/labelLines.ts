@@ -10,6 +10,7 @@
  */
 import { basename } from 'node:path'
 import { z } from 'zod'
+import { escapeControls } from '../formats/index.ts'
 import { explanationRow, type NeuronpediaSource } from '../latents/index.ts'
 import { listSuite } from '../sae/disk.ts'
 import {
@@ -193,7 +194,9 @@ const MOST_NAMED = 10
 /** Lines that are not labels of the suite; nothing was imported. */
 export class LabelLinesError extends RangeError {
   constructor(file: string, bad: LabelLines['bad'], n_lines: number) {
-    const named = bad.slice(0, MOST_NAMED).map(({ line, problem }) => `  line ${line}: ${problem}`)
+    const named = bad
+      .slice(0, MOST_NAMED)
+      .map(({ line, problem }) => `  line ${line}: ${escapeControls(problem)}`)
     if (bad.length > MOST_NAMED) named.push(`  and ${bad.length - MOST_NAMED} more`)
     super(
       `${file}: ${bad.length} of ${n_lines} lines cannot be imported, so none was. Correct them, or take them out.\n${named.join('\n')}`,

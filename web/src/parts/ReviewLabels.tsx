@@ -29,7 +29,12 @@ export function ReviewLabels(props: {
             aria-current={at === props.chosen}
             className={props.named && label.disputed ? 'disputed' : undefined}
           >
-            <button type="button" onClick={() => props.onChoose(at)} disabled={!props.named}>
+            <button
+              type="button"
+              className="review-label"
+              onClick={() => props.onChoose(at)}
+              disabled={!props.named}
+            >
               <bdi className={props.named ? `label by-${label.method}` : 'label'}>{label.text}</bdi>
             </button>
             {props.named && <Provenance label={label} />}

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import type { LabelView, LatentView, NewReview, Verdict } from '../../../src/api/index.ts'
 import { latentName } from '../format/names.ts'
-import { percent } from '../format/numbers.ts'
+import { fixed, percent } from '../format/numbers.ts'
 import { useKeys } from '../state/keys.ts'
 import { Example } from './Examples.tsx'
 import { LabelForm } from './LabelEditor.tsx'
@@ -19,8 +19,8 @@ type Judgement = { readonly label: number; readonly verdict: Verdict }
 /** The whole of one review; `key` it by its latent. */
 export function ReviewLatent(props: {
   latent: LatentView
-  /** Why it is its turn. */
-  why: string
+  /** Why it is its turn, where it is not for its use. */
+  doubt: number | undefined
   blind: boolean
   reviewer: string
   isPending: boolean
@@ -71,7 +71,17 @@ export function ReviewLatent(props: {
     <>
       <p className="latent-place">
         {latentName(latent.hook, latent.index)}
-        <span>{props.why}</span>
+        <span>
+          {blind ? (
+            'drawn at random'
+          ) : props.doubt === undefined ? (
+            'by use'
+          ) : (
+            <>
+              <Term of="doubt">doubt</Term> {fixed(props.doubt, 2)}
+            </>
+          )}
+        </span>
         {revealed && (
           <Link to="/latent/$sae/$index" params={{ sae: latent.sae, index: `${latent.index}` }}>
             open
@@ -198,7 +208,7 @@ function Guess(props: { blind: boolean; onGuess: (guess: string) => void; onSkip
   useKeys({ i: () => field.current?.focus(), enter: () => field.current?.form?.requestSubmit() })
   return (
     <form
-      className="guess"
+      className="review-ask"
       onSubmit={(e) => {
         e.preventDefault()
         const text = String(new FormData(e.currentTarget).get('guess') ?? '').trim()

@@ -6,7 +6,7 @@ import type { NewReview, Review as Reviewed, ReviewQueue } from '../../../src/ap
 import { api } from '../api/client.ts'
 import { keys, latentQuery, reviewQuery, workspaceQuery } from '../api/queries.ts'
 import { latentKey, latentName, parseLatentKey, saeName } from '../format/names.ts'
-import { count, fixed } from '../format/numbers.ts'
+import { count } from '../format/numbers.ts'
 import { Failure, Notice } from '../parts/Notice.tsx'
 import { Agreements } from '../parts/ReviewAgreements.tsx'
 import { ReviewFilters } from '../parts/ReviewFilters.tsx'
@@ -89,15 +89,9 @@ export function Review() {
       {error && <Failure error={error} />}
       {item ? (
         <Item
-          key={`${latentKey(item.sae, item.index)} ${blind} ${last?.id}`}
+          key={`${latentKey(item.sae, item.index)} ${blind}`}
           {...{ item, blind, reviewer, isPending }}
-          why={
-            waiting?.doubt === undefined
-              ? blind
-                ? 'drawn at random'
-                : 'by use'
-              : `doubt ${fixed(waiting.doubt, 2)}`
-          }
+          doubt={waiting?.doubt}
           method={search.method}
           author={search.author}
           onDecide={decide}
@@ -127,7 +121,7 @@ const latentAt = ({ sae, latent }: Reviewed) => latentName(saeName(sae).hook, la
 
 function Item(props: {
   item: { sae: string; index: number }
-  why: string
+  doubt: number | undefined
   blind: boolean
   reviewer: string
   isPending: boolean
