@@ -1,30 +1,22 @@
 /** The bar above every view: where one is, what is running, and whether the server answers. */
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useState } from 'react'
 import type { Run } from '../../../src/api/index.ts'
 import { workspaceQuery } from '../api/queries.ts'
 import { remaining } from '../format/numbers.ts'
+import { modifier } from '../state/keyList.ts'
 import { useLinkState } from '../state/link.ts'
 import { isUnderWay, runMessage } from '../state/runs.ts'
-import { toggleTheme } from '../state/theme.ts'
+import { views } from '../state/views.ts'
+import { ShareButton } from './ShareButton.tsx'
 
-const views = [
-  { to: '/', name: 'Microscope' },
-  { to: '/search', name: 'Search' },
-  { to: '/steer', name: 'Steer' },
-  { to: '/review', name: 'Review' },
-  { to: '/suite', name: 'Suite' },
-] as const
-
-/** Navigation, model name, live run, theme, help; and the line that says the server is away. */
-export function TopBar(props: { onHelp: () => void }) {
+/** Navigation, model name, live run, palette, theme, help; and the line that says the server is away. */
+export function TopBar(props: { onPalette: () => void; onTheme: () => void; onHelp: () => void }) {
   const { data: workspace } = useQuery(workspaceQuery)
   const link = useLinkState()
-  const [, redraw] = useState(0)
   const run = workspace?.runs.find(isUnderWay)
   return (
-    <header className="top">
+    <header className="top" data-not-shared="">
       <div className="bar">
         <Link to="/" className="mark" aria-label="Hooke, to the microscope">
           <svg viewBox="0 0 20 20" aria-hidden="true">
@@ -48,14 +40,20 @@ export function TopBar(props: { onHelp: () => void }) {
         <span className="bar-space" />
         {run && <RunIndicator run={run} />}
         {workspace?.model && <span className="bar-model">{workspace.model.name}</span>}
+        <ShareButton />
+        <button type="button" className="bar-palette" onClick={props.onPalette}>
+          <svg viewBox="0 0 20 20" aria-hidden="true">
+            <circle cx="8.75" cy="8.75" r="5.25" />
+            <path d="m12.75 12.75 4 4" />
+          </svg>
+          <span>Go to</span>
+          <kbd aria-hidden="true">{modifier()} K</kbd>
+        </button>
         <button
           type="button"
           className="bar-button"
           aria-label="Switch between light and dark"
-          onClick={() => {
-            toggleTheme()
-            redraw((n) => n + 1)
-          }}
+          onClick={props.onTheme}
         >
           <svg viewBox="0 0 20 20" aria-hidden="true">
             <circle cx="10" cy="10" r="6.5" fill="none" />

@@ -1,5 +1,5 @@
 /** The page's state as it stands in the URL: plain strings, short names, defaults left out. */
-import type { Intervention, LabelMethod, SearchKind } from '../../../src/api/index.ts'
+import type { Intervention, LabelMethod, SearchFilters } from '../../../src/api/index.ts'
 import { type Quantity, quantityNames } from '../plot/quantityNames.ts'
 
 /** A query string as plain strings: `?q=12` is the text "12". */
@@ -92,21 +92,72 @@ export type LatentState = { context?: '5' | 'full' }
 export const readLatent = (raw: Raw): LatentState =>
   present<LatentState>({ context: oneOf(raw, 'context', ['5', 'full'] as const) })
 
-/** What can be searched, in the order of the chips. */
-export const searchKinds = ['all', 'label', 'token', 'logit'] as const satisfies SearchKind[]
+/** What can be searched for, in the order of the chips: words, then what the model is needed for. */
+export const searchModes = [
+  'all',
+  'label',
+  'token',
+  'logit',
+  'meaning',
+  'text',
+  'vector',
+  'contrast',
+] as const
+export type SearchMode = (typeof searchModes)[number]
 
-/** Search: the query, what is searched, and in which SAE. */
-export type SearchState = { q?: string; kind?: SearchKind; sae?: string }
+/** Search: what is looked for, in which way, and among which latents. */
+export type SearchState = Filters & {
+  /** The query, the text or the numbers of a vector. */
+  q?: string
+  kind?: SearchMode
+  /** A latent as `<sae>/<index>` whose direction is searched for. */
+  like?: string
+  /** Positions of the chosen tokens of the text, joined by dots. */
+  tokens?: string
+  by?: 'mean'
+  scale?: 'act'
+  dense?: 'shown'
+  /** Texts to contrast, one a line. */
+  a?: string
+  b?: string
+}
 
 /** Reads the search's state. */
 export function readSearch(raw: Raw): SearchState {
-  const kind = oneOf(raw, 'kind', searchKinds)
+  const kind = oneOf(raw, 'kind', searchModes)
   return present<SearchState>({
     q: text(raw, 'q'),
     kind: kind === 'all' ? undefined : kind,
-    sae: text(raw, 'sae'),
+    like: text(raw, 'like'),
+    tokens: text(raw, 'tokens'),
+    by: oneOf(raw, 'by', ['mean'] as const),
+    scale: oneOf(raw, 'scale', ['act'] as const),
+    dense: oneOf(raw, 'dense', ['shown'] as const),
+    a: text(raw, 'a'),
+    b: text(raw, 'b'),
+    ...readFilters(raw),
   })
 }
+
+const methods = ['manual', 'lexical', 'llm'] as const satisfies SearchFilters['method'][]
+
+/** Which latents a search may find, as the server has it. */
+export type Filters = { [K in keyof SearchFilters]?: Exclude<SearchFilters[K], undefined> }
+
+/** Reads filters. */
+export const readFilters = (raw: Raw): Filters =>
+  present<Filters>({
+    suite: text(raw, 'suite'),
+    sae: text(raw, 'sae'),
+    layer_from: round(numberIn(raw, 'layer_from', 0, 10_000)),
+    layer_to: round(numberIn(raw, 'layer_to', 0, 10_000)),
+    site: text(raw, 'site'),
+    density_from: numberIn(raw, 'density_from', 0, 1),
+    density_to: numberIn(raw, 'density_to', 0, 1),
+    score_from: numberIn(raw, 'score_from', 0, 1),
+    method: oneOf(raw, 'method', methods),
+    author: text(raw, 'author'),
+  })
 
 /** The review: which suite and site, whose labels, blind or not, and the latent as `<sae>/<index>` where one was asked for. */
 export type ReviewState = {
@@ -152,8 +203,24 @@ export const readSuite = (raw: Raw): SuiteState =>
 
 const shownNames = ['all', ...quantityNames] as const
 
-/** The comparison: which suites, what is drawn, over what, and at which site. */
+/** What can be compared, in the order of the tabs. */
+export const compareTabs = ['suites', 'prompts', 'models'] as const
+
+/**
+ * The comparison. Suites: which, what is drawn, over what, and at which site. Prompts: both texts. Models: the other one, and
+ * the text, or how much of the suite's own. Of those two the suite, the focus as `row.column`, the locked latent.
+ */
 export type CompareState = {
+  tab?: (typeof compareTabs)[number]
+  suite?: string
+  a?: string
+  b?: string
+  model?: string
+  text?: string
+  tokens?: number
+  at?: string
+  latent?: string
+  dense?: 'shown'
   suites?: string
   show?: Quantity | 'all'
   along?: 'tokens' | 'time' | undefined
@@ -163,6 +230,16 @@ export type CompareState = {
 /** Reads the comparison's state. */
 export const readCompare = (raw: Raw): CompareState =>
   present<CompareState>({
+    tab: oneOf(raw, 'tab', compareTabs),
+    suite: text(raw, 'suite'),
+    a: text(raw, 'a'),
+    b: text(raw, 'b'),
+    model: text(raw, 'model'),
+    text: text(raw, 'text'),
+    tokens: round(numberIn(raw, 'tokens', 1, 100_000)),
+    at: /^\d+\.\d+$/.test(String(raw.at)) ? text(raw, 'at') : undefined,
+    latent: text(raw, 'latent'),
+    dense: oneOf(raw, 'dense', ['shown'] as const),
     suites: text(raw, 'suites'),
     show: oneOf(raw, 'show', shownNames),
     along: oneOf(raw, 'along', ['tokens', 'time'] as const),
@@ -186,6 +263,14 @@ export type SteerState = {
   seed?: number
   temperature?: number
   tokens?: number
+  /** Stands in front of the prompt of a third text. */
+  instruction?: string
+  chat?: 'on'
+  /** What the user said before in the chat, a JSON list of texts. */
+  turns?: string
+  /** Strengths of the sweep: where absent, those of the strength's own sign. */
+  doses?: 'up' | 'down' | 'both'
+  samples?: number
 }
 
 /** Reads the steering state, numbers clamped to what the server takes. */
@@ -196,7 +281,32 @@ export const readSteer = (raw: Raw): SteerState =>
     seed: round(numberIn(raw, 'seed', 0, 2 ** 31 - 1)),
     temperature: numberIn(raw, 'temperature', 0, 5),
     tokens: round(numberIn(raw, 'tokens', 1, 2048)),
+    instruction: text(raw, 'instruction'),
+    chat: oneOf(raw, 'chat', ['on'] as const),
+    turns: text(raw, 'turns'),
+    doses: oneOf(raw, 'doses', ['up', 'down', 'both'] as const),
+    samples: round(numberIn(raw, 'samples', 2, 32)),
   })
+
+/** What the user said before, as `turns` has it; nothing where it is no list of texts. */
+export function parseTurns(text: string | undefined): string[] {
+  if (text === undefined) return []
+  try {
+    const list: unknown = JSON.parse(text)
+    return Array.isArray(list) && list.every((turn) => typeof turn === 'string')
+      ? list.slice(0, 64)
+      : []
+  } catch {
+    return []
+  }
+}
+
+/** Learning: the suite, and the latent as `<sae>/<index>` where one was asked for. */
+export type LearnState = { suite?: string; latent?: string }
+
+/** Reads the learning view's state. */
+export const readLearn = (raw: Raw): LearnState =>
+  present<LearnState>({ suite: text(raw, 'suite'), latent: text(raw, 'latent') })
 
 const round = (x: number | undefined) => (x === undefined ? undefined : Math.round(x))
 
@@ -205,10 +315,17 @@ export type SetIntervention = Intervention
 
 const modes = ['add', 'scale', 'clamp', 'ablate'] as const satisfies Intervention['mode'][]
 
-/** Interventions as `<sae>/<latent>:<mode>:<strength>`, joined by `;`; the SAE's id is percent-encoded. */
+/**
+ * Interventions as `<sae>/<latent>:<mode>:<strength>`, with `:prompt` or `:answer` where they do not act on all tokens, then
+ * `:firing` where they act on firing ones only; joined by `;`. The SAE's id is percent-encoded.
+ */
 export function formatInterventions(list: readonly SetIntervention[]): string {
   return list
-    .map((i) => `${encodeURIComponent(i.sae)}/${i.latent}:${i.mode}:${i.strength}`)
+    .map((i) => {
+      const where = i.positions === undefined || i.positions === 'all' ? '' : `:${i.positions}`
+      const when = i.conditional ? ':firing' : ''
+      return `${encodeURIComponent(i.sae)}/${i.latent}:${i.mode}:${i.strength}${where}${when}`
+    })
     .join(';')
 }
 
@@ -216,7 +333,7 @@ export function formatInterventions(list: readonly SetIntervention[]): string {
 export function parseInterventions(text: string | undefined): SetIntervention[] {
   const list: SetIntervention[] = []
   for (const item of (text ?? '').split(';').slice(0, 16)) {
-    const match = /^([^/]+)\/(\d+):([a-z]+):(-?[\d.]+)$/.exec(item)
+    const match = /^([^/]+)\/(\d+):([a-z]+):(-?[\d.]+)(?::(prompt|answer))?(:firing)?$/.exec(item)
     const mode = modes.find((m) => m === match?.[3])
     const strength = Number(match?.[4])
     if (!match?.[1] || !mode || !Number.isFinite(strength)) continue
@@ -225,6 +342,8 @@ export function parseInterventions(text: string | undefined): SetIntervention[] 
       latent: Number(match[2]),
       mode,
       strength: Math.min(100, Math.max(-100, strength)),
+      ...(match[5] === undefined ? {} : { positions: match[5] === 'prompt' ? 'prompt' : 'answer' }),
+      ...(match[6] === undefined ? {} : { conditional: true }),
     })
   }
   return list
