@@ -1,7 +1,7 @@
 /** A latent wherever it is named: its place, its label, and how to steer with it. */
 import { Link } from '@tanstack/react-router'
 import type { LatentChip } from '../../../src/api/index.ts'
-import { latentName } from '../format/names.ts'
+import { latentKey, latentName } from '../format/names.ts'
 import { formatInterventions } from '../state/urlState.ts'
 
 /** The label, or that there is none yet; how it was made is told by the type: italic for machines' labels; a disputed one says so. */
@@ -48,6 +48,20 @@ export function SteerLink(props: { sae: string; index: number }) {
       aria-label={`Steer with latent ${index}`}
     >
       steer
+    </Link>
+  )
+}
+
+/** Searches for latents whose direction is like this one's. */
+export function LikeLink(props: { sae: string; index: number }) {
+  return (
+    <Link
+      to="/search"
+      className="action"
+      search={{ kind: 'vector', like: latentKey(props.sae, props.index) }}
+      aria-label={`Latents like latent ${props.index}`}
+    >
+      like
     </Link>
   )
 }

@@ -2,7 +2,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, useId, useState } from 'react'
 import type { Intervention, LatentChip } from '../../../src/api/index.ts'
-import { searchQuery } from '../api/queries.ts'
+import { searchQuery } from '../api/searchQueries.ts'
 import { latentName } from '../format/names.ts'
 import { useDebounced } from '../state/debounced.ts'
 import { LabelText } from './LatentLink.tsx'
@@ -16,7 +16,7 @@ export function LatentPicker(props: {
   const [chosen, setChosen] = useState(0)
   const id = useId()
   const query = useDebounced(text, 150)
-  const { data, error } = useInfiniteQuery(searchQuery(query, 'all', undefined))
+  const { data, error } = useInfiniteQuery(searchQuery({ q: query, kind: 'all' }))
   const hits =
     text.trim() === ''
       ? []

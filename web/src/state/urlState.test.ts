@@ -53,6 +53,9 @@ test('a focused cell is two numbers, and an unknown mode is the default', () => 
   expect(readMicroscope({ at: '3.12', cells: 'wide' })).toEqual({ at: '3.12' })
   expect(readMicroscope({ at: '3' })).toEqual({})
   expect(readSearch({ q: 'sea', kind: 'all' })).toEqual({ q: 'sea' })
+  expect(
+    readSearch({ kind: 'text', by: 'mean', layer_from: '2', density_to: '7', method: 'lexical' }),
+  ).toEqual({ kind: 'text', by: 'mean', layer_from: 2, density_to: 1, method: 'lexical' })
 })
 
 test('suites go there and back, each once, six at most', () => {

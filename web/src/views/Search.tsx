@@ -1,225 +1,201 @@
-/** One box over labels, tokens and raised logits; results as one types. */
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+/** One box for every way to find a latent: words, a text, a direction, a contrast; results as one types. */
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
-import type { SearchKind, SearchResult } from '../../../src/api/index.ts'
-import { searchQuery, wordLatentsQuery, workspaceQuery } from '../api/queries.ts'
-import { siteName, visiblePiece } from '../format/names.ts'
-import { count, percent } from '../format/numbers.ts'
+import { type KeyboardEvent, useEffect, useRef } from 'react'
+import { wordLatentsQuery, workspaceQuery } from '../api/queries.ts'
+import { searchScopeQuery } from '../api/searchQueries.ts'
+import { percent } from '../format/numbers.ts'
 import { type ListedLatent, wordsOf } from '../format/wordLatents.ts'
-import { LatentLink, SteerLink } from '../parts/LatentLink.tsx'
-import { Failure } from '../parts/Notice.tsx'
-import { Term } from '../parts/Term.tsx'
+import { LatentLink, LikeLink, SteerLink } from '../parts/LatentLink.tsx'
+import { SearchByContrast } from '../parts/SearchByContrast.tsx'
+import { SearchByText } from '../parts/SearchByText.tsx'
+import { SearchByVector } from '../parts/SearchByVector.tsx'
+import { type HitCursor, SearchByWords } from '../parts/SearchByWords.tsx'
+import { SearchFilters } from '../parts/SearchFilters.tsx'
 import { useAddressed } from '../state/addressed.ts'
 import { useDebounced } from '../state/debounced.ts'
-import { searchKinds } from '../state/urlState.ts'
+import { readFilters, type SearchMode, type SearchState, searchModes } from '../state/urlState.ts'
 
-const kindWords: Record<SearchKind, string> = {
-  all: 'all',
+const modeWords: Record<SearchMode, string> = {
+  all: 'words',
   label: 'labels',
   token: 'tokens it fires on',
   logit: 'tokens it raises',
+  meaning: 'meaning',
+  text: 'a text',
+  vector: 'a direction',
+  contrast: 'texts against texts',
 }
-const matchedWords = { label: 'label', token: 'fires on', logit: 'raises' } as const
+const placeholders: Partial<Record<SearchMode, string>> = {
+  meaning: 'what the label should mean',
+  text: 'A text: which latents does it activate?',
+  vector: '0.12, -0.03, …',
+}
 
 /** The search view. */
 export function Search() {
   const search = useSearch({ from: '/search' })
   const navigate = useNavigate({ from: '/search' })
-  const [text, setText] = useAddressed(
-    search.q ?? '',
-    (next) =>
-      void navigate({
-        search: ({ q, ...old }) => (next ? { ...old, q: next } : old),
-        replace: true,
-        resetScroll: false,
-      }),
+  const change = (next: { [K in keyof SearchState]?: SearchState[K] | undefined }) =>
+    void navigate({
+      search: (old) => ({ ...old, ...next }) as SearchState,
+      replace: true,
+      resetScroll: false,
+    })
+  const [text, setText] = useAddressed(search.q ?? '', (next) =>
+    // Chosen tokens are those of the text as it was.
+    change({ q: next || undefined, tokens: undefined }),
   )
-  const [chosen, setChosen] = useState(0)
-  const field = useRef<HTMLInputElement>(null)
-  const list = useRef<HTMLOListElement>(null)
-  const settled = useDebounced(text, 120)
-  const { data: workspace } = useQuery(workspaceQuery)
-  const kind = search.kind ?? 'all'
-  const result = useInfiniteQuery(searchQuery(settled, kind, search.sae))
+  const field = useRef<HTMLInputElement & HTMLTextAreaElement>(null)
+  const cursor = useRef<HitCursor>(null)
+  const mode = search.kind ?? 'all'
+  const isLong = mode === 'text' || mode === 'vector'
+  const settled = useDebounced(text, isLong ? 250 : 80)
+  const filters = readFilters(search)
+  const { data: scope } = useQuery(searchScopeQuery)
 
-  useEffect(() => field.current?.focus(), [])
-  const asked = text.trim() !== ''
-  const hits = asked ? (result.data?.pages.flatMap((p) => p.hits) ?? []) : []
-  const first = result.data?.pages[0]
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another mode has another box
+  useEffect(() => field.current?.focus(), [mode])
+  const choose = (next: SearchMode) =>
+    change({
+      kind: next === 'all' ? undefined : next,
+      ...(next === 'vector' ? {} : { like: undefined }),
+    })
   const onKeyDown = (event: KeyboardEvent) => {
+    const digit = event.altKey ? /^Digit(\d)$/.exec(event.code)?.[1] : undefined
+    const asked = digit === undefined ? undefined : searchModes[Number(digit) - 1]
     const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    if (step !== 0 && hits.length > 0) {
-      const next = Math.max(0, Math.min(hits.length - 1, chosen + step))
-      setChosen(next)
-      list.current?.children[next]?.scrollIntoView({ block: 'nearest' })
-    } else if (event.key === 'Enter') {
-      const hit = hits[Math.min(chosen, hits.length - 1)]
-      if (hit)
-        void navigate({
-          to: '/latent/$sae/$index',
-          params: { sae: hit.sae, index: String(hit.index) },
-        })
-    } else if (event.key === 'Escape') field.current?.blur()
+    const hit = cursor.current?.chosen()
+    if (asked) choose(asked)
+    else if (event.key === 'Escape') field.current?.blur()
+    else if (event.target !== field.current || isLong) return
+    else if (step !== 0) cursor.current?.move(step)
+    else if (event.key === 'Enter' && hit)
+      void navigate({
+        to: '/latent/$sae/$index',
+        params: { sae: hit.sae, index: String(hit.index) },
+      })
     else return
     event.preventDefault()
   }
-  const saes = workspace?.suites.flatMap((s) => s.saes) ?? []
-  const begin = useQuery(wordLatentsQuery(workspace?.suites ?? []))
+  const box = {
+    ref: field,
+    'data-search-field': true,
+    'aria-label': 'Search latents',
+    placeholder: placeholders[mode] ?? 'a word of a label, or a token',
+    value: text,
+    autoComplete: 'off',
+    spellCheck: false,
+    onChange: (e: { target: { value: string } }) => setText(e.target.value),
+  }
   return (
-    <main className="page search">
+    <main className="page search" onKeyDown={onKeyDown}>
       <h1 className="hidden">Search</h1>
-      <input
-        ref={field}
-        data-search-field
-        type="search"
-        className="search-field"
-        aria-label="Search latents"
-        aria-controls="hits"
-        placeholder="a word of a label, or a token"
-        value={text}
-        autoComplete="off"
-        spellCheck={false}
-        onChange={(e) => {
-          setText(e.target.value)
-          setChosen(0)
-        }}
-        onKeyDown={onKeyDown}
-      />
+      {mode === 'contrast' || (mode === 'vector' && search.like) ? null : isLong ? (
+        <textarea {...box} rows={2} maxLength={mode === 'text' ? 20_000 : 200_000} />
+      ) : (
+        <input {...box} type="search" className="search-field" maxLength={1000} />
+      )}
       <div className="search-filters">
         <fieldset className="chips">
-          <legend className="hidden">What to search</legend>
-          {searchKinds.map((value) => (
+          <legend className="hidden">What to search by</legend>
+          {searchModes.map((value) => (
             <label key={value}>
               <input
                 type="radio"
-                name="kind"
-                checked={kind === value}
-                onChange={() => {
-                  setChosen(0)
-                  void navigate({
-                    search: ({ kind: _, ...old }) =>
-                      value === 'all' ? old : { ...old, kind: value },
-                    replace: true,
-                  })
-                }}
+                name="mode"
+                checked={mode === value}
+                onChange={() => choose(value)}
               />
-              <span>{kindWords[value]}</span>
+              <span>{modeWords[value]}</span>
             </label>
           ))}
         </fieldset>
-        <select
-          aria-label="In which dictionary"
-          value={search.sae ?? ''}
-          onChange={(e) =>
-            void navigate({
-              search: ({ sae, ...old }) => (e.target.value ? { ...old, sae: e.target.value } : old),
-              replace: true,
-            })
-          }
-        >
-          <option value="">every layer</option>
-          {saes.map((sae) => (
-            <option key={sae.id} value={sae.id}>
-              {siteName(sae.hook)}, {count(sae.d_sae)} latents
-            </option>
-          ))}
-        </select>
-        <span className="quiet search-count" role="status">
-          {asked &&
-            first &&
-            `${count(first.n_total)} found in ${first.took_ms < 1 ? 'under 1' : count(first.took_ms)} ms`}
-        </span>
+        <SearchFilters filters={filters} onChange={change} />
       </div>
-      {result.error && asked && (
-        <Failure error={result.error} onRetry={() => void result.refetch()} />
-      )}
-      {hits.length > 0 && (
-        <p className="hit-head quiet">
-          <Term of="density">density</Term>
-        </p>
-      )}
-      <ol className="hits" id="hits" ref={list}>
-        {hits.map((hit, i) => (
-          <HitRow key={`${hit.sae}/${hit.index}/${hit.matched}`} hit={hit} chosen={i === chosen} />
-        ))}
-      </ol>
-      {asked && result.hasNextPage && (
-        <button type="button" onClick={() => void result.fetchNextPage()}>
-          More
-        </button>
-      )}
-      {asked && first && hits.length === 0 && !result.isFetching && (
-        <p className="quiet empty">
-          Nothing for “<bdi>{settled}</bdi>”.{' '}
-          {kind === 'all' ? 'Try a shorter word, or a token as the model writes it.' : 'Try all.'}
-        </p>
-      )}
-      {!asked && (
-        <p className="quiet empty">
-          Latents are found by the words of their labels, by the tokens they fire on, and by the
-          tokens they make more likely. ↑ and ↓ choose, Enter opens.
-        </p>
-      )}
-      {!asked && begin.data && begin.data.length > 0 && (
-        <Beginnings
-          latents={begin.data}
-          onWord={(word) => {
-            setText(word)
-            setChosen(0)
-            field.current?.focus()
-          }}
+      {mode === 'text' ? (
+        <SearchByText text={settled} filters={filters} state={search} onChange={change} />
+      ) : mode === 'vector' ? (
+        <SearchByVector
+          text={settled}
+          like={search.like}
+          filters={filters}
+          onForget={() => change({ like: undefined })}
         />
+      ) : mode === 'contrast' ? (
+        <SearchByContrast filters={filters} state={search} onChange={change} />
+      ) : mode === 'meaning' && !scope?.meaning ? (
+        scope && (
+          <p className="quiet empty">
+            Search is by letters until labels are embedded:{' '}
+            <code>hooke embed SUITE --model FOLDER</code>, with a sentence encoder on this machine
+            or an embeddings API.
+          </p>
+        )
+      ) : (
+        <SearchByWords ref={cursor} query={{ ...filters, q: settled, kind: mode }}>
+          <p className="quiet empty">
+            {mode === 'meaning' && scope?.meaning
+              ? `By the embeddings of ${scope.meaning.model}.`
+              : `By letters: the words of labels, the tokens latents fire on, the tokens they make more likely${
+                  scope && !scope.meaning ? '; labels are not embedded, so not by meaning' : ''
+                }.`}{' '}
+            ↑ and ↓ choose, Enter opens; Alt and a digit changes what is searched by.
+          </p>
+          <Beginnings onWord={setText} />
+        </SearchByWords>
       )}
     </main>
   )
 }
 
 /** Before a query: latents of this workspace that explain themselves, and the words they fire on to search for. */
-function Beginnings(props: { latents: readonly ListedLatent[]; onWord: (word: string) => void }) {
+function Beginnings(props: { onWord: (word: string) => void }) {
+  const { data: workspace } = useQuery(workspaceQuery)
+  const { data } = useQuery(wordLatentsQuery(workspace?.suites ?? []))
+  if (!data || data.length === 0) return null
   return (
     <section className="beginnings" aria-label="To begin with">
       <h2>To begin with: latents of this workspace that fire on a class of words</h2>
       <ol className="hits">
-        {props.latents.map((latent) => (
-          <li key={`${latent.sae}/${latent.index}`} className="hit">
-            <LatentLink chip={latent} />
-            <span className="hit-why">
-              {wordsOf(latent).map((word) => (
-                <button
-                  key={word}
-                  type="button"
-                  className="action"
-                  aria-label={`Search for ${word}`}
-                  onClick={() => props.onWord(word)}
-                >
-                  <bdi className="piece">{word}</bdi>
-                </button>
-              ))}
-            </span>
-            <span className="value">{percent(latent.density)}</span>
-            <SteerLink sae={latent.sae} index={latent.index} />
-          </li>
+        {data.map((latent) => (
+          <Beginning
+            key={`${latent.sae}/${latent.index}`}
+            latent={latent}
+            onWord={(word) => {
+              props.onWord(word)
+              document.querySelector<HTMLElement>('[data-search-field]')?.focus()
+            }}
+          />
         ))}
       </ol>
     </section>
   )
 }
 
-function HitRow(props: { hit: SearchResult['hits'][number]; chosen: boolean }) {
-  const { hit, chosen } = props
+function Beginning(props: { latent: ListedLatent; onWord: (word: string) => void }) {
+  const { latent } = props
   return (
-    <li className="hit" aria-current={chosen || undefined}>
-      <LatentLink chip={hit} />
-      <span className="hit-why quiet">
-        {hit.matched !== 'label' && (
-          <>
-            {matchedWords[hit.matched]} <bdi className="piece">{visiblePiece(hit.snippet)}</bdi>
-          </>
-        )}
+    <li className="hit">
+      <LatentLink chip={latent} />
+      <span className="hit-why">
+        {wordsOf(latent).map((word) => (
+          <button
+            key={word}
+            type="button"
+            className="action"
+            aria-label={`Search for ${word}`}
+            onClick={() => props.onWord(word)}
+          >
+            <bdi className="piece">{word}</bdi>
+          </button>
+        ))}
       </span>
-      <span className="value">{percent(hit.density)}</span>
-      <SteerLink sae={hit.sae} index={hit.index} />
+      <span className="value">{percent(latent.density)}</span>
+      <span className="hit-actions">
+        <LikeLink sae={latent.sae} index={latent.index} />
+        <SteerLink sae={latent.sae} index={latent.index} />
+      </span>
     </li>
   )
 }
