@@ -13,6 +13,7 @@ const BENCHES = {
   'sae-files': ['saeFiles.ts', 'published SAEs at their real size, opened: [million]'],
   'one-pass': ['onePass.ts', 'many SAEs in one pass against one after the other'],
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
+  page: ['page.ts', 'the page in Chromium: first view, the largest microscope, a long list'],
   search: ['search.ts', 'search over many labels: [labels]'],
   quality: ['quality.ts', 'FVU at equal L0 beside a plain Gemma Scope: [d_sae batch_size n_steps]'],
   model: [

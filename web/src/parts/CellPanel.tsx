@@ -1,6 +1,6 @@
 /** Beside the grid: one token through all layers, by its latents or as a profile over depth, and one cell in full. */
 import { memo } from 'react'
-import { visiblePiece } from '../format/names.ts'
+import { parseLatentKey, visiblePiece } from '../format/names.ts'
 import { fixed, percent } from '../format/numbers.ts'
 import type { Sheet } from '../state/sheet.ts'
 import { DepthProfile } from './DepthProfile.tsx'
@@ -72,7 +72,11 @@ export const CellPanel = memo(function CellPanel(
               column={column}
               row={row}
               focused={r === cell.row}
-              {...chosen}
+              // Only its own latents concern a site: what is lit elsewhere need not draw it anew.
+              lit={isOf(row.sae, lit) ? lit : undefined}
+              locked={isOf(row.sae, locked) ? locked : undefined}
+              onHoverLatent={onHoverLatent}
+              onLock={onLock}
             />
           ))}
           <section className="site next">
@@ -94,3 +98,5 @@ export const CellPanel = memo(function CellPanel(
     </aside>
   )
 })
+
+const isOf = (sae: string, key: string | undefined): boolean => parseLatentKey(key)?.sae === sae

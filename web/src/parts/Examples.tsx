@@ -3,12 +3,12 @@ import type { ExampleView } from '../../../src/api/index.ts'
 import { short } from '../format/numbers.ts'
 import { Tokens } from './Tokens.tsx'
 
-/** How much text around the peak is shown. */
+/** How much text around the peak is shown; `full` is all that the index keeps, as running text. */
 export type Context = '5' | '16' | 'full'
 const contexts: readonly (readonly [Context, string])[] = [
   ['5', '±5'],
   ['16', '±16'],
-  ['full', 'full'],
+  ['full', 'as text'],
 ]
 
 /** The part of an example within `context` tokens of its peak. */

@@ -12,7 +12,7 @@ import { Failure } from './Notice.tsx'
 type Member = LatentFamily['members'][number]
 type Placed = { readonly member: Member; readonly x: number; readonly y: number }
 
-const [step_x, step_y, margin] = [64, 26, 20]
+const [step_x, step_y, margin, top] = [64, 30, 20, 44]
 
 /** Members in columns by site, in the order of the pass; the one asked for is on top of its column. */
 function placed(members: readonly Member[]): { nodes: Placed[]; sites: string[]; rows: number } {
@@ -22,7 +22,7 @@ function placed(members: readonly Member[]): { nodes: Placed[]; sites: string[];
   const nodes = members.map((member) => ({
     member,
     x: margin + sites.indexOf(member.hook) * step_x,
-    y: margin + (bySite.get(member.hook) ?? []).indexOf(member) * step_y,
+    y: top + (bySite.get(member.hook) ?? []).indexOf(member) * step_y,
   }))
   return { nodes, sites, rows: Math.max(...[...bySite.values()].map((list) => list.length)) }
 }
@@ -40,7 +40,7 @@ export function Family(props: { sae: string; index: number }) {
     )
   const { nodes, sites, rows } = placed(members)
   const kinds = new Set(sites.map(siteKind))
-  const [width, height] = [2 * margin + (sites.length - 1) * step_x, 2 * margin + rows * step_y]
+  const [width, height] = [2 * margin + (sites.length - 1) * step_x, top + rows * step_y + 4]
   const named = members[shown ?? 0]
   const toSelf = (i: number) => edges.find(({ from, to }) => from === 0 && to === i)?.cosine
   return (
@@ -102,8 +102,10 @@ export function Family(props: { sae: string; index: number }) {
   )
 }
 
-/** Straight between sites, a bow within one. */
+/** Straight between sites that follow each other; a bow within one, and over those that lie between. */
 function curve(a: Placed, b: Placed): string {
-  const bow = a.x === b.x ? 18 : 0
-  return `M${a.x} ${a.y}Q${(a.x + b.x) / 2 + bow} ${(a.y + b.y) / 2} ${b.x} ${b.y}`
+  const span = Math.abs(a.x - b.x) / step_x
+  const [aside, up] = [span === 0 ? 18 : 0, 14 * Math.max(0, span - 1)]
+  const middle = `${(a.x + b.x) / 2 + aside} ${(a.y + b.y) / 2 - up}`
+  return `M${a.x} ${a.y}Q${middle} ${b.x} ${b.y}`
 }

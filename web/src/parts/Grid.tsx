@@ -4,7 +4,7 @@
  * Only the rows and columns in sight are in the table, between spacers, so that a thousand rows cost as much as twenty; their
  * places are told by aria-rowindex and aria-colindex.
  */
-import { useVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
+import { type Range, useVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
 import { memo, type PointerEvent, useEffect, useId, useRef } from 'react'
 import type { LatentChip } from '../../../src/api/index.ts'
 import { briefLabel, latentKey, visiblePiece } from '../format/names.ts'
@@ -182,7 +182,7 @@ function useWindow(
     estimateSize: (c) => (sheet.tokens[c]?.special ? rem.special : rem.cell) * root_px,
     paddingStart: px.name,
     scrollPaddingStart: px.name,
-    overscan: 6,
+    rangeExtractor: wholeBlocks,
     initialRect: { width: 1000, height: 0 },
   })
   const down = useVirtualizer({
@@ -193,7 +193,7 @@ function useWindow(
     paddingEnd: px.foot,
     scrollPaddingStart: px.head,
     scrollPaddingEnd: px.foot,
-    overscan: 6,
+    rangeExtractor: wholeBlocks,
     initialRect: { width: 0, height: 700 },
   })
   const shown = useRef(`${focus.row}.${focus.column}`)
@@ -216,6 +216,15 @@ function useWindow(
     width: across.getTotalSize(),
     px,
   }
+}
+
+const block = 8
+
+/** What is in sight and what borders on it, in whole blocks: the table changes once a block, not once a column. */
+function wholeBlocks({ startIndex, endIndex, count }: Range): number[] {
+  const from = Math.max(0, Math.floor((startIndex - 2) / block) * block)
+  const to = Math.min(count, Math.ceil((endIndex + 3) / block) * block)
+  return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
 }
 
 const nameLength = ({ name, variant = '' }: SheetRow): number =>
@@ -304,30 +313,17 @@ const GridRow = memo(function GridRow(props: {
           <Aside inline={props.before} />
           {row.cells.slice(first, end).map((cell, i) => {
             const c = first + i
-            const active = cell[0]
-            const weight = active ? sheet.weight(row, active) : 0
-            const litWeight = lit?.get(c)?.weight
             return (
-              <td
+              <GridCell
                 key={c}
                 id={`${id}-${r}-${c}`}
-                data-c={c}
-                aria-colindex={c + 2}
-                className={classes({
-                  special: sheet.tokens[c]?.special,
-                  focused: c === focus,
-                  lit: litWeight !== undefined,
-                  down: (litWeight ?? weight) < 0,
-                })}
-                style={{
-                  ...(active ? { '--tint': `${tint(Math.abs(weight), 1)}%` } : {}),
-                  ...(litWeight === undefined
-                    ? {}
-                    : { '--lit': `${tint(Math.abs(litWeight), 1)}%` }),
-                }}
-              >
-                {active && <bdi>{nameOf(active, sheet.latents.get(keyOf(row, active)))}</bdi>}
-              </td>
+                c={c}
+                sheet={sheet}
+                row={row}
+                active={cell[0]}
+                focused={c === focus}
+                lit={lit?.get(c)?.weight}
+              />
             )
           })}
           <Aside inline={props.after} />
@@ -343,6 +339,38 @@ const GridRow = memo(function GridRow(props: {
         </td>
       )}
     </tr>
+  )
+})
+
+const GridCell = memo(function GridCell(props: {
+  id: string
+  c: number
+  sheet: Sheet
+  row: SheetRow
+  active: ActiveLatent | undefined
+  focused: boolean
+  lit: number | undefined
+}) {
+  const { id, c, sheet, row, active, focused, lit } = props
+  const weight = active ? sheet.weight(row, active) : 0
+  return (
+    <td
+      id={id}
+      data-c={c}
+      aria-colindex={c + 2}
+      className={classes({
+        special: sheet.tokens[c]?.special,
+        focused,
+        lit: lit !== undefined,
+        down: (lit ?? weight) < 0,
+      })}
+      style={{
+        ...(active ? { '--tint': `${tint(Math.abs(weight), 1)}%` } : {}),
+        ...(lit === undefined ? {} : { '--lit': `${tint(Math.abs(lit), 1)}%` }),
+      }}
+    >
+      {active && <bdi>{nameOf(active, sheet.latents.get(keyOf(row, active)))}</bdi>}
+    </td>
   )
 })
 

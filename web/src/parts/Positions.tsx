@@ -10,8 +10,8 @@ export function Positions(props: { positions: readonly Position[] | undefined })
   if (!positions)
     return (
       <p className="quiet">
-        Not counted in this index, which an earlier version made. <code>hooke index</code> counts
-        it.
+        Not counted: an earlier version made this index. Take its <code>latents.safetensors</code>{' '}
+        away, and <code>hooke index</code> makes it anew.
       </p>
     )
   const shares = positions.map(({ n_active, n_tokens }) => n_active / n_tokens)

@@ -1,5 +1,6 @@
 /** The latents of one site on one token: a button each, that lights where else they are active. */
 import { Link } from '@tanstack/react-router'
+import { memo } from 'react'
 import { latentKey } from '../format/names.ts'
 import { short, signed } from '../format/numbers.ts'
 import type { ActiveLatent, Sheet, SheetRow } from '../state/sheet.ts'
@@ -15,7 +16,7 @@ export type Chosen = {
 }
 
 /** A site by its name, with all its latents where it is in focus and its strongest elsewhere. */
-export function SiteLatents(
+export const SiteLatents = memo(function SiteLatents(
   props: Chosen & { sheet: Sheet; column: number; row: SheetRow; focused: boolean },
 ) {
   const { sheet, row, column, focused, ...chosen } = props
@@ -56,7 +57,7 @@ export function SiteLatents(
       )}
     </section>
   )
-}
+})
 
 /** One latent as a button: how strong, what it is called, and its activation or effect. */
 export function LatentRow(props: Chosen & { sheet: Sheet; row: SheetRow; active: ActiveLatent }) {

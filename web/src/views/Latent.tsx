@@ -177,20 +177,38 @@ function Body(props: {
               Family, nearest by <Term of="cosine">cosine</Term>
             </h2>
             <Family sae={latent.sae} index={latent.index} />
-            <ol className="neighbours">
-              {latent.neighbours.map((n) => (
-                <li key={`${n.sae}/${n.index}`}>
-                  <span className="value">{n.cosine.toFixed(2)}</span>
-                  <LatentLink chip={n} />
-                </li>
-              ))}
-            </ol>
+            <Nearest
+              name="in other sites"
+              neighbours={latent.neighbours.filter(({ hook }) => hook !== latent.hook)}
+            />
+            <Nearest
+              name="in this site"
+              neighbours={latent.neighbours.filter(({ hook }) => hook === latent.hook)}
+            />
             {latent.neighbours.length === 0 && <p className="quiet">Not computed yet.</p>}
           </section>
           <ExampleRun latent={latent} />
           <Snippets snippets={latent.snippets} />
         </div>
       </div>
+    </>
+  )
+}
+
+/** A list of neighbours, nearest first; nothing where there are none. */
+function Nearest(props: { name: string; neighbours: LatentView['neighbours'] }) {
+  if (props.neighbours.length === 0) return null
+  return (
+    <>
+      <h3>{props.name}</h3>
+      <ol className="neighbours">
+        {props.neighbours.map((n) => (
+          <li key={`${n.sae}/${n.index}`}>
+            <span className="value">{n.cosine.toFixed(2)}</span>
+            <LatentLink chip={n} />
+          </li>
+        ))}
+      </ol>
     </>
   )
 }
