@@ -19,12 +19,5 @@ export {
 } from './interventions.ts'
 export type { SteerPrompt, SteerSide, SteerTurn } from './prompt.ts'
 export { type SteerEvent, type SteerOptions, steer } from './steer.ts'
-export {
-  atStrength,
-  leadOf,
-  SWEEP_STRENGTHS,
-  type SweepEvent,
-  type SweepOptions,
-  type SweepPoint,
-  sweep,
-} from './sweep.ts'
+export { atStrength, leadOf, SWEEP_STRENGTHS } from './strengths.ts'
+export { type SweepEvent, type SweepOptions, type SweepPoint, sweep } from './sweep.ts'

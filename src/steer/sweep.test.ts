@@ -3,7 +3,8 @@ import { seaSae } from '../../test/handmadeSaes.ts'
 import { generate, type HookName, openModel, padBatch } from '../model/index.ts'
 import { repetition } from './band.ts'
 import { type Intervention, interventionEdits, latentValue, promptLayout } from './interventions.ts'
-import { atStrength, divergence, type SweepEvent, type SweepOptions, sweep } from './sweep.ts'
+import { atStrength } from './strengths.ts'
+import { divergence, type SweepEvent, type SweepOptions, sweep } from './sweep.ts'
 
 const model = await openModel('thimble-5m', { threads: 1 })
 afterAll(() => model.close())

@@ -5,9 +5,7 @@ import { type Band, bandsOf, type Measure, repetition, type Verdict, verdictOf }
 import { type Intervention, interventionEdits, openEncoder, promptLayout } from './interventions.ts'
 import { promptOf } from './prompt.ts'
 import { isEnd, readAnswer, type SteerOptions } from './steer.ts'
-
-/** In units of the latent's maximum for add and clamp, factors for scale. */
-export const SWEEP_STRENGTHS: readonly number[] = [0, 0.25, 0.5, 1, 1.5, 2, 3, 4]
+import { atStrength, leadOf, SWEEP_STRENGTHS } from './strengths.ts'
 
 /** What was measured at one strength. */
 export type SweepPoint = Measure & {
@@ -33,36 +31,6 @@ export type SweepOptions = Omit<SteerOptions, 'instruction'> & {
   readonly strengths?: readonly number[]
   /** Texts a strength, from seeds `seed`, `seed + 1`, ...: at least 2, for their standard error (default 4). */
   readonly n_samples?: number
-}
-
-/**
- * The interventions at one strength: the one with the largest strength gets it, the others keep their proportion to that one.
- * Ablations stay as they are.
- * @throws RangeError if all of them ablate.
- */
-export function atStrength(
-  interventions: readonly Intervention[],
-  strength: number,
-): readonly Intervention[] {
-  const lead = interventions[leadOf(interventions)]!
-  return interventions.map((one) => {
-    if (one.mode === 'ablate') return one
-    const share = one === lead || lead.strength === 0 ? 1 : one.strength / lead.strength
-    return { ...one, strength: strength * share }
-  })
-}
-
-/** The place of the intervention that a sweep's strengths are those of: the largest one, the first if several are. */
-export function leadOf(interventions: readonly Pick<Intervention, 'mode' | 'strength'>[]): number {
-  let lead = -1
-  interventions.forEach(({ mode, strength }, i) => {
-    if (mode === 'ablate') return
-    if (lead < 0 || Math.abs(strength) > Math.abs(interventions[lead]!.strength)) lead = i
-  })
-  if (lead >= 0) return lead
-  throw new RangeError(
-    'sweep: every intervention ablates, which has no strength. Add, scale or clamp at least one latent.',
-  )
 }
 
 /**

@@ -14,6 +14,12 @@ const modes = {
   ablate: 'ablate',
 } as const satisfies Record<Intervention['mode'], string>
 
+const places = {
+  all: 'on all tokens',
+  prompt: 'on the prompt',
+  answer: 'on the answer',
+} as const satisfies Record<NonNullable<Intervention['positions']>, string>
+
 const ranges = {
   add: { min: -8, max: 8 },
   clamp: { min: -8, max: 8 },
@@ -88,6 +94,32 @@ export function InterventionRow(props: {
       >
         remove
       </button>
+      <div className="where">
+        <select
+          aria-label="Tokens that change"
+          value={item.positions ?? 'all'}
+          onChange={(e) => {
+            const positions = e.target.value as NonNullable<Intervention['positions']>
+            onChange({ ...item, positions: positions === 'all' ? undefined : positions })
+          }}
+        >
+          {Object.entries(places).map(([positions, words]) => (
+            <option key={positions} value={positions}>
+              {words}
+            </option>
+          ))}
+        </select>
+        {(item.mode === 'add' || item.mode === 'clamp') && (
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={item.conditional === true}
+              onChange={(e) => onChange({ ...item, conditional: e.target.checked || undefined })}
+            />{' '}
+            only where it fires
+          </label>
+        )}
+      </div>
     </div>
   )
 }

@@ -3,8 +3,9 @@ import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useKeys } from '../state/keys.ts'
 import { recall, remember } from '../state/remembered.ts'
-import { formatInterventions, parseInterventions } from '../state/urlState.ts'
-import { freshForm, type SteerForm, SteerPanel } from './SteerPanel.tsx'
+import { freshForm, type SteerForm, stateOf } from '../state/steerForm.ts'
+import { parseInterventions } from '../state/urlState.ts'
+import { SteerPanel } from './SteerPanel.tsx'
 
 /** The dock for interventions as they stand in the URL; mount it anew where they change from outside. */
 export function SteerDock(props: { interventions: string }) {
@@ -38,14 +39,7 @@ export function SteerDock(props: { interventions: string }) {
           onClick={() =>
             void navigate({
               to: '/steer',
-              search: {
-                dock: undefined,
-                prompt: form.prompt,
-                with: formatInterventions(form.interventions),
-                seed: form.seed,
-                temperature: form.temperature,
-                tokens: form.tokens,
-              },
+              search: { dock: undefined, ...stateOf(form) },
             })
           }
         >

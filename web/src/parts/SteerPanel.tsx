@@ -1,35 +1,21 @@
-/** Steering: what is changed and by how much, the default text beside the steered one. View and dock are made of it. */
-import { type FormEvent, type ReactNode, useMemo } from 'react'
+/** Steering: what is changed and by how much, and the texts beside each other. View and dock are made of it. */
+import { useQuery } from '@tanstack/react-query'
+import type { FormEvent, ReactNode } from 'react'
 import type { Intervention, LatentChip } from '../../../src/api/index.ts'
-import { latentName, visiblePiece } from '../format/names.ts'
-import { short } from '../format/numbers.ts'
-import { diffTokens } from '../format/tokenDiff.ts'
-import { perplexity, type SteerRun, type SteerToken, useSteering } from '../state/steering.ts'
+import { atStrength, leadOf } from '../../../src/steer/strengths.ts'
+import { workspaceQuery } from '../api/queries.ts'
+import { latentName } from '../format/names.ts'
+import { canSweep, dosesOf, type SteerForm, settingsOf, sweepOf } from '../state/steerForm.ts'
+import { useSteering } from '../state/steering.ts'
+import { useSweep } from '../state/sweeping.ts'
 import { InterventionRow } from './InterventionRow.tsx'
 import { LabelText } from './LatentLink.tsx'
 import { LatentPicker } from './LatentPicker.tsx'
-import { Failure } from './Notice.tsx'
-import { Term } from './Term.tsx'
+import { SteerBaseline } from './SteerBaseline.tsx'
+import { SteerSweep } from './SteerSweep.tsx'
+import { SteerTexts } from './SteerTexts.tsx'
 
-/** Everything a run needs. */
-export type SteerForm = {
-  readonly prompt: string
-  readonly interventions: readonly Intervention[]
-  readonly seed: number
-  readonly temperature: number
-  readonly tokens: number
-}
-
-/** What stands in a fresh form; the prompt is the reader's to choose. */
-export const freshForm: SteerForm = {
-  prompt: 'The old man looked at the sea and said',
-  interventions: [],
-  seed: 1,
-  temperature: 0.7,
-  tokens: 60,
-}
-
-/** The panel. `compact` is the dock's form. */
+/** The panel. `compact` is the dock's form: one text, no baseline, no chat, no sweep. */
 export function SteerPanel(props: {
   form: SteerForm
   onForm: (form: SteerForm) => void
@@ -38,28 +24,27 @@ export function SteerPanel(props: {
   offered?: readonly LatentChip[]
   children?: ReactNode
 }) {
-  const { form, onForm } = props
-  const { run, start, stop } = useSteering()
+  const { form, onForm, compact = false } = props
+  const { run, write, talk, stop, clear } = useSteering()
+  const { sweep, start: startSweep, stop: stopSweep } = useSweep()
   const change = (part: Partial<SteerForm>) => onForm({ ...form, ...part })
-  const ready = form.interventions.length > 0
+  const said = form.prompt.trim() === '' ? form.turns : [...form.turns, form.prompt]
+  const ready = form.interventions.length > 0 && (!form.chat || said.length > 0)
   const submit = (event?: FormEvent) => {
     event?.preventDefault()
     if (!ready) return
-    start({
-      prompt: form.prompt,
-      interventions: [...form.interventions],
-      max_tokens: form.tokens,
-      temperature: form.temperature,
-      seed: form.seed,
-    })
+    if (!form.chat) return write(form.prompt, settingsOf(form))
+    talk(said, settingsOf(form))
+    change({ turns: said, prompt: '' })
   }
+  const lead = canSweep(form) ? form.interventions[leadOf(form.interventions)] : undefined
   return (
-    <form className={props.compact ? 'steer compact' : 'steer'} onSubmit={submit}>
+    <form className={compact ? 'steer compact' : 'steer'} onSubmit={submit}>
       <div className="steer-controls">
         <label className="prompt">
-          <span className="field-name">Prompt</span>
+          <span className="field-name">{form.chat ? 'You say' : 'Prompt'}</span>
           <textarea
-            rows={props.compact ? 1 : 2}
+            rows={compact ? 1 : 2}
             value={form.prompt}
             maxLength={20_000}
             spellCheck={false}
@@ -70,57 +55,45 @@ export function SteerPanel(props: {
             }}
           />
         </label>
-        <fieldset className="interventions">
-          <legend className="field-name">Change</legend>
-          {form.interventions.map((item, i) => (
-            <InterventionRow
-              key={`${item.sae}/${item.latent}`}
-              item={item}
-              onChange={(next) =>
-                change({
-                  interventions: form.interventions.map((old, j) => (j === i ? next : old)),
-                })
-              }
-              onRemove={() =>
-                change({ interventions: form.interventions.filter((_, j) => j !== i) })
-              }
+        <Interventions
+          items={form.interventions}
+          compact={compact}
+          offered={props.offered ?? []}
+          onItems={(interventions) => change({ interventions })}
+        />
+        {!compact && (
+          <div className="steer-beside">
+            <SteerBaseline
+              instruction={form.instruction}
+              first={form.interventions[0]}
+              onInstruction={(instruction) => change({ instruction })}
             />
-          ))}
-          {!props.compact && form.interventions.length < 16 && (
-            <LatentPicker
-              taken={form.interventions}
-              onPick={(chip) => change({ interventions: [...form.interventions, added(chip)] })}
+            <ChatChoice
+              chat={form.chat}
+              onChat={(chat) => {
+                clear()
+                change({ chat, turns: [] })
+              }}
             />
-          )}
-          <Offered
-            latents={props.offered ?? []}
-            taken={form.interventions}
-            onTake={(chip) => change({ interventions: [added(chip)] })}
-          />
-        </fieldset>
+          </div>
+        )}
         <div className="steer-run">
           <NumberField
             name="seed"
             value={form.seed}
-            min={0}
-            max={2 ** 31 - 1}
-            step={1}
+            {...{ min: 0, max: 2 ** 31 - 1, step: 1 }}
             onValue={(seed) => change({ seed })}
           />
           <NumberField
             name="temperature"
             value={form.temperature}
-            min={0}
-            max={5}
-            step={0.1}
+            {...{ min: 0, max: 5, step: 0.1 }}
             onValue={(temperature) => change({ temperature })}
           />
           <NumberField
             name="tokens"
             value={form.tokens}
-            min={1}
-            max={2048}
-            step={1}
+            {...{ min: 1, max: 2048, step: 1 }}
             onValue={(tokens) => change({ tokens })}
           />
           {run.state === 'running' ? (
@@ -129,13 +102,78 @@ export function SteerPanel(props: {
             </button>
           ) : (
             <button type="submit" className="primary" disabled={!ready}>
-              Steer
+              {form.chat && form.prompt.trim() === '' && said.length > 0 ? 'Replay' : 'Steer'}
+            </button>
+          )}
+          {form.chat && form.turns.length > 0 && (
+            <button
+              type="button"
+              onClick={() => {
+                clear()
+                change({ turns: [] })
+              }}
+            >
+              New chat
             </button>
           )}
           {props.children}
         </div>
       </div>
-      <Sides run={run} prompt={form.prompt} />
+      <SteerTexts
+        run={run}
+        prompt={form.prompt}
+        chat={form.chat}
+        prompted={!compact && form.instruction !== undefined}
+      />
+      {!compact && (
+        <div className="sweep-run">
+          <label className="number-field">
+            <span className="field-name">strengths</span>
+            <select
+              value={dosesOf(form)}
+              onChange={(e) => change({ doses: e.target.value as 'up' | 'down' | 'both' })}
+            >
+              <option value="up">0 to 4</option>
+              <option value="down">−4 to 0</option>
+              <option value="both">−4 to 4</option>
+            </select>
+          </label>
+          <NumberField
+            name="samples"
+            value={form.samples}
+            {...{ min: 2, max: 32, step: 1 }}
+            onValue={(samples) => change({ samples })}
+          />
+          {sweep.state === 'running' ? (
+            <button type="button" onClick={stopSweep}>
+              Stop the sweep
+            </button>
+          ) : (
+            <button
+              type="button"
+              disabled={!lead || form.prompt.trim() === ''}
+              onClick={() => startSweep(sweepOf(form))}
+            >
+              Sweep strengths
+            </button>
+          )}
+          <p className="quiet">
+            {form.interventions.length > 0 && !lead
+              ? 'An ablation has no strength to sweep.'
+              : 'What each strength does to several texts, and which are useful.'}
+          </p>
+        </div>
+      )}
+      {!compact && (
+        <SteerSweep
+          sweep={sweep}
+          prompt={form.chat ? '' : form.prompt}
+          strength={lead?.strength}
+          onStrength={(strength) =>
+            lead && change({ interventions: atStrength(form.interventions, strength) })
+          }
+        />
+      )}
     </form>
   )
 }
@@ -147,6 +185,54 @@ export const added = (chip: Pick<LatentChip, 'sae' | 'index'>): Intervention => 
   mode: 'add',
   strength: 1,
 })
+
+function Interventions(props: {
+  items: readonly Intervention[]
+  compact: boolean
+  offered: readonly LatentChip[]
+  onItems: (items: readonly Intervention[]) => void
+}) {
+  const { items, onItems } = props
+  return (
+    <fieldset className="interventions">
+      <legend className="field-name">Change</legend>
+      {items.map((item, i) => (
+        <InterventionRow
+          key={`${item.sae}/${item.latent}`}
+          item={item}
+          onChange={(next) => onItems(items.map((old, j) => (j === i ? next : old)))}
+          onRemove={() => onItems(items.filter((_, j) => j !== i))}
+        />
+      ))}
+      {!props.compact && items.length < 16 && (
+        <LatentPicker taken={items} onPick={(chip) => onItems([...items, added(chip)])} />
+      )}
+      <Offered latents={props.offered} taken={items} onTake={(chip) => onItems([added(chip)])} />
+    </fieldset>
+  )
+}
+
+/** Whether the prompt is answered as in a chat; of a model that cannot, it says so. */
+function ChatChoice(props: { chat: boolean; onChat: (chat: boolean) => void }) {
+  const { data: workspace } = useQuery(workspaceQuery)
+  const model = workspace?.model
+  if (model !== undefined && !model.chat && !props.chat)
+    return (
+      <p className="quiet">
+        {model.name} has no chat template: it goes on from a prompt, and does not answer one.
+      </p>
+    )
+  return (
+    <label className="check">
+      <input
+        type="checkbox"
+        checked={props.chat}
+        onChange={(e) => props.onChat(e.target.checked)}
+      />{' '}
+      Chat: each side answers, and remembers what it said itself
+    </label>
+  )
+}
 
 /** A few latents that can be tried in place of what is being changed. */
 function Offered(props: {
@@ -198,81 +284,5 @@ function NumberField(props: {
         }}
       />
     </label>
-  )
-}
-
-function Sides(props: { run: SteerRun; prompt: string }) {
-  const { run } = props
-  const diff = useMemo(
-    () =>
-      diffTokens(
-        run.default.map((t) => t.piece),
-        run.steered.map((t) => t.piece),
-      ),
-    [run],
-  )
-  return (
-    <div className="sides" aria-busy={run.state === 'running'}>
-      {(['default', 'steered'] as const).map((side) => (
-        <section key={side} className={`side ${side}`} aria-label={`${side} text`}>
-          <header>
-            <h2>{side}</h2>
-            <span className="quiet">
-              {run[side].length > 0 && (
-                <>
-                  {run[side].length} tokens, <Term of="perplexity">perplexity</Term>{' '}
-                  {short(perplexity(run[side]))}
-                </>
-              )}
-            </span>
-          </header>
-          <SideText
-            prompt={props.prompt}
-            tokens={run[side]}
-            changed={side === 'default' ? diff.a : diff.b}
-            idle={run.state === 'idle'}
-          />
-        </section>
-      ))}
-      {run.error !== undefined && <Failure error={run.error} />}
-      <p className="quiet side-note" role="status">
-        {run.state === 'stopped' && 'Stopped. '}
-        {run.state === 'done' && differenceWords(diff.b)}
-      </p>
-    </div>
-  )
-}
-
-function differenceWords(changed: readonly boolean[]): string {
-  const n = changed.filter(Boolean).length
-  return n === 0
-    ? 'The two texts are the same: try a greater strength.'
-    : `${n} of ${changed.length} steered tokens differ, marked above. Same seed on both sides.`
-}
-
-/** A token in the running text: its line breaks break the line, all else that is invisible is shown. */
-const shownText = ({ piece, text = piece.replaceAll('↵', '\n') }: SteerToken) =>
-  text
-    .split('\n')
-    .map((part) => (part === '' ? '' : visiblePiece(part)))
-    .join('\n')
-
-function SideText(props: {
-  prompt: string
-  tokens: readonly SteerToken[]
-  changed: readonly boolean[]
-  idle: boolean
-}) {
-  if (props.idle) return <p className="side-text quiet">{props.prompt} …</p>
-  return (
-    <p className="side-text">
-      <span className="quiet">{props.prompt}</span>
-      {props.tokens.map((t, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a token is its position
-        <span key={i} className={props.changed[i] ? 'differs' : undefined}>
-          {shownText(t)}
-        </span>
-      ))}
-    </p>
   )
 }

@@ -45,7 +45,7 @@ const definitions = {
   change_effect:
     'Effect: activation in B minus activation in A, in units of the latent’s own maximum, at the token where it is largest.',
   shift_effect:
-    'Effect: mean over tokens of the activation in the other model minus that in the suite’s own, in units of the latent’s maximum; ± its standard error.',
+    'Effect: mean over tokens of the activation in the other model minus that in the suite’s own, as a share of the latent’s maximum; ± its standard error.',
   next_kl:
     'KL divergence of what B predicts next from what A predicts, in nats: 0 is the same prediction.',
   distance:

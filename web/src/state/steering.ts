@@ -1,60 +1,113 @@
-/** One steering run: its request, its stream, and how to stop it. */
+/** Steering runs: one text, or the turns of a chat; their streams, and how to stop them. */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { SteerEvent, SteerRequest } from '../../../src/api/index.ts'
+import type { SteerEvent, SteerRequest, SteerSide } from '../../../src/api/index.ts'
 import { readEvents } from '../../../src/api/sse.ts'
 import { send } from '../api/client.ts'
 
-/** A generated token and its log-probability under its own side's distribution, in nats. */
+/** The sides in the order in which they stand. */
+export const sides = ['default', 'steered', 'prompted'] as const satisfies SteerSide[]
+
+/** A generated token with its log-probabilities in nats. */
 export type SteerToken = {
   readonly piece: string
   /** What it adds to the text: empty while the bytes of a character are incomplete. */
   readonly text?: string | undefined
+  /** Under its own side's distribution. */
   readonly logprob: number
+  /** Under the model as it is, behind the plain prompt; known when the texts are done. */
+  readonly plain_logprob?: number | undefined
+}
+
+/** One prompt, and what each side makes of it. */
+export type SteerTurnRun = { readonly prompt: string } & {
+  readonly [side in SteerSide]: readonly SteerToken[]
 }
 
 /** Where a run stands; the text so far stays whatever happens. */
 export type SteerRun = {
   readonly state: 'idle' | 'running' | 'done' | 'stopped' | 'failed'
-  readonly default: readonly SteerToken[]
-  readonly steered: readonly SteerToken[]
+  readonly turns: readonly SteerTurnRun[]
+  /** What it is run with, as JSON: turns of other settings are no history of it. */
+  readonly settings: string
   readonly error?: unknown
 }
 
-const idle: SteerRun = { state: 'idle', default: [], steered: [] }
+type Settings = Omit<SteerRequest, 'prompt' | 'chat'>
+
+const idle: SteerRun = { state: 'idle', turns: [], settings: '' }
 
 /** A run as state. Tokens are shown once a frame, however fast they come; a new run stops the last. */
 export function useSteering(): {
   run: SteerRun
-  start: (request: SteerRequest) => void
+  /** One text. */
+  write: (prompt: string, settings: Settings) => void
+  /** A chat: turns that this run has answered with the same settings stay, the others are answered anew. */
+  talk: (said: readonly string[], settings: Settings) => void
   stop: () => void
+  clear: () => void
 } {
   const [run, setRun] = useState<SteerRun>(idle)
+  const latest = useRef(run)
   const abort = useRef<AbortController>(undefined)
   useEffect(() => () => abort.current?.abort(), [])
 
-  const start = useCallback((request: SteerRequest) => {
+  const begin = useCallback((said: readonly string[], settings: Settings, isChat: boolean) => {
     abort.current?.abort()
     const own = new AbortController()
     abort.current = own
-    setRun({ ...idle, state: 'running' })
-    void follow(request, own.signal, (next) => {
-      if (abort.current === own) setRun(next)
+    const key = JSON.stringify(settings)
+    const kept = isChat ? answered(latest.current, said, key) : []
+    void follow({ said, kept, settings, key, isChat }, own.signal, (next) => {
+      if (abort.current !== own) return
+      latest.current = next
+      setRun(next)
     })
   }, [])
+  const write = useCallback(
+    (prompt: string, settings: Settings) => begin([prompt], settings, false),
+    [begin],
+  )
+  const talk = useCallback(
+    (said: readonly string[], settings: Settings) => begin(said, settings, true),
+    [begin],
+  )
   const stop = useCallback(() => abort.current?.abort(), [])
-  return { run, start, stop }
+  const clear = useCallback(() => {
+    abort.current?.abort()
+    abort.current = undefined
+    latest.current = idle
+    setRun(idle)
+  }, [])
+  return { run, write, talk, stop, clear }
+}
+
+/** The turns of a run that a chat can go on from. */
+function answered(run: SteerRun, said: readonly string[], key: string): readonly SteerTurnRun[] {
+  if (run.settings !== key) return []
+  const whole = run.state === 'done' ? run.turns : run.turns.slice(0, -1)
+  const first = whole.findIndex(({ prompt }, i) => prompt !== said[i])
+  return (first < 0 ? whole : whole.slice(0, first)).slice(0, said.length - 1)
+}
+
+type Asked = {
+  readonly said: readonly string[]
+  readonly kept: readonly SteerTurnRun[]
+  readonly settings: Settings
+  readonly key: string
+  readonly isChat: boolean
 }
 
 async function follow(
-  request: SteerRequest,
+  { said, kept, settings, key, isChat }: Asked,
   signal: AbortSignal,
   show: (run: SteerRun) => void,
 ): Promise<void> {
-  const sides: Record<'default' | 'steered', SteerToken[]> = { default: [], steered: [] }
-  const now = (state: SteerRun['state']): SteerRun => ({
+  const turns: SteerTurnRun[] = [...kept]
+  const now = (state: SteerRun['state'], error?: unknown): SteerRun => ({
     state,
-    default: [...sides.default],
-    steered: [...sides.steered],
+    turns: [...turns],
+    settings: key,
+    ...(error === undefined ? {} : { error }),
   })
   let frame: number | undefined
   const showSoon = () => {
@@ -68,23 +121,70 @@ async function follow(
     show(run)
   }
   try {
-    const response = await send('POST', '/api/steer', request, signal)
-    for await (const event of readEvents<SteerEvent>(response)) {
-      if (event.type === 'token') {
-        const { piece, text, logprob } = event
-        sides[event.side].push({ piece, text, logprob })
+    for (const prompt of said.slice(kept.length)) {
+      const place = turns.length
+      const chat = isChat ? { chat: turns.map(historyOf) } : {}
+      turns.push({ prompt, default: [], steered: [], prompted: [] })
+      show(now('running'))
+      for await (const turn of turnOf({ ...settings, prompt, ...chat }, signal)) {
+        turns[place] = turn
         showSoon()
-      } else if (event.type === 'done') return finish(now('done'))
-      else return finish({ ...now('failed'), error: new Error(event.error) })
+      }
     }
-    finish({ ...now('failed'), error: new Error('The stream ended before the text was done.') })
+    finish(now('done'))
   } catch (error) {
-    finish(signal.aborted ? now('stopped') : { ...now('failed'), error })
+    finish(signal.aborted ? now('stopped') : now('failed', error))
   }
 }
 
-/** exp of the mean negative log-probability, or undefined where there is no token. */
+/** One turn as it grows. */
+async function* turnOf(request: SteerRequest, signal: AbortSignal): AsyncGenerator<SteerTurnRun> {
+  const own: Record<SteerSide, SteerToken[]> = { default: [], steered: [], prompted: [] }
+  const now = (): SteerTurnRun => ({
+    prompt: request.prompt,
+    default: [...own.default],
+    steered: [...own.steered],
+    prompted: [...own.prompted],
+  })
+  const response = await send('POST', '/api/steer', request, signal)
+  for await (const event of readEvents<SteerEvent>(response)) {
+    switch (event.type) {
+      case 'token': {
+        const { side, piece, text, logprob } = event
+        own[side].push({ piece, text, logprob })
+        break
+      }
+      case 'done':
+        for (const side of sides)
+          own[side] = own[side].map((token, i) => ({
+            ...token,
+            plain_logprob: event.logprobs[side]?.[i],
+          }))
+        yield now()
+        return
+      case 'error':
+        throw new Error(event.error)
+      default:
+        event satisfies never
+    }
+    yield now()
+  }
+  throw new Error('The stream ended before the text was done.')
+}
+
+const historyOf = (turn: SteerTurnRun) => ({
+  user: turn.prompt,
+  default: textOf(turn.default),
+  steered: textOf(turn.steered),
+  prompted: textOf(turn.prompted),
+})
+
+const textOf = (tokens: readonly SteerToken[]): string =>
+  tokens.map(({ text, piece }) => text ?? piece).join('')
+
+/** Perplexity under the model as it is, or undefined where that is not known or there is no token. */
 export function perplexity(tokens: readonly SteerToken[]): number | undefined {
-  if (tokens.length === 0) return undefined
-  return Math.exp(-tokens.reduce((sum, t) => sum + t.logprob, 0) / tokens.length)
+  const logprobs = tokens.flatMap((token) => token.plain_logprob ?? [])
+  if (logprobs.length === 0 || logprobs.length < tokens.length) return undefined
+  return Math.exp(-logprobs.reduce((sum, x) => sum + x, 0) / logprobs.length)
 }

@@ -3,34 +3,10 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { raisersQuery, wordLatentsQuery, workspaceQuery } from '../api/queries.ts'
-import { added, freshForm, type SteerForm, SteerPanel } from '../parts/SteerPanel.tsx'
+import { added, SteerPanel } from '../parts/SteerPanel.tsx'
 import { useAddressed } from '../state/addressed.ts'
-import { recall, remember } from '../state/remembered.ts'
-import {
-  formatInterventions,
-  longestInUrl,
-  parseInterventions,
-  type SteerState,
-} from '../state/urlState.ts'
-
-const formOf = (state: SteerState): SteerForm => ({
-  prompt: state.prompt ?? recall('prompt') ?? freshForm.prompt,
-  interventions: parseInterventions(state.with),
-  seed: state.seed ?? freshForm.seed,
-  temperature: state.temperature ?? freshForm.temperature,
-  tokens: state.tokens ?? freshForm.tokens,
-})
-
-/** The form as it stands in the address; a prompt too long for it stays out. */
-function stateOf(form: SteerForm): SteerState {
-  return {
-    ...(form.prompt.length <= longestInUrl ? { prompt: form.prompt } : {}),
-    ...(form.interventions.length > 0 ? { with: formatInterventions(form.interventions) } : {}),
-    seed: form.seed,
-    temperature: form.temperature,
-    tokens: form.tokens,
-  }
-}
+import { remember } from '../state/remembered.ts'
+import { formOf, stateOf } from '../state/steerForm.ts'
 
 /** The steering view. */
 export function Steer() {
@@ -71,7 +47,7 @@ export function Steer() {
         form={form}
         onForm={(next) => {
           setForm(next)
-          remember('prompt', next.prompt)
+          if (!next.chat) remember('prompt', next.prompt)
         }}
         offered={offered}
       />
