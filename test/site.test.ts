@@ -10,7 +10,7 @@ import { obtainBrowser } from '../scripts/browser.mjs'
 import { createClient } from '../src/api/index.ts'
 import { exportSite, renderIndex } from '../src/cli/exportSite.ts'
 import { runPipeline } from '../src/jobs/index.ts'
-import { startServer } from '../src/server/index.ts'
+import { type RunningServer, startServer } from '../src/server/index.ts'
 import { temporaryFolder, tinyConfig } from './tinySuite.ts'
 
 const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
@@ -24,6 +24,7 @@ let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let site: string
 let page_built: string
 let host: Server
+let server: RunningServer
 let browser: Browser
 
 /** A file host as plain as they come: files below a sub-path, 404 for all else. */
@@ -61,7 +62,12 @@ beforeAll(async () => {
   await runPipeline(await tinyConfig(folder.path))
   const before = await startServer({ workspace: folder.path, port: 0, model: { threads: 1 } })
   await before.imported
-  await createClient(before.url).addLabel({ sae: SAE, index: 3, text: HOSTILE, author: 'x' })
+  await createClient(before.url).addLabel({
+    sae: SAE,
+    index: 3,
+    text: `foghorn ${HOSTILE}`,
+    author: 'x',
+  })
   await before.close()
   site = join(folder.path, '.site')
   await exportSite(join(folder.path, 'tiny'), site, {
@@ -71,11 +77,19 @@ beforeAll(async () => {
     page: page_built,
   })
   host = await serveFiles(site, '/some/where/')
+  server = await startServer({
+    workspace: folder.path,
+    port: 0,
+    model: { threads: 1 },
+    page: page_built,
+  })
+  await server.imported
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 }, 180_000)
 afterAll(async () => {
   await browser?.close()
   host?.close()
+  await server?.close()
   await folder?.remove()
 })
 
@@ -169,5 +183,60 @@ describe('hooke export --site', () => {
       exportSite(suite, join(folder.path, 'x'), { ...options, page: join(folder.path, 'none') }),
     ).rejects.toThrow('npm run build:web')
     expect(renderIndex('<meta charset="utf-8" /><script src="/a.js">')).toContain('src="./a.js"')
+  })
+})
+
+describe('a view kept as a file', () => {
+  const latent = (index: number) => `/latent/${encodeURIComponent(SAE)}/${index}`
+  const hostileText = encodeURIComponent(`${HOSTILE} javascript:harm() \u0000 ${'long'.repeat(40)}`)
+  it.each([
+    ['/?dense=shown&text=The+fog', 'fog'],
+    [`/?dense=shown&text=${hostileText}`, 'onerror'],
+    [latent(3), 'Strongest examples'],
+    ['/suite', 'tiny'],
+    ['/search?q=foghorn', 'onerror'],
+    [`/steer?with=${encodeURIComponent(`${SAE}/3:add:1`)}`, 'Steer'],
+  ])('is %s offline, without scripts, and asks for nothing', async (path, says) => {
+    const { page, errors } = await open(new URL(path, server.url).href)
+    await page.getByRole('main').waitFor()
+    await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' })
+    await page.getByText(says).first().waitFor()
+    await page
+      .getByRole('main')
+      .focus()
+      .catch(() => {})
+    await page.evaluate('document.activeElement?.blur()')
+    const kept = page.waitForEvent('download')
+    await page.keyboard.press('S')
+    const file = join(folder.path, `${Math.random()}.html`)
+    await (await kept).saveAs(file)
+    expect((await kept).suggestedFilename()).toMatch(/^hooke-[a-z]+(-\d+)?\.html$/)
+    expect(errors).toEqual([])
+    const shown = await page.getByRole('main').innerText()
+    await page.close()
+
+    const html = await readFile(file, 'utf8')
+    expect(html).not.toMatch(/<(script|link|iframe|object|embed|base)\b/i)
+    expect(html).not.toContain(new URL(server.url).host)
+    expect(html).not.toContain(folder.path.concat('/.hooke'))
+    const offline = await browser.newContext({
+      offline: true,
+      viewport: { width: 1440, height: 900 },
+    })
+    const copy = await offline.newPage()
+    const asked: string[] = []
+    copy.on('request', (request) => asked.push(request.url()))
+    copy.on('console', (message) => asked.push(message.text()))
+    copy.on('pageerror', (error) => asked.push(error.message))
+    await copy.goto(`file://${file}`)
+    expect(asked).toEqual([`file://${file}`])
+    expect(await copy.evaluate("'harmed' in window")).toBe(false)
+    const withEvents = `[...document.querySelectorAll('*')].filter((e) =>
+      [...e.attributes].some((a) => /^on|javascript:/i.test(a.name + '=' + a.value) && a.name !== 'value')).length`
+    expect(await copy.evaluate(withEvents)).toBe(0)
+    expect(await copy.evaluate('getComputedStyle(document.body).fontFamily')).not.toBe('Times')
+    const words = (text: string) => text.split(/\s+/).slice(0, 200).join(' ')
+    expect(words(await copy.getByRole('main').innerText())).toBe(words(shown))
+    await offline.close()
   })
 })

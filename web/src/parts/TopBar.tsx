@@ -47,7 +47,7 @@ export function TopBar(props: { onPalette: () => void; onTheme: () => void; onHe
             <path d="m12.75 12.75 4 4" />
           </svg>
           <span>Go to</span>
-          <kbd aria-hidden="true">{modifier()} K</kbd>
+          <kbd>{modifier()} K</kbd>
         </button>
         <button
           type="button"
