@@ -112,6 +112,9 @@ const ASKED: Readonly<Record<string, () => { body?: object; query?: string; path
   'POST /api/saes/{sae}/latents/{index}/labels': () => ({ body: { text: 'ships' } }),
   'DELETE /api/labels/{id}': () => ({ path: { id: '1' } }),
   'GET /api/search': () => ({ query: '?q=ships' }),
+  'POST /api/search/text': () => ({ body: { text: TEXT } }),
+  'POST /api/search/vector': () => ({ body: { like: { sae: SAE, index: 3 } } }),
+  'POST /api/search/contrast': () => ({ body: { a: [TEXT], b: ['The child ran home.'] } }),
   'GET /api/suites/{suite}/plots/{file}': () => ({ path: { file: 'layers.svg' } }),
 }
 /** Routes that need a run, which server.test.ts starts, and streams, which it reads. */
