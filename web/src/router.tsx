@@ -15,6 +15,7 @@ import {
   type RootState,
   readCompare,
   readLatent,
+  readLearn,
   readMicroscope,
   readReview,
   readRoot,
@@ -84,6 +85,13 @@ const reviewRoute = createRoute({
   component: lazyRouteComponent(() => import('./views/Review.tsx'), 'Review'),
 })
 
+const learnRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/learn',
+  validateSearch: readLearn,
+  component: lazyRouteComponent(() => import('./views/Learn.tsx'), 'Learn'),
+})
+
 /** The explorer's router. */
 export const router = createRouter({
   routeTree: rootRoute.addChildren([
@@ -94,6 +102,7 @@ export const router = createRouter({
     suiteRoute,
     compareRoute,
     reviewRoute,
+    learnRoute,
   ]),
   // A file host knows one address only.
   history: siteIndexAt === undefined ? createBrowserHistory() : createHashHistory(),

@@ -1,31 +1,15 @@
-/** The keys, and how to read the page, in one dialog. */
+/** How to read the page, and every key, in one dialog. */
 import { useEffect, useRef } from 'react'
+import { keyList, printed } from '../state/keyList.ts'
 
-const keys: readonly (readonly [keys: readonly string[], does: string])[] = [
-  [['←', '→', '↑', '↓'], 'move over the cells of the microscope'],
-  [['Enter'], 'lock the strongest latent of the cell; again to unlock'],
-  [['Esc'], 'unlock; close'],
-  [['o'], 'open the latent that is locked, or the strongest of the cell'],
-  [['j', 'k'], 'next and previous latent, on a latent’s page'],
-  [['e'], 'write a label, on a latent’s page'],
-  [['u'], 'take the last change of a label, or the last review, back'],
-  [['a', 'e', 'd', 'x'], 'accept, edit, dispute, skip, in the review; i to write the guess'],
-  [['1', '2', '3'], 'the guess is the same, partly, different, in a blind review'],
-  [['s'], 'steer with the latent'],
-  [['/'], 'search'],
-  [['g', 'm'], 'go to the microscope; g s search, g t steer, g u suite, g c compare, g r review'],
-  [['p'], 'pause or continue the run, in the suite view'],
-  [['←', '→'], 'read the curves step by step, when one has the focus'],
-  [['?'], 'this help'],
-]
-
-/** A modal dialog with the keys and four sentences of explanation. */
+/** A modal dialog with four sentences of explanation and the keys, grouped by where they work. */
 export function Help(props: { open: boolean; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     if (props.open) dialog.current?.showModal()
     else dialog.current?.close()
   }, [props.open])
+  const groups = Map.groupBy(keyList, ({ where }) => where)
   return (
     <dialog ref={dialog} className="help" onClose={props.onClose} aria-labelledby="help-title">
       <h2 id="help-title">How to read this</h2>
@@ -37,21 +21,30 @@ export function Help(props: { open: boolean; onClose: () => void }) {
       </p>
       <p>
         Look at a latent’s examples. Guess what they share. Try to prove the guess wrong in the test
-        box. Then steer with it, and see whether the text follows.
+        box. Then steer with it, and see whether the text follows. <em>Learn</em> leads through it.
       </p>
       <h2>Keys</h2>
-      <dl className="key-list">
-        {keys.map(([names, does]) => (
-          <div key={does}>
-            <dt>
-              {names.map((name) => (
-                <kbd key={name}>{name}</kbd>
-              ))}
-            </dt>
-            <dd>{does}</dd>
-          </div>
-        ))}
-      </dl>
+      <p>
+        All of them have an equal by touch: tap a token or a cell to read it, a dotted word for its
+        definition, <q>Go to</q> in the bar for everything else.
+      </p>
+      {[...groups].map(([where, entries]) => (
+        <section key={where} aria-label={`Keys: ${where}`}>
+          <h3>{where}</h3>
+          <dl className="key-list">
+            {entries.map(({ keys, does }) => (
+              <div key={does}>
+                <dt>
+                  {keys.flatMap(printed).map((key) => (
+                    <kbd key={key}>{key}</kbd>
+                  ))}
+                </dt>
+                <dd>{does}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      ))}
       <form method="dialog">
         <button type="submit">Close</button>
       </form>

@@ -38,15 +38,26 @@ function listen(event: KeyboardEvent): void {
   ledAt = Number.NEGATIVE_INFINITY
   const key = names[event.key] ?? event.key
   const chord = led ? `${leader} ${key}` : key
-  // The map that was mounted last, so the view before the frame, is asked first.
-  for (const map of [...maps].reverse()) {
-    const act = Object.hasOwn(map.current, chord) ? map.current[chord] : undefined
-    if (!act) continue
+  const act = actOf(chord)
+  if (act) {
     event.preventDefault()
     act()
-    return
-  }
-  if (chord === leader) ledAt = event.timeStamp
+  } else if (chord === leader) ledAt = event.timeStamp
+}
+
+/** The map that was mounted last, so the view before the frame, is asked first. */
+function actOf(chord: string): (() => void) | undefined {
+  const map = [...maps].reverse().find(({ current }) => Object.hasOwn(current, chord))
+  return map?.current[chord]
+}
+
+/** Chords that do something now. */
+export const liveKeys = (): ReadonlySet<string> =>
+  new Set([...maps].flatMap(({ current }) => Object.keys(current)))
+
+/** Does what a chord does now, as if it had been pressed outside of any field. */
+export function pressKey(chord: string): void {
+  actOf(chord)?.()
 }
 
 /** Listens for keys while the component is mounted; keys with Ctrl, Meta or Alt are left to the browser. */
