@@ -69,7 +69,7 @@ export function CompareShifts(props: { found: ModelComparison }) {
             <span className="effect-value">
               <EffectBar effect={latent.effect / largest} />
               <span className="value">
-                {signed(latent.effect, short)} ± {short(latent.effect_se)}
+                {signed(latent.effect, percent)} ± {percent(latent.effect_se)}
               </span>
             </span>
             <SteerLink sae={latent.sae} index={latent.index} />

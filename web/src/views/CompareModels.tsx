@@ -177,7 +177,7 @@ function Form(props: {
             Stop
           </button>
         )}
-        <label className="check">
+        <label className="most-tokens">
           <input
             type="number"
             min={1}
