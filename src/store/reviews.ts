@@ -148,14 +148,19 @@ export async function reviewProgress(
   db: Queryable,
   options: ReviewFilter & { reviewer: string },
 ): Promise<{ n_left: number; n_done: number }> {
+  // All that are labelled, less the few that are not: asking of each latent whether it waits takes ten times as long.
   const [row] = await db.query<{ n_left: number; n_done: number }>(
-    `with open as (${SAES})
+    `with open as (select id from (${SAES}) s where exists (select 1 from hooke.latents t where t.sae = s.id)),
+     decided as (select distinct r.sae, r.latent from open join hooke.reviews r on r.sae = open.id where r.reviewer = $5)
      select (
-       select count(*)::int from open join hooke.latents t on t.sae = open.id
-       where t.density > 0 and ${labelled('t.sae', 't.index')} and not ${reviewed('t.sae', 't.index')}
-     ) as n_left, (
-       select count(distinct (r.sae, r.latent))::int from open join hooke.reviews r on r.sae = open.id where r.reviewer = $5
-     ) as n_done`,
+       select coalesce(sum(n), 0)::int from open cross join lateral (
+         select count(distinct l.latent) as n from hooke.labels l where l.sae = open.id and ${FITS}) labelled
+     ) - (
+       select count(*)::int from (
+         select t.sae, t.index from open join hooke.latents t on t.sae = open.id where t.density = 0
+         union select sae, latent from decided
+       ) gone where ${labelled('gone.sae', 'gone.index')}
+     ) as n_left, (select count(*)::int from decided) as n_done`,
     parameters(options, options.reviewer),
   )
   return row ?? { n_left: 0, n_done: 0 }
