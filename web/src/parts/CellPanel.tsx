@@ -15,15 +15,13 @@ export const CellPanel = memo(function CellPanel(
     text: string
     suite: string | undefined
     cell: Cell
-    /** Where the depth profile is taken: it runs the model, so it does not follow the pointer. */
-    focus: Cell
     depth: boolean
     onDepth: (depth: boolean) => void
   },
 ) {
-  const { sheet, cell, focus, depth, lit, locked, onHoverLatent, onLock } = props
+  const { sheet, cell, depth, lit, locked, onHoverLatent, onLock } = props
   const chosen = { lit, locked, onHoverLatent, onLock }
-  const column = depth ? focus.column : cell.column
+  const { column } = cell
   const token = sheet.tokens[column]
   if (!token) return null
   return (

@@ -52,8 +52,9 @@ export function Microscope() {
     [sheet, place.at],
   )
   const locked = parseLatentKey(place.latent) ? place.latent : undefined
-  // The panel is long where there are many sites: it follows the pointer when there is time.
-  const target = useDeferredValue(hover ?? focus)
+  // The panel is long where there are many sites: it follows when there is time. A depth profile runs the model, so that
+  // follows the focus, not the pointer.
+  const target = useDeferredValue(search.panel === 'depth' ? focus : (hover ?? focus))
   const lit = useDeferredValue(
     hoverLatent ?? (hover && sheet && !locked ? sheet.strongest(hover) : undefined) ?? locked,
   )
@@ -191,7 +192,6 @@ export function Microscope() {
             text={text}
             suite={suite}
             cell={target}
-            focus={focus}
             depth={search.panel === 'depth'}
             onDepth={(depth) =>
               update(({ panel, ...old }) => (depth ? { ...old, panel: 'depth' } : old))
