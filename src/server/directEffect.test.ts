@@ -80,6 +80,19 @@ it('at the last residual stream the effects of latents, b_dec and error add up t
   }
 })
 
+it('a site before the attention’s output projection has no direct effects, and says why', async () => {
+  const hook: HookName = 'blocks.2.attn.hook_z'
+  const z = await openRunner({ ...SAE, hook_name: hook }, { threads: 1 })
+  const sites = [{ id: 'z', hook, open: async () => ({ runner: z }) }]
+  const options = { text: TEXT, top_k: 3, max_density: 1 }
+  const ranked = await microscope(model, sites, { ...options, rank: 'predicted' })
+  expect(ranked.rows[0]!.cells.every((cell) => cell.length === 0)).toBe(true)
+  expect(ranked.left_out.join()).toContain(`effects at ${hook}: ${hook} lies before`)
+  const active = await microscope(model, sites, options)
+  expect(active.rows[0]!.cells[4]).toHaveLength(3)
+  await z.close()
+})
+
 it('reads special tokens only where asked to', async () => {
   const sites = [{ id: 'a', hook: LAST, open: async () => ({ runner }) }]
   const options = { text: TEXT, top_k: 3, max_density: 1 }

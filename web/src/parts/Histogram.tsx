@@ -44,7 +44,9 @@ export function Histogram(props: {
               width={0.84}
               height={height}
               style={{ '--tint': `${tint(value, last ?? 0)}%` }}
-            />
+            >
+              <title>{`${short(edges[b])} to ${short(edges[b + 1])}: ${count(c)}`}</title>
+            </rect>
           )
         })}
       </svg>
