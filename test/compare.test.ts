@@ -1,7 +1,10 @@
-/** `hooke compare` and its routes on a small suite: prompts, and a model with a planted change. */
+/** `hooke compare`, its routes and its page on a small suite: prompts, and a model with a planted change. */
 import { join } from 'node:path'
 import type { z } from '@hono/zod-openapi'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { obtainBrowser } from '../scripts/browser.mjs'
 import { CompareModelsEvent, ModelComparison, PromptComparison } from '../src/api/index.ts'
 import { readEvents } from '../src/api/sse.ts'
 import { runPipeline } from '../src/jobs/index.ts'
@@ -100,18 +103,37 @@ describe('hooke compare', () => {
   })
 })
 
-describe('over HTTP', () => {
+const executablePath = await obtainBrowser()
+if (!executablePath)
+  console.warn('compare.test: no page, as no Chromium is to be had; set CHROMIUM')
+
+describe('served', () => {
   let server: RunningServer
+  let browser: Browser
   beforeAll(async () => {
+    const page = join(folder.path, '.page')
+    if (executablePath) {
+      await build({
+        configFile: join(import.meta.dirname, '../web/vite.config.ts'),
+        logLevel: 'error',
+        build: { outDir: page },
+      })
+      const args = ['--no-sandbox', '--disable-gpu']
+      browser = await chromium.launch({ executablePath, args })
+    }
     server = await startServer({
       workspace: folder.path,
       port: 0,
       database: 'memory://',
       model: { threads: 1 },
+      page,
     })
     await server.imported
   }, 60_000)
-  afterAll(() => server.close())
+  afterAll(async () => {
+    await browser?.close()
+    await server.close()
+  })
 
   const post = (path: string, body: object): Promise<Response> =>
     fetch(new URL(path, server.url), {
@@ -166,6 +188,88 @@ describe('over HTTP', () => {
     expect(missing.at(-1)).toMatchObject({
       type: 'error',
       error: expect.stringContaining('nowhere'),
+    })
+  })
+
+  describe.skipIf(!executablePath)('as a page', () => {
+    async function open(path: string, width = 1440): Promise<{ page: Page; errors: string[] }> {
+      const page = await browser.newPage({ viewport: { width, height: 900 } })
+      page.setDefaultTimeout(20_000)
+      const errors: string[] = []
+      page.on('pageerror', (error) => errors.push(error.message))
+      page.on('console', (message) => {
+        if (message.type() === 'error') errors.push(message.text())
+      })
+      await page.goto(new URL(path, server.url).href)
+      return { page, errors }
+    }
+    const strip = (page: Page) => page.locator('.strip')
+
+    it('shows two prompts, lights a latent in the strip, and keeps it all in the address', async () => {
+      // So small a dictionary has dense latents only.
+      const { page, errors } = await open('/compare?dense=shown')
+      await page.getByRole('heading', { name: 'Compare two prompts' }).waitFor()
+      await strip(page).waitFor()
+      await page.getByRole('button', { name: 'One word' }).click()
+      await page.waitForURL(/a=The\+king/)
+      await strip(page).locator('th.replaced').first().waitFor()
+      expect(await page.locator('.compare-text .replaced').allInnerTexts()).toContain(' king')
+      const hit = page.locator('.compare-latents .hit').first()
+      await hit.hover()
+      await strip(page).locator('td.lit').first().waitFor()
+      await hit.locator('button').click()
+      await page.waitForURL(/at=\d+\.\d+&latent=/)
+      await page.reload()
+      await page.getByRole('button', { name: /^unlock/ }).click()
+      await page.waitForURL((url) => !url.search.includes('latent='))
+      await page
+        .getByRole('textbox', { name: 'Prompt B' })
+        .fill('<img src=x onerror="window.harmed=1">')
+      await page.getByRole('button', { name: 'Compare', exact: true }).click()
+      await page.locator('.compare-text.side-b', { hasText: 'onerror' }).waitFor()
+      expect(await page.evaluate("'harmed' in window")).toBe(false)
+      expect(errors).toEqual([])
+      await page.close()
+    })
+
+    it('is moved through by keys alone', async () => {
+      const { page, errors } = await open('/compare?tab=prompts&dense=shown')
+      await strip(page).waitFor()
+      await page.keyboard.press('ArrowLeft')
+      await page.keyboard.press('ArrowRight')
+      await page.keyboard.press('ArrowUp')
+      await page.waitForURL(/at=\d+\.\d+/)
+      await page.keyboard.press('Enter')
+      await page.waitForURL(/latent=/)
+      await page.keyboard.press('Escape')
+      await page.waitForURL((url) => !url.search.includes('latent='))
+      expect(errors).toEqual([])
+      await page.close()
+    })
+
+    it('compares models from an address, and finds the planted latent first', async () => {
+      const address = `/compare?tab=models&tokens=600&model=${encodeURIComponent(other)}`
+      const { page, errors } = await open(address, 390)
+      const summary = page.getByRole('region', { name: 'Summary' })
+      await summary.getByText('blocks.4.hook_resid_post').waitFor({ timeout: 60_000 })
+      const first = page
+        .getByRole('region', { name: 'Latents that differ' })
+        .locator('.hit')
+        .first()
+      expect(await first.locator('.place').innerText()).toBe(`layer 4 · ${PLANTED.latent}`)
+      await strip(page).waitFor()
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
+      expect(errors).toEqual([])
+      await page.close()
+    })
+
+    it('says in its place what is wrong with the other model', async () => {
+      const { page } = await open('/compare?tab=models&model=.%2Fnowhere')
+      await page
+        .getByRole('alert')
+        .getByText(/nowhere/)
+        .waitFor()
+      await page.close()
     })
   })
 })
