@@ -42,7 +42,7 @@ export async function renderView(page: Document, address: URL): Promise<string> 
 <head>
 ${head.join('\n')}
 <style>
-${stylesOf(page)}
+${await stylesOf(page)}
 </style>
 </head>
 ${body.outerHTML}
@@ -72,11 +72,15 @@ function origin(page: Document, address: URL): HTMLElement {
   return line
 }
 
-/** Every rule of the page's style sheets; none that fetches, and nothing that could end the element. */
-function stylesOf(page: Document): string {
-  return [...page.styleSheets]
-    .flatMap((sheet) => [...sheet.cssRules])
-    .map((rule) => rule.cssText)
+/**
+ * The page's style sheets as they were written (rules read back lose shorthands with variables), without what fetches, and
+ * without what could end the element.
+ */
+async function stylesOf(page: Document): Promise<string> {
+  const sheets = [...page.styleSheets].map(async ({ href, ownerNode }) =>
+    href === null ? (ownerNode?.textContent ?? '') : (await fetch(href)).text(),
+  )
+  return (await Promise.all(sheets))
     .join('\n')
     .replaceAll(/url\((?!["']?data:)[^)]*\)/g, 'none')
     .replaceAll('</', '<\\/')

@@ -22,7 +22,7 @@ export function ShareButton() {
         title={failed ?? 'Keep this view as a file (S)'}
         onClick={share}
       >
-        <svg viewBox="0 0 20 20" aria-hidden="true">
+        <svg viewBox="0 0 20 20" className="share-icon" aria-hidden="true">
           <path d="M10 3v9m-3.5-3.5L10 12l3.5-3.5M4 13.5V17h12v-3.5" />
         </svg>
       </button>
