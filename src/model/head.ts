@@ -57,7 +57,7 @@ export async function openHead(
           read: async (part: string) => norm.get(part) ?? store.unembed(0, d_vocab),
         },
       }
-    : { threads }
+    : { threads, isLean: !store.isFloat }
   const session = await openGraphSession('head', shapes, options, (graph) => {
     const logits = headGraph(graph, config)
     const targets = graph.input('targets', 'I32', ['m', 1])

@@ -28,8 +28,8 @@ export type ModelMemory = {
 const HEAD_BYTES = 2 ** 26
 /** Weights of the unembedding at a time: 64 MiB. */
 export const UNEMBED_NUMBERS = 2 ** 24
-/** Numbers of a block's matrices that are widened at a time: 16 MiB. */
-export const SLICE_NUMBERS = 2 ** 22
+/** Numbers of a block's matrices that are widened at a time: 8 MiB. */
+export const SLICE_NUMBERS = 2 ** 21
 /** The process itself: Node, ONNX Runtime, a tokenizer and the text. */
 const BASE_BYTES = 300e6
 /** Numbers in the widest array that a graph makes inside, at a time: 32 MiB. */

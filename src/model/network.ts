@@ -91,7 +91,8 @@ export async function openNetwork(
     const read = async (part: string): Promise<Float32Array> =>
       (await store.block(layer, [part as BlockPart])).get(part as BlockPart)!
     const constants = hasConstants ? { backend, areDigits: false, read } : undefined
-    const session = await openGraphSession(name, shapes, { threads, constants }, build)
+    const isLean = !store.isFloat
+    const session = await openGraphSession(name, shapes, { threads, constants, isLean }, build)
     sessions.push(session)
     return session
   }
