@@ -167,6 +167,26 @@ describe('by mouse', () => {
     await page.close()
   })
 
+  it('sweeps strengths: a point sets the strength and shows its texts, by mouse and by key', async () => {
+    const run = `/steer?with=${encodeURIComponent(`${SAE}/3:add:1:answer`)}&tokens=5&samples=2`
+    const { page, errors } = await open(`${run}&instruction=Of+ships.`)
+    await page.getByRole('button', { name: 'Steer', exact: true }).click()
+    await page.getByText(/steered tokens differ|are the same/).waitFor()
+    expect(await page.locator('.side').count()).toBe(3)
+    await page.getByRole('slider', { name: 'Token of the steered text' }).press('ArrowRight')
+    await page.getByText(/likely when steered, .* by default/).waitFor()
+    await page.getByRole('button', { name: 'Sweep strengths' }).click()
+    await page.getByText(/^Useful: read by the model/).waitFor()
+    await page.getByRole('radio', { name: /^2\.00/ }).click()
+    await page.waitForURL(/3:add:2:answer/)
+    await page.keyboard.press('ArrowRight')
+    await page.waitForURL(/3:add:3:answer/)
+    await page.getByText('At 3:').waitFor()
+    expect(await page.locator('.sweep-texts li').count()).toBe(2)
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
   it('shows the metrics of every dictionary, and a definition on a press', async () => {
     const { page, errors } = await open('/suite')
     const rows = page.locator('.suite-table tbody tr')

@@ -5,7 +5,14 @@ import type { Intervention, LatentChip } from '../../../src/api/index.ts'
 import { atStrength, leadOf } from '../../../src/steer/strengths.ts'
 import { workspaceQuery } from '../api/queries.ts'
 import { latentName } from '../format/names.ts'
-import { canSweep, dosesOf, type SteerForm, settingsOf, sweepOf } from '../state/steerForm.ts'
+import {
+  canSweep,
+  dosesOf,
+  type SteerForm,
+  settingsOf,
+  sweepOf,
+  sweptPrompt,
+} from '../state/steerForm.ts'
 import { useSteering } from '../state/steering.ts'
 import { useSweep } from '../state/sweeping.ts'
 import { InterventionRow } from './InterventionRow.tsx'
@@ -151,7 +158,7 @@ export function SteerPanel(props: {
           ) : (
             <button
               type="button"
-              disabled={!lead || form.prompt.trim() === ''}
+              disabled={!lead || (form.chat && sweptPrompt(form).trim() === '')}
               onClick={() => startSweep(sweepOf(form))}
             >
               Sweep strengths

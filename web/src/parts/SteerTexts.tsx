@@ -73,7 +73,8 @@ function Turn(props: {
     <div className={`turn of-${shown.length}`}>
       {props.chat && (
         <p className="said">
-          <span className="field-name">You</span> {turn.prompt}
+          <span className="field-name">You</span>
+          {turn.prompt}
         </p>
       )}
       {shown.map((side) => (
@@ -116,7 +117,7 @@ function differenceWords(turn: SteerTurnRun): string {
   )
   const n = changed.filter(Boolean).length
   return n === 0
-    ? 'The two texts are the same: try a greater strength.'
+    ? 'The two texts are the same: try a greater strength, or more tokens to change.'
     : `${n} of ${changed.length} steered tokens differ, marked above. Same seed on every side.`
 }
 

@@ -100,12 +100,16 @@ export function dosesOf(form: SteerForm): Doses {
   return lead !== undefined && lead.strength < 0 ? 'down' : 'up'
 }
 
-/** The request of a sweep; of a chat it measures the first answer to the prompt. */
+/** What a sweep goes on from; of a chat it measures the first answer. */
+export const sweptPrompt = ({ prompt, chat, turns }: SteerForm): string =>
+  chat ? (turns[0] ?? prompt) : prompt
+
+/** The request of a sweep. */
 export function sweepOf(form: SteerForm): DecidedSweep {
   const downward = upward.map((x) => -x).toReversed()
   const strengths = { up: upward, down: downward, both: [...downward.slice(0, -1), ...upward] }
   return {
-    prompt: form.prompt,
+    prompt: sweptPrompt(form),
     ...(form.chat ? { chat: [] } : {}),
     interventions: [...form.interventions],
     strengths: strengths[dosesOf(form)],
