@@ -32,7 +32,7 @@ export function Family(props: { sae: string; index: number }) {
   const family = useQuery(familyQuery(props.sae, props.index))
   const [shown, setShown] = useState<number>()
   if (family.error) return <Failure error={family.error} onRetry={() => void family.refetch()} />
-  if (!family.data) return <div className="family-waiting" aria-busy="true" />
+  if (!family.data) return <div className="family-waiting" />
   const { members, edges, min_cosine } = family.data
   if (members.length < 2)
     return (

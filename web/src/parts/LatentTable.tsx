@@ -95,7 +95,12 @@ function Rows({ sae, by }: { sae: SaeSummary; by: LatentOrder }) {
           <Term of="max_act">maximum</Term>
         </span>
       </p>
-      <ol ref={list} className="hits long" style={{ blockSize: virtual.getTotalSize() }}>
+      <ol
+        ref={list}
+        className="hits long"
+        aria-busy={answers.some(({ isPending }) => isPending) || undefined}
+        style={{ blockSize: virtual.getTotalSize() }}
+      >
         {items.map(({ index, start }) => {
           const latent = at(index)
           return (
@@ -106,7 +111,6 @@ function Rows({ sae, by }: { sae: SaeSummary; by: LatentOrder }) {
               className="hit"
               aria-setsize={sae.d_sae}
               aria-posinset={index + 1}
-              aria-busy={latent === undefined || undefined}
               style={{ transform: `translateY(${start - above}px)` }}
             >
               {latent && <Row latent={latent} />}
