@@ -7,10 +7,11 @@ const elements: ReadonlySet<string> = new Set(
   'svg g path line polyline polygon rect circle ellipse text tspan title desc'.split(' '),
 )
 
+// No name of a part (aria-label) either: a picture is one image to screen readers, and has one name.
 const attributes: ReadonlySet<string> = new Set(
   `viewBox width height preserveAspectRatio x y x1 y1 x2 y2 dx dy cx cy r rx ry d points transform opacity
   fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-linecap stroke-linejoin vector-effect
-  font-family font-size font-weight font-style text-anchor dominant-baseline font-variant letter-spacing role aria-label aria-hidden`.split(
+  font-family font-size font-weight font-style text-anchor dominant-baseline font-variant letter-spacing`.split(
     /\s+/,
   ),
 )

@@ -65,7 +65,7 @@ function Piece(props: {
           ))
         })}
       </svg>
-      <h3>{props.title}</h3>
+      <h2>{props.title}</h2>
       <p>{props.children}</p>
     </li>
   )

@@ -6,6 +6,7 @@ import { Notice } from '../parts/Notice.tsx'
 export function NotFound() {
   return (
     <main className="page">
+      <h1>Not found</h1>
       <Notice action={<Link to="/">Open the microscope</Link>}>
         There is no view at this address.
       </Notice>
