@@ -90,6 +90,6 @@ function progressLine(): (progress: { n_embedded: number; n_labels: number }) =>
 
 function address(value: string): string {
   if (!/^https?:\/\//.test(value) || !URL.canParse(value))
-    throw new InvalidArgumentError(`expected an address like http://localhost:11434/v1`)
+    throw new InvalidArgumentError('expected an address like http://localhost:11434/v1.')
   return value
 }

@@ -45,6 +45,7 @@ const READ_TO_FILTER = 1_500
 const READ_BEGINNINGS = 300
 /** Rows looked through in the order of rank, and matches taken from them. */
 const LOOKED_THROUGH = 10_000
+const LOOKED_THROUGH_TO_FILTER = 3_000
 const BEST = 300
 /** Labels looked through for signs, as they lie. */
 const READ_FOR_SIGNS = 20_000
@@ -119,7 +120,7 @@ function labelWay(p: Parameters, scope: Scope, query: string, rank: number): Way
     ), best as materialized (
       select * from (
         select l.* from hooke.labels l where l.retired_at is null order by l.trust desc, length(l.text)
-        limit (select case when count(*) < ${read} then 0 else ${LOOKED_THROUGH} end from many)
+        limit (select case when count(*) < ${read} then 0 else ${filters === '' ? LOOKED_THROUGH : LOOKED_THROUGH_TO_FILTER} end from many)
       ) l where l.words @@ ${query}${saes}${filters} limit ${BEST}
     )
     ${labelRows(`(select * from many l where true${filters} union all select * from best)`, rank)} ${marker('many', read, 6)}`

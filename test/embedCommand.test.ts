@@ -1,0 +1,97 @@
+/** `hooke embed` and `hooke search --kind meaning` against an embeddings API of the test's own. */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { runPipeline } from '../src/jobs/index.ts'
+import { hooke } from './commandLine.ts'
+import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+let suite: string
+let server: Server
+let url: string
+/** Texts that were sent, and after how many requests the server begins to refuse. */
+const sent: string[] = []
+let refuses_after = Number.POSITIVE_INFINITY
+
+beforeAll(async () => {
+  folder = await temporaryFolder()
+  await runPipeline(await tinyConfig(folder.path))
+  suite = join(folder.path, 'tiny')
+  server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    const { input, model } = JSON.parse(body) as { input: string[]; model: string }
+    const refused = refuses_after-- <= 0
+    response.writeHead(refused ? 400 : 200, { 'content-type': 'application/json' })
+    if (refused) return response.end('{"error":{"message":"out of credit"}}')
+    sent.push(...input)
+    const data = input.map((text, index) => ({
+      object: 'embedding',
+      index,
+      embedding: letters(text),
+    }))
+    response.end(JSON.stringify({ object: 'list', model, data, usage: { prompt_tokens: 1 } }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`
+})
+afterAll(async () => {
+  server.close()
+  await folder.remove()
+})
+
+/** How often each letter occurs. */
+const letters = (text: string): number[] =>
+  Array.from(
+    'abcdefghijklmnopqrstuvwxyz',
+    (letter) => text.toLowerCase().split(letter).length - 0.9,
+  )
+
+const embed = (...more: string[]) =>
+  hooke('embed', suite, '--model', 'letters', '--base-url', url, '--json', ...more)
+
+it('embeds every label, goes on where it was broken off, and is searched by meaning', async () => {
+  const before = await hooke('search', suite, 'sea', '--kind', 'meaning')
+  expect(before).toMatchObject({ code: 2 })
+  expect(before.message).toContain('Run hooke embed first')
+
+  refuses_after = 3
+  const broken = await embed('--batch', '7')
+  expect(broken.code).toBe(1)
+  expect(broken.message).toContain('out of credit')
+  const n_before = sent.length
+  expect(n_before).toBeGreaterThan(1)
+
+  refuses_after = Number.POSITIVE_INFINITY
+  const done = await embed('--batch', '50')
+  expect(done).toMatchObject({ code: 0 })
+  const { n_embedded, n_labels, model } = JSON.parse(done.printed)
+  expect({ n_embedded, model }).toEqual({ n_embedded: n_labels, model: 'letters' })
+  expect(n_labels).toBeGreaterThan(100)
+
+  sent.length = 0
+  expect((await embed()).code).toBe(0)
+  expect(sent).toEqual([])
+
+  const { hits } = JSON.parse(
+    (await hooke('search', suite, 'quoth', '--kind', 'meaning', '--json')).printed,
+  ) as {
+    hits: { snippet: string; rank: number }[]
+  }
+  expect(sent).toEqual(['quoth'])
+  const cosine = (text: string) => {
+    const [a, b] = [letters('quoth'), letters(text)]
+    const dot = a.reduce((sum, x, i) => sum + x * b[i]!, 0)
+    return dot / (Math.hypot(...a) * Math.hypot(...b))
+  }
+  for (const { snippet, rank } of hits) expect(rank).toBeCloseTo(cosine(snippet), 2)
+  const ranks = hits.map(({ rank }) => rank)
+  expect(ranks).toEqual(ranks.toSorted((x, y) => y - x))
+})
+
+it('is used wrongly without a model, or with an address that is none', async () => {
+  expect((await hooke('embed', suite)).code).toBe(2)
+  expect((await hooke('embed', suite, '--model', 'x', '--base-url', 'localhost')).code).toBe(2)
+})
