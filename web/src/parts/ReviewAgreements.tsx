@@ -25,7 +25,8 @@ export function Agreements(props: {
           then say how your guess compares before you see whose label it is.
         </p>
       ) : (
-        <div className="agreement-scroll">
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a table that scrolls must be reachable by keyboard
+        <section className="agreement-scroll" aria-label="Table of agreement" tabIndex={0}>
           <table>
             <thead>
               <tr>
@@ -54,7 +55,7 @@ export function Agreements(props: {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       )}
       {data.length > 0 && (
         <p className="quiet">

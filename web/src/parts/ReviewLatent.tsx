@@ -176,6 +176,7 @@ function Evidence(props: { latent: LatentView }) {
   return (
     <div className="latent-columns review-columns">
       <section className="latent-main" aria-label="Examples">
+        <h2 className="hidden">Examples</h2>
         <ol className="example-list">
           {examples.map((example) => (
             <li key={`${example.doc}.${example.start}.${example.peak}`}>
@@ -185,9 +186,10 @@ function Evidence(props: { latent: LatentView }) {
         </ol>
       </section>
       <section className="latent-side" aria-label="Output tokens">
-        <p className="quiet">
-          fires on {percent(latent.density)} of tokens; what it <Term of="effect">writes</Term>:
-        </p>
+        <h2>
+          What it <Term of="effect">writes</Term>
+        </h2>
+        <p className="quiet">It fires on {percent(latent.density)} of tokens.</p>
         <div className="logit-pair">
           <LogitTable name="raised" logits={latent.top_logits.slice(0, 6)} scale={scale} />
           <LogitTable name="lowered" logits={latent.bottom_logits.slice(0, 6)} scale={scale} />

@@ -29,6 +29,12 @@ test('a withdrawn label is not in use', () => {
   expect(currentLabel([label(1, 'manual', { retired_at: '2026-02-01' })])).toBeUndefined()
 })
 
+test('a disputed label gives way to any other, and is in use where there is none', () => {
+  const disputed = label(3, 'manual', { disputed: true })
+  expect(currentLabel([disputed, label(1, 'lexical')])?.method).toBe('lexical')
+  expect(currentLabel([disputed])?.id).toBe(3)
+})
+
 test('the context of an example is cut at its ends', () => {
   const example = {
     interval: 0,

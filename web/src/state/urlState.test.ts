@@ -7,6 +7,7 @@ import {
   parseSuites,
   readCompare,
   readMicroscope,
+  readReview,
   readSearch,
   readSteer,
   type SetIntervention,
@@ -56,6 +57,12 @@ test('a focused cell is two numbers, and an unknown mode is the default', () => 
   expect(
     readSearch({ kind: 'text', by: 'mean', layer_from: '2', density_to: '7', method: 'lexical' }),
   ).toEqual({ kind: 'text', by: 'mean', layer_from: 2, density_to: 1, method: 'lexical' })
+})
+
+test('a review keeps whose labels it is about, and an unknown method is left out', () => {
+  const state = { suite: 'a', sae: 's', method: 'llm', author: 'm', blind: 'on', at: 's/3' }
+  expect(readReview(state)).toEqual(state)
+  expect(readReview({ method: 'magic', blind: 'yes', suite: '' })).toEqual({})
 })
 
 test('suites go there and back, each once, six at most', () => {
