@@ -64,6 +64,10 @@ export function Microscope() {
       setPlace(({ latent, ...old }) => (key && key !== latent ? { ...old, latent: key } : old)),
     [setPlace],
   )
+  const showDepth = useCallback(
+    (depth: boolean) => update(({ panel, ...old }) => (depth ? { ...old, panel: 'depth' } : old)),
+    [update],
+  )
   const select = useCallback(
     (cell: Cell, alsoLock: boolean) => {
       const key = alsoLock ? sheet?.strongest(cell) : undefined
@@ -193,9 +197,7 @@ export function Microscope() {
             suite={suite}
             cell={target}
             depth={search.panel === 'depth'}
-            onDepth={(depth) =>
-              update(({ panel, ...old }) => (depth ? { ...old, panel: 'depth' } : old))
-            }
+            onDepth={showDepth}
             lit={lit}
             locked={locked}
             onHoverLatent={setHoverLatent}
