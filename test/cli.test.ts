@@ -248,6 +248,7 @@ describe('help', () => {
         "check",
         "index",
         "label",
+        "labels",
         "search",
         "steer",
         "pull",

@@ -242,8 +242,9 @@ function Guess(props: { blind: boolean; onGuess: (guess: string) => void; onSkip
           {missing
             ? 'A blind review needs a guess. Write one, or skip this latent.'
             : props.blind
-              ? 'Guess before you see a label. Esc leaves the field, for the keys.'
-              : 'Or leave it empty. Esc leaves the field, for the keys.'}
+              ? 'Guess before you see a label.'
+              : 'Or leave it empty.'}
+          <span className="only-keys"> Esc leaves the field, for the keys.</span>
         </span>
       </div>
     </form>

@@ -2,4 +2,5 @@
 
 /** Where the copy's index of files lies; undefined where there is a server. */
 export const siteIndexAt: string | undefined =
-  document.querySelector<HTMLMetaElement>('meta[name="hooke-site"]')?.content
+  // Tests import this where there is no page.
+  globalThis.document?.querySelector<HTMLMetaElement>('meta[name="hooke-site"]')?.content
