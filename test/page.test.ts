@@ -1,76 +1,26 @@
 /** The page in a real browser, on a real suite: every view by mouse, every view by keyboard alone. */
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
-import { build } from 'vite'
 import { afterAll, beforeAll, describe as describeAlways, expect, it } from 'vitest'
-import { obtainBrowser } from '../scripts/browser.mjs'
-import { runPipeline } from '../src/jobs/index.ts'
-import { type RunningServer, startServer } from '../src/server/index.ts'
-import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+import { type Explorer, executablePath, openExplorer, PHONE } from './explorer.ts'
+import { tinyConfig } from './tinySuite.ts'
 
 const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const LATENT = `/latent/${encodeURIComponent(SAE)}/3`
-const executablePath = await obtainBrowser()
-if (!executablePath) console.warn('page.test: skipped, no Chromium to be had; set CHROMIUM')
 const describe = describeAlways.skipIf(!executablePath)
-const PHONE = { width: 390, height: 844 }
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let server: RunningServer
-let browser: Browser
+let explorer: Explorer
+const open: Explorer['open'] = (...asked) => explorer.open(...asked)
 
 beforeAll(async () => {
-  if (!executablePath) return
-  folder = await temporaryFolder()
-  const page = join(folder.path, '.page')
-  await build({
-    configFile: join(import.meta.dirname, '../web/vite.config.ts'),
-    logLevel: 'error',
-    build: { outDir: page },
-  })
-  await runPipeline(await tinyConfig(folder.path))
-  const stages = ['capture', 'train', 'evaluate'] as const
-  await runPipeline({ ...(await tinyConfig(folder.path, 'tiny2')), l0: [5], seed: 8 }, { stages })
-  server = await startServer({
-    workspace: folder.path,
-    port: 0,
-    database: 'memory://',
-    model: { threads: 1 },
-    page,
-  })
-  await server.imported
-  browser = await chromium.launch({
-    executablePath,
-    args: ['--no-sandbox', '--disable-gpu'],
-  })
+  if (executablePath) explorer = await openExplorer()
 }, 180_000)
-afterAll(async () => {
-  await browser?.close()
-  await server?.close()
-  await folder?.remove()
-})
-
-/** A page whose every uncaught error and console error is collected. */
-async function open(
-  path: string,
-  options: { viewport?: { width: number; height: number } } = {},
-): Promise<{ page: Page; errors: string[] }> {
-  const page = await browser.newPage({ viewport: options.viewport ?? { width: 1440, height: 900 } })
-  page.setDefaultTimeout(20_000)
-  const errors: string[] = []
-  page.on('pageerror', (error) => errors.push(error.message))
-  page.on('console', (message) => {
-    if (message.type() === 'error') errors.push(message.text())
-  })
-  await page.goto(new URL(path, server.url).href)
-  return { page, errors }
-}
+afterAll(() => explorer?.close())
 
 /** Sets a label as the page does. */
 async function label(index: number, text: string): Promise<void> {
   const path = `/api/saes/${encodeURIComponent(SAE)}/latents/${index}/labels`
-  const answer = await fetch(new URL(path, server.url), {
+  const answer = await fetch(new URL(path, explorer.server.url), {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ text, author: 'test' }),
@@ -104,8 +54,47 @@ describe('by mouse', () => {
     await page.close()
   })
 
+  it('ranks the cells by effect, shows one token over depth, and reads what is left out', async () => {
+    const { page, errors } = await open('/?text=The+sea+was+calm&dense=shown')
+    const grid = page.getByRole('grid')
+    await grid.locator('tbody bdi').first().waitFor()
+    await page.getByRole('radio', { name: 'effect on the prediction' }).check({ force: true })
+    await page.waitForURL(/rank=predicted/)
+    await page.getByText(/lowers or raises the predicted next token, full at ±/).waitFor()
+    const panel = page.getByRole('complementary', { name: 'The token in focus' })
+    await panel.getByText(/^[+−]/).first().waitFor()
+    await panel.getByRole('radio', { name: 'depth' }).check({ force: true })
+    await page.waitForURL(/panel=depth/)
+    await panel.locator('.depth-table tbody').first().waitFor()
+    expect(await panel.locator('.depth-table tbody').count()).toBe(7) // the input, then six layers
+    await page.getByText(/Left out: 1 special token/).waitFor()
+    await page.getByRole('checkbox', { name: 'read special tokens' }).check()
+    await page.getByText('Nothing is left out.').waitFor()
+    expect(await grid.locator('tbody td[data-c="0"] bdi').count()).toBe(2)
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('runs a latent’s examples again, and leads along its family', async () => {
+    const { page, errors } = await open(LATENT)
+    await page.getByRole('button', { name: /^Run its \d+ examples/ }).click()
+    const run = page.getByRole('region', { name: 'Its examples run again' })
+    await run.getByText(/nats/).first().waitFor()
+    await run.getByText(/still fires at \d+ of \d+ peaks/).waitFor()
+    const family = page.getByRole('region', { name: 'Nearest latents' })
+    await family.locator('.node, p').first().waitFor()
+    const nodes = family.locator('.node')
+    if ((await nodes.count()) > 1) {
+      await nodes.nth(1).focus()
+      await page.keyboard.press('Enter')
+      await page.waitForURL((url) => !url.pathname.endsWith('/3'))
+    }
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
   it('keeps what was typed before the workspace was there', async () => {
-    const page = await browser.newPage()
+    const page = await explorer.browser.newPage()
     let answer = () => {}
     const held = new Promise<void>((resolve) => {
       answer = resolve
@@ -114,7 +103,7 @@ describe('by mouse', () => {
       await held
       await route.continue()
     })
-    await page.goto(server.url)
+    await page.goto(explorer.server.url)
     const sentence = page.getByRole('textbox', { name: 'Your sentence' })
     await sentence.fill('The sea was calm.')
     const arrived = page.waitForResponse('**/api/microscope')
@@ -281,8 +270,8 @@ describe('by mouse', () => {
   })
 
   it('pauses a run, lets it go on and stops it, and its curves grow meanwhile', async () => {
-    const config = await tinyConfig(folder.path, 'unfinished')
-    const id = await server.jobs.enqueue('train', { ...config, n_tokens: 4_000_000 })
+    const config = await tinyConfig(explorer.folder, 'unfinished')
+    const id = await explorer.server.jobs.enqueue('train', { ...config, n_tokens: 4_000_000 })
     const { page, errors } = await open('/suite?suite=unfinished')
     const run = page.getByRole('region', { name: 'Run' })
     const drawn = () =>
@@ -305,7 +294,7 @@ describe('by mouse', () => {
     await run.getByText('paused', { exact: true }).waitFor()
     await run.getByRole('button', { name: 'Stop' }).click()
     await run.getByText('stopped', { exact: true }).waitFor()
-    expect((await server.jobs.settled(id)).state).toBe('stopped')
+    expect((await explorer.server.jobs.settled(id)).state).toBe('stopped')
     await run.getByRole('button', { name: 'Continue' }).waitFor()
     expect(errors).toEqual([])
     await page.close()
@@ -405,7 +394,7 @@ describe('whatever is in the data', () => {
     await label(20, hostile)
     const { page, errors } = await open(`/latent/${encodeURIComponent(SAE)}/20`)
     await page.getByRole('heading', { name: hostile }).waitFor()
-    await page.goto(new URL(`/?text=${encodeURIComponent(hostile)}`, server.url).href)
+    await page.goto(new URL(`/?text=${encodeURIComponent(hostile)}`, explorer.server.url).href)
     await page.getByRole('grid').waitFor()
     expect(await page.evaluate("'harmed' in window")).toBe(false)
     expect(errors).toEqual([])
@@ -413,7 +402,7 @@ describe('whatever is in the data', () => {
   })
 
   it('takes nothing but shapes and text from a picture', async () => {
-    const page = await browser.newPage()
+    const page = await explorer.browser.newPage()
     await page.route('**/plots/*.svg', (route) =>
       route.fulfill({
         contentType: 'image/svg+xml',
@@ -423,7 +412,7 @@ describe('whatever is in the data', () => {
           <rect width="9" height="9" fill="url(https://elsewhere.example/#a)" style="fill:red"/><text>sea</text></svg>`,
       }),
     )
-    await page.goto(new URL('/suite?suite=tiny', server.url).href)
+    await page.goto(new URL('/suite?suite=tiny', explorer.server.url).href)
     const picture = page.locator('.plot-place svg').first()
     await picture.getByText('sea').waitFor()
     const inside = `[...document.querySelector('.plot-place svg').children].map((e) => e.outerHTML)`
@@ -437,7 +426,7 @@ describe('whatever is in the data', () => {
   })
 
   it('shows the self-test as a badge with its cause, in the suite and on a latent’s page, by keyboard too', async () => {
-    const sae = join(folder.path, 'tiny/blocks.4.hook_resid_post/width_64/l0_8')
+    const sae = join(explorer.folder, 'tiny/blocks.4.hook_resid_post/width_64/l0_8')
     const found = {
       ...{ badge: 'red', hook_name: 'blocks.4.hook_resid_post', l0: 43.2, claimed_l0: 8 },
       ...{ n_tokens: 321, n_excluded: 2, notes: [], absent: {}, model: 'thimble-5m' },
@@ -455,7 +444,7 @@ describe('whatever is in the data', () => {
     expect(await row.getByRole('tooltip').count()).toBe(0)
     const findings = page.getByRole('list', { name: 'Dictionaries that are not as claimed' })
     expect(await findings.textContent()).toContain('layer 4 It fits better with half.')
-    await page.goto(new URL(LATENT, server.url).href)
+    await page.goto(new URL(LATENT, explorer.server.url).href)
     await page.getByRole('button', { name: 'self-test: wrong' }).click()
     expect(await page.getByRole('tooltip').textContent()).toContain('On 321 tokens')
     expect(errors).toEqual([])
