@@ -55,6 +55,7 @@ describe('hooke mcp WORKSPACE', () => {
   it('offers its tools with schemas of what they take and answer', async () => {
     const { tools } = await client.listTools()
     expect(tools.map(({ name }) => name).toSorted()).toEqual([
+      'compare_texts',
       'label_latent',
       'list_suites',
       'read_latent',
@@ -126,6 +127,20 @@ describe('hooke mcp WORKSPACE', () => {
     const none = await by(0)
     expect(none.steered).toBe(none.default)
     expect((await by(30)).steered).not.toBe(none.default)
+  })
+
+  it('compares two texts: nothing between a text and itself, the changed word first', async () => {
+    const texts = (b: string) => call('compare_texts', { a: TEXT, b, max_density: 1 })
+    const same = await texts(TEXT)
+    expect(same.data).toMatchObject({ changes: [] })
+    expect(same.data.kl_ab).toBeCloseTo(0, 5)
+    const other = await texts('The ship came home through the bread.')
+    const changes = other.data.changes as { effect: number; at: string }[]
+    expect(changes.length).toBeGreaterThan(0)
+    const sizes = changes.map(({ effect }) => Math.abs(effect))
+    expect(sizes).toEqual(sizes.toSorted((x, y) => y - x))
+    expect(other.text).toMatch(/^next token: KL/)
+    expect(other.text.length).toBeLessThan(8000)
   })
 
   it('labels under the client’s name', async () => {

@@ -2,11 +2,13 @@
 import type { McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import {
+  ChangeKind,
   type Client,
   Intervention,
   Label,
   LatentChip,
   type Microscope,
+  PromptComparison,
   SaeId,
   TestResult,
 } from '../api/index.ts'
@@ -29,7 +31,20 @@ const Reading = z.object({
   left_out: z.array(z.string()),
 })
 
-/** Adds run_text, test_latent, steer and label_latent. */
+/** A latent that changes between two texts, at the token where it changes most. */
+const Change = LatentChip.extend({
+  kind: ChangeKind,
+  /** (b - a) as a share of the latent's maximum. */
+  effect: z.number(),
+  a: z.number(),
+  b: z.number(),
+  at: z.string(),
+})
+const Comparison = PromptComparison.shape.final
+  .pick({ kl_ab: true, guesses: true })
+  .extend({ changes: z.array(Change), left_out: z.array(z.string()) })
+
+/** Adds run_text, test_latent, steer, compare_texts and label_latent. */
 export function addExperimentTools(server: McpServer, client: Client): void {
   server.registerTool(
     'run_text',
@@ -128,6 +143,44 @@ export function addExperimentTools(server: McpServer, client: Client): void {
   )
 
   server.registerTool(
+    'compare_texts',
+    {
+      description:
+        'Two texts through the model, token aligned with token: which latents are gained, lost, stronger or weaker in B, at every layer, and how the next token’s prediction differs.',
+      inputSchema: z.object({
+        a: Text,
+        b: Text,
+        suite: z.string().optional(),
+        max_latents: z.number().int().min(1).max(60).default(20),
+        max_density: z.number().min(0).max(1).default(0.1),
+      }),
+      outputSchema: Comparison,
+      annotations: { readOnlyHint: true, openWorldHint: false },
+    },
+    async ({ max_latents, suite, ...texts }, ctx) => {
+      const compared = await client.comparePrompts(
+        { ...texts, ...(suite === undefined ? {} : { suite }) },
+        { signal: ctx.mcpReq.signal },
+      )
+      const changes = changesOf(compared).slice(0, max_latents)
+      const { kl_ab, guesses } = compared.final
+      const lines = [
+        `next token: KL(A || B) ${fixed(kl_ab)} nats; ${guesses
+          .slice(0, 5)
+          .map(({ piece, p_a, p_b }) => `${quoted(piece)} ${fixed(p_a)} in A, ${fixed(p_b)} in B`)
+          .join('; ')}`,
+        ...changes.map(
+          (change) =>
+            `${change.kind} ${fixed(change.effect)} of its maximum at ${quoted(change.at)}: ${latentLine(change)}, ${fixed(change.a)} in A, ${fixed(change.b)} in B`,
+        ),
+        ...compared.left_out.map((what) => `left out: ${what}`),
+      ]
+      const { left_out } = compared
+      return answer(lines, { kl_ab, guesses, changes, left_out })
+    },
+  )
+
+  server.registerTool(
     'label_latent',
     {
       description:
@@ -179,3 +232,20 @@ function firingsOf(
 /** Bits that a latent's firing at all tells; 1 where its density is not known. */
 const surprise = (density: number | undefined): number =>
   density === undefined || density <= 0 ? 1 : -Math.log2(density)
+
+/** The changes of all sites, the largest first. */
+function changesOf({ sites, columns, a, b, latents }: PromptComparison): z.infer<typeof Change>[] {
+  const chips = new Map(latents.map((chip) => [`${chip.sae}/${chip.index}`, chip]))
+  const pieceAt = (column: number): string => {
+    const { a: in_a, b: in_b } = columns[column] ?? {}
+    if (in_b !== undefined) return b.tokens[in_b]?.piece ?? ''
+    return in_a === undefined ? '' : (a.tokens[in_a]?.piece ?? '')
+  }
+  const changes = sites.flatMap(({ sae, latents: changed, apart }) =>
+    [...changed, ...apart].flatMap(({ index, kind, effect, a, b, column }) => {
+      const chip = chips.get(`${sae}/${index}`)
+      return chip ? [{ ...chip, kind, effect, a, b, at: pieceAt(column) }] : []
+    }),
+  )
+  return changes.sort((x, y) => Math.abs(y.effect) - Math.abs(x.effect))
+}

@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
-import { operations, Problem } from '../api/index.ts'
+import { createClient, operations, Problem } from '../api/index.ts'
 import { runPipeline } from '../jobs/index.ts'
 import { type OpenWorkspace, openWorkspace } from './openWorkspace.ts'
 
@@ -105,23 +105,50 @@ describe('the description', () => {
   })
 })
 
-/** What each route that takes more than what is known of the suite is asked. Others are asked with the values of KNOWN. */
+/** What is there to be withdrawn, voted on and taken back. */
+const ids: Record<'retired' | 'undone' | 'voted' | 'review', number> = {
+  retired: 0,
+  undone: 0,
+  voted: 0,
+  review: 0,
+}
+beforeAll(async () => {
+  const client = createClient('http://localhost', {
+    fetch: (address, init) => open.app.request(address, init),
+  })
+  const of = { sae: SAE, index: 5 }
+  for (const [i, name] of (['retired', 'undone', 'voted'] as const).entries())
+    ids[name] = (await client.addLabel({ ...of, index: 6 + i, text: name })).id
+  ids.review = (await client.saveReview({ sae: SAE, latent: 5, decision: 'skip' })).id
+})
+
+/** What each route is asked that takes more than what is known of the suite. Others are asked with the values of KNOWN. */
 const ASKED: Readonly<Record<string, () => { body?: object; query?: string; path?: object }>> = {
   'POST /api/microscope': () => ({ body: { text: TEXT, max_density: 1 } }),
+  'POST /api/microscope/depth': () => ({ body: { text: TEXT, token: 2 } }),
   'POST /api/saes/{sae}/latents/{index}/test': () => ({ body: { text: TEXT } }),
   'POST /api/saes/{sae}/latents/{index}/labels': () => ({ body: { text: 'ships' } }),
-  'DELETE /api/labels/{id}': () => ({ path: { id: '1' } }),
+  'DELETE /api/labels/{id}': () => ({ path: { id: ids.retired } }),
+  'POST /api/labels/{id}/undo': () => ({ path: { id: ids.undone } }),
+  'POST /api/labels/{id}/votes': () => ({ path: { id: ids.voted }, body: { vote: 'agree' } }),
+  'POST /api/suites/{suite}/labels': () => ({ body: { lines: '' } }),
+  'POST /api/reviews': () => ({ body: { sae: SAE, latent: 6, decision: 'skip' } }),
+  'DELETE /api/reviews/{id}': () => ({ path: { id: ids.review } }),
   'GET /api/search': () => ({ query: '?q=ships' }),
-  'POST /api/search/text': () => ({ body: { text: TEXT } }),
-  'POST /api/search/vector': () => ({ body: { like: { sae: SAE, index: 3 } } }),
-  'POST /api/search/contrast': () => ({ body: { a: [TEXT], b: ['The child ran home.'] } }),
+  'POST /api/search/text': () => ({ body: { text: TEXT, max_density: 1 } }),
+  'POST /api/search/vector': () => ({ body: { like: { sae: SAE, index: 5 } } }),
+  'POST /api/search/contrast': () => ({
+    body: { a: [TEXT, 'The sea.'], b: ['Bread and butter.', 'A spoon.'], max_density: 1 },
+  }),
+  'POST /api/compare/prompts': () => ({ body: { a: TEXT, b: 'The ship went out.' } }),
   'GET /api/suites/{suite}/plots/{file}': () => ({ path: { file: 'layers.svg' } }),
 }
-/** Routes that need a run, which server.test.ts starts, and streams, which it reads. */
+/** Routes that need a run, which server.test.ts starts, and streams, which tests of their own read. */
 const ELSEWHERE = new Set([
   'GET /api/events',
   'POST /api/steer',
   'POST /api/steer/sweep',
+  'POST /api/compare/models',
   'GET /api/runs/{id}/points',
   'POST /api/runs/{id}/pause',
   'POST /api/runs/{id}/continue',
@@ -137,7 +164,7 @@ describe('answers', () => {
       const route = `${method.toUpperCase()} ${path}`
       if (ELSEWHERE.has(route)) continue
       const { body, query = '', path: named } = ASKED[route]?.() ?? {}
-      const values: Record<string, string> = { ...KNOWN, ...named }
+      const values: Record<string, string | number> = { ...KNOWN, ...named }
       const address = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
         if (values[name] === undefined) throw new Error(`${route}: put a request of it into ASKED`)
         return encodeURIComponent(values[name])
