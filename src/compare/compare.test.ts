@@ -230,7 +230,9 @@ it('compares prompts as encoding both and subtracting does, and sets what was in
     expect(kind).toBe('only_b')
     expect([fires(0, index), fires(1, index)]).toEqual([false, true])
   }
-  for (const { index, column, effect } of site.latents) {
+  for (const { index, column, effect, kind } of site.latents) {
+    expect(kind === 'gained').toBe(!fires(0, index))
+    expect(kind === 'lost').toBe(!fires(1, index))
     const { a, b } = found.columns[column]!
     const by = dense[1]![b!]![index]! - dense[0]![a!]![index]!
     expect(effect).toBeCloseTo(by / largest(index), 4)

@@ -37,10 +37,9 @@ type Tally = {
   lone?: LatentChange & { column: number }
   sum: number
   n_columns: number
-  inPairs_a: boolean
-  inPairs_b: boolean
-  anywhere_a: boolean
-  anywhere_b: boolean
+  /** Fires on any token of A, of B. */
+  isOn_a: boolean
+  isOn_b: boolean
 }
 
 /** Compares two runs at one site; `n_dense` latents were left out. */
@@ -134,18 +133,16 @@ function tally(
 ): void {
   let known = tallies.get(one.index)
   if (known === undefined) {
-    const flags = { inPairs_a: false, inPairs_b: false, anywhere_a: false, anywhere_b: false }
-    known = { peak: { ...one, effect: 0, column }, sum: 0, n_columns: 0, ...flags }
+    const peak = { ...one, effect: 0, column }
+    known = { peak, sum: 0, n_columns: 0, isOn_a: false, isOn_b: false }
     tallies.set(one.index, known)
   }
-  known.anywhere_a ||= one.a > 0
-  known.anywhere_b ||= one.b > 0
+  known.isOn_a ||= one.a > 0
+  known.isOn_b ||= one.b > 0
   if (!isPair) {
     if (Math.abs(one.effect) > Math.abs(known.lone?.effect ?? 0)) known.lone = { ...one, column }
     return
   }
-  known.inPairs_a ||= one.a > 0
-  known.inPairs_b ||= one.b > 0
   if (one.effect === 0) return
   known.sum += one.effect
   known.n_columns++
@@ -157,12 +154,12 @@ function rank(index: number, tally: Tally, n_pairs: number): RankedLatent[] {
   const { peak, lone, sum, n_columns } = tally
   if (n_columns > 0) {
     const direction = peak.effect > 0 ? 'strengthened' : 'weakened'
-    const kind: ChangeKind = !tally.inPairs_a ? 'gained' : !tally.inPairs_b ? 'lost' : direction
+    const kind: ChangeKind = !tally.isOn_a ? 'gained' : !tally.isOn_b ? 'lost' : direction
     return [{ ...peak, index, kind, mean_effect: sum / n_pairs, n_columns }]
   }
-  if (lone === undefined || (tally.anywhere_a && tally.anywhere_b)) return []
+  if (lone === undefined || (tally.isOn_a && tally.isOn_b)) return []
   return [
-    { ...lone, index, kind: tally.anywhere_a ? 'only_a' : 'only_b', mean_effect: 0, n_columns: 0 },
+    { ...lone, index, kind: tally.isOn_a ? 'only_a' : 'only_b', mean_effect: 0, n_columns: 0 },
   ]
 }
 

@@ -54,8 +54,9 @@ export type Cell = {
 }
 
 /**
- * Over a whole comparison. `gained`, `lost`: on at no aligned token of A (of B) but at some of B (of A); `strengthened`,
- * `weakened`: on in both. `only_a`, `only_b`: does not change on aligned tokens, and fires only in what one text alone has.
+ * Over a whole comparison. Of those that change on aligned tokens: `gained`, `lost`: fires nowhere in A (in B);
+ * `strengthened`, `weakened`: fires in both, more (less) in B where it changes most. Of the others `only_a`, `only_b`: fires in
+ * one text alone, on tokens that only that text has.
  */
 export type ChangeKind = 'gained' | 'lost' | 'strengthened' | 'weakened' | 'only_a' | 'only_b'
 

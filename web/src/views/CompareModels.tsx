@@ -82,7 +82,7 @@ export function CompareModels() {
         <section className="coming" aria-label="Progress">
           <p role="status">{progress?.message ?? 'waiting for the model'}</p>
           <progress max={1} value={progress?.share ?? 0} aria-label="Progress" />
-          <p className="quiet">Other views wait meanwhile for their turn with the model.</p>
+          <p className="quiet">Other views take turns with it, and may answer slowly meanwhile.</p>
         </section>
       )}
       {isStopped && (
