@@ -22,6 +22,25 @@ export const Label = z.object({
   disputed: z.literal(true).optional(),
 })
 
+/** One test of one label. */
+export const LabelScore = z.object({
+  label: z.number(),
+  scorer: z.string(),
+  /** The model that judged. */
+  judge: z.string(),
+  /** What `value` is: balanced accuracy, accuracy, AUC, correlation. */
+  measure: z.string(),
+  value: z.number(),
+  /** Bounds of the 95 % interval. */
+  low: z.number(),
+  high: z.number(),
+  /** What chance alone would give. */
+  chance: z.number(),
+  /** Texts judged; of the intruder scorer rounds. */
+  n: z.number(),
+  scored_at: z.string(),
+})
+
 const Person = z.string().trim().min(1).max(100)
 
 export const NewLabel = z.object({
@@ -44,6 +63,7 @@ export const LabelsImported = z.object({
 })
 
 export type LabelView = z.infer<typeof Label>
+export type LabelScoreView = z.infer<typeof LabelScore>
 export type NewLabel = z.input<typeof NewLabel>
 export type NewVote = z.input<typeof NewVote>
 export type LabelsImported = z.infer<typeof LabelsImported>

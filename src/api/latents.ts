@@ -1,7 +1,7 @@
 /** One latent, lists of latents, and the test box. */
 import { z } from '@hono/zod-openapi'
 import { LatentChip, TokenView } from './common.ts'
-import { Label } from './labels.ts'
+import { Label, LabelScore } from './labels.ts'
 
 export const ExampleView = z.object({
   /** 0 top examples; 1.. activation intervals from highest to lowest. */
@@ -41,6 +41,8 @@ export const LatentView = LatentChip.extend({
   neighbours: z.array(LatentChip.extend({ cosine: z.number() })),
   /** Current ones first, then retired; newest first within each. */
   labels: z.array(Label),
+  /** Tests of its labels; absent where none was tested. */
+  label_scores: z.array(LabelScore).optional(),
   /** How to load this SAE in Python and in TypeScript. */
   snippets: z.object({ python: z.string(), typescript: z.string() }),
 })

@@ -267,7 +267,10 @@ async function scoreClaims(claims: readonly Claim[], run: ScoreRun): Promise<voi
   const { addScore } = await import('../store/index.ts')
   const { db, asking, options, progress } = run
   const by_id = new Map(claims.map((claim) => [claim.label.id, claim]))
-  const n_tasks = options.scorers.length * claims.length
+  const n_tasks = options.scorers.reduce(
+    (n, scorer) => n + claims.filter(({ label }) => lacks(label, scorer, asking)).length,
+    0,
+  )
   const results: Result[] = []
   let n_done = 0
   const events = scoreLabels(tasksOf(claims, run), run.asker, run.signal)

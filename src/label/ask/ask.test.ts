@@ -14,6 +14,8 @@ import type { ChatQuestion } from './question.ts'
 type Request = { path: string; headers: Record<string, unknown>; body: Record<string, unknown> }
 
 let requests: Request[]
+/** Resolves when a request may be answered. */
+let hold: () => Promise<void>
 let answer: (request: Request) => { status?: number; body: unknown }
 let url: string
 let folder: string
@@ -21,6 +23,7 @@ let close: () => void
 
 beforeEach(async () => {
   requests = []
+  hold = () => Promise.resolve()
   folder = await mkdtemp(join(tmpdir(), 'hooke-ask-'))
   const server = createServer((request, response) => {
     let text = ''
@@ -31,7 +34,11 @@ beforeEach(async () => {
       const one = { path: request.url ?? '', headers: request.headers, body: JSON.parse(text) }
       requests.push(one)
       const { status = 200, body } = answer(one)
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      void hold().then(() =>
+        response
+          .writeHead(status, { 'content-type': 'application/json' })
+          .end(JSON.stringify(body)),
+      )
     })
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
@@ -143,6 +150,22 @@ describe('openAsker', () => {
       n_calls: 2,
       n_remembered: 1,
     })
+  })
+
+  it('keeps to the number of calls at once, also where many wait', async () => {
+    let most = 0
+    const held: (() => void)[] = []
+    answer = () => ({ body: completion('one') })
+    hold = () => {
+      most = Math.max(most, held.length + 1)
+      return new Promise((go) => held.push(go))
+    }
+    const asker = await open({ concurrency: 3 })
+    const all = Promise.all(Array.from({ length: 10 }, (_, i) => asker.ask(question(`${i}`))))
+    const done = all.then(() => true)
+    while (!(await Promise.race([done, new Promise((go) => setTimeout(go, 30))])))
+      for (const go of held.splice(0)) go()
+    expect([requests.length, most]).toEqual([10, 3])
   })
 
   it('refuses a call that could pass the cap', async () => {

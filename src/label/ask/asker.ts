@@ -94,13 +94,16 @@ export async function openAsker(options: AskerOptions): Promise<Asker> {
   let fatal: CallError | undefined
   let waiting: (() => void)[] = []
 
-  /** A place and the money for one call. */
+  /** A place among those under way, taken at once, and the money for one call. */
   const reserve = async (highest: Usage) => {
     for (;;) {
       signal.throwIfAborted()
       if (fatal) throw fatal
       const reserved = n.running < concurrency ? budget.reserve(highest) : undefined
-      if (reserved) return reserved
+      if (reserved) {
+        n.running++
+        return reserved
+      }
       if (n.running === 0) throw new CapError(max_cost ?? 0)
       await new Promise<void>((resolve) => waiting.push(resolve))
     }
@@ -109,7 +112,6 @@ export async function openAsker(options: AskerOptions): Promise<Asker> {
   const pay = async (question: Question, key: string): Promise<CallAnswer> => {
     const highest = highestUsage(question)
     const reserved = await reserve(highest)
-    n.running++
     try {
       const line = () => ({
         key,

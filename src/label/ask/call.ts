@@ -77,9 +77,10 @@ export async function openCaller(
       const is_refusal =
         ai.APICallError.isInstance(error) && (error.statusCode === 400 || error.statusCode === 422)
       if (!is_refusal || !(odds || schema)) throw error
-      if (odds) refused.odds = true
-      else refused.schema = true
-      return chat(question, abortSignal)
+      const { odds: _, ...plainer } = question
+      const answer = await chat(odds ? plainer : without(plainer, 'schema'), abortSignal)
+      refused[odds ? 'odds' : 'schema'] = true
+      return answer
     }
   }
 
@@ -126,6 +127,11 @@ export async function openCaller(
       throw explainFailure(error, where, clean)
     }
   }
+}
+
+function without<T extends object, K extends keyof T>(of: T, name: K): Omit<T, K> {
+  const { [name]: _, ...rest } = of
+  return rest
 }
 
 const asText = ({ text }: { text: string }) => Promise.resolve(text)

@@ -66,8 +66,13 @@ export function chat(
 /** Why there are not enough texts; undefined where there are. */
 export function lacking({ material: { positives, negatives } }: Subject): Lacking | undefined {
   const [n_on, n_off] = [positives.length, negatives.length]
-  if (n_on >= LEAST_EXAMPLES && n_off >= LEAST_EXAMPLES) return undefined
-  return {
-    lacks: `fires on ${n_on} and is silent on ${n_off} texts that nobody has seen, expected ${LEAST_EXAMPLES} of each. Read more text with --tokens.`,
-  }
+  if (n_off < LEAST_EXAMPLES)
+    return {
+      lacks: `fires nearly everywhere: ${n_off} texts were found on which it is silent, expected ${LEAST_EXAMPLES}`,
+    }
+  if (n_on < LEAST_EXAMPLES)
+    return {
+      lacks: `fires on ${n_on} texts that nobody has seen, expected ${LEAST_EXAMPLES}. Read more text with --tokens.`,
+    }
+  return undefined
 }

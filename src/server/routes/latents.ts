@@ -10,7 +10,7 @@ import {
   SaeId,
 } from '../../api/index.ts'
 import { readSaeConfig } from '../../sae/disk.ts'
-import { labelsOf, latentChips, listLatents } from '../../store/index.ts'
+import { labelsOf, latentChips, listLatents, scoresOf } from '../../store/index.ts'
 import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
 import { latentFamily, type Member, MIN_COSINE, namedNeighbours } from '../latentFamily.ts'
@@ -99,6 +99,7 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
       list.map(({ id, effect }) => ({ piece: pieceOf(id), effect }))
     const [chip] = await latentChips(db, id, [index])
     const neighbours = namedNeighbours(record, await suites.siblings(sae))
+    const label_scores = await scoresOf(db, id, index)
     return c.json(
       {
         ...(chip ?? { sae: id, hook: sae.hook, index }),
@@ -123,6 +124,7 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
         bottom_logits: effects(record.bottom_logits),
         neighbours: await labelledChips(db, neighbours),
         labels: await labelsOf(db, id, index),
+        ...(label_scores.length === 0 ? {} : { label_scores }),
         snippets: snippetsOf({
           dir: sae.dir,
           model: sae.model,

@@ -1,9 +1,9 @@
 /** One latent: what it is called and by whom, where it fires, what it writes, what is near it. */
-import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useIsFetching, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import type { LatentView } from '../../../src/api/index.ts'
-import { effectsQuery, latentQuery } from '../api/queries.ts'
+import { effectsQuery, keys, latentQuery } from '../api/queries.ts'
 import { latentName, saeName } from '../format/names.ts'
 import { count, percent, short } from '../format/numbers.ts'
 import { ExampleRun } from '../parts/ExampleRun.tsx'
@@ -11,6 +11,7 @@ import { type Context, Examples } from '../parts/Examples.tsx'
 import { Family } from '../parts/Family.tsx'
 import { Histogram } from '../parts/Histogram.tsx'
 import { LabelEditor } from '../parts/LabelEditor.tsx'
+import { LabelScores } from '../parts/LabelScores.tsx'
 import { LatentLink, SteerLink } from '../parts/LatentLink.tsx'
 import { LatentMarks } from '../parts/LatentMarks.tsx'
 import { LogitTable } from '../parts/LogitTable.tsx'
@@ -101,6 +102,7 @@ function Body(props: {
   const { latent } = props
   const search = useSearch({ from: '/latent/$sae/$index' })
   const navigate = useNavigate({ from: '/latent/$sae/$index' })
+  const isLoading = useIsFetching({ queryKey: [...keys.latent, latent.sae, latent.index] }) > 0
   const setContext = (context: Context) =>
     void navigate({
       search: ({ context: _, ...old }) => (context === '16' ? old : { ...old, context }),
@@ -131,7 +133,7 @@ function Body(props: {
             onContext={setContext}
           />
         </div>
-        <div className="latent-side">
+        <div className="latent-side" aria-busy={isLoading || undefined}>
           <section aria-label="Activation">
             <h2>Activation</h2>
             <dl className="facts">
@@ -158,6 +160,7 @@ function Body(props: {
               unit="activation; heights as square roots"
             />
           </section>
+          <LabelScores labels={latent.labels} scores={latent.label_scores ?? []} />
           <section aria-label="Place in documents">
             <h2>Where in documents</h2>
             <Positions positions={latent.positions} />
@@ -217,7 +220,7 @@ function Nearest(props: { name: string; neighbours: LatentView['neighbours'] }) 
 function Effects({ latent }: { latent: LatentView }) {
   const { data, error } = useQuery(effectsQuery(latent.sae, latent.index))
   if (error) return <p className="quiet">{error.message}</p>
-  if (!data) return <div className="effects-waiting" aria-busy="true" />
+  if (!data) return <div className="effects-waiting" />
   if (!data.histogram) return <p className="quiet">{data.absent}</p>
   return (
     <Histogram
