@@ -51,7 +51,7 @@ export type Prediction = {
 }
 
 /** Reads one row of logits [d_vocab]. */
-export function readLogits(row: Float32Array): Prediction {
+function readLogits(row: Float32Array): Prediction {
   const top: number[] = []
   let max = Number.NEGATIVE_INFINITY
   for (let id = 0; id < row.length; id++) {

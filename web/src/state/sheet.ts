@@ -49,7 +49,7 @@ export type Sheet = {
 export type ActiveLatent = Microscope['rows'][number]['cells'][number][number]
 
 /** The share of its maximum at which a latent is active, from the server or from the chip. */
-export function strengthOf(
+function strengthOf(
   cell: { act: number; strength?: number | undefined },
   chip: LatentChip | undefined,
 ): number {

@@ -3,10 +3,10 @@ import type { SaeSummary } from '../../../src/api/index.ts'
 
 /** A kind of site, in the order in which they are offered. */
 const kindNames = ['resid', 'mlp', 'attn', 'mlp in', 'other'] as const
-export type SiteKind = (typeof kindNames)[number]
+type SiteKind = (typeof kindNames)[number]
 
 /** The kind of a hook's site; attention before its output projection counts as attention. */
-export function kindOf(hook: string): SiteKind {
+function kindOf(hook: string): SiteKind {
   if (hook.endsWith('ln2.hook_normalized')) return 'mlp in'
   if (/\.hook_resid_(pre|mid|post)$/.test(hook)) return 'resid'
   if (/\.(attn\.hook_z|hook_attn_out)$/.test(hook)) return 'attn'
