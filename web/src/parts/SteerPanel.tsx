@@ -7,6 +7,7 @@ import { workspaceQuery } from '../api/queries.ts'
 import { latentName } from '../format/names.ts'
 import {
   canSweep,
+  type Doses,
   dosesOf,
   type SteerForm,
   settingsOf,
@@ -138,7 +139,7 @@ export function SteerPanel(props: {
             <span className="field-name">strengths</span>
             <select
               value={dosesOf(form)}
-              onChange={(e) => change({ doses: e.target.value as 'up' | 'down' | 'both' })}
+              onChange={(e) => change({ doses: e.target.value as Doses })}
             >
               <option value="up">0 to 4</option>
               <option value="down">−4 to 0</option>
