@@ -105,7 +105,7 @@ export async function compareRuns(
 }
 
 /** The tokenizer of a model. @throws TypeError if it has none. */
-export function requireTokenizer({ name, tokenizer }: Model): Tokenizer {
+function requireTokenizer({ name, tokenizer }: Model): Tokenizer {
   if (tokenizer !== undefined) return tokenizer
   throw new TypeError(
     `compare: ${name} has no tokenizer.json, so it cannot read text. Put the one it was trained with beside its config.json.`,
