@@ -3,15 +3,7 @@ export * from './config.ts'
 export { demoConfig } from './demo.ts'
 export { readFailure } from './failure.ts'
 export { importSuite, type SuiteInfo, saeId } from './importSuite.ts'
-export {
-  exportLabels,
-  importLabels,
-  LABEL_FORMATS,
-  type LabelFormat,
-  LabelLinesError,
-  parseLabelLines,
-  suiteNames,
-} from './labelLines.ts'
+export { exportLabels, importLabels, LABEL_FORMATS, suiteNames } from './labelLines.ts'
 export { LABELS_FILE, type LabelsFile, readLabelsFile, writeLabelsFile } from './labelsFile.ts'
 export { dashed, neuronpediaSource } from './neuronpediaSource.ts'
 export { openPieces, readPieces, showPiece, writePieces } from './pieces.ts'

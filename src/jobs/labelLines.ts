@@ -27,10 +27,10 @@ import { saeId } from './importSuite.ts'
 import { neuronpediaSource } from './neuronpediaSource.ts'
 
 export const LABEL_FORMATS = ['hooke', 'neuronpedia'] as const
-export type LabelFormat = (typeof LABEL_FORMATS)[number]
+type LabelFormat = (typeof LABEL_FORMATS)[number]
 
 /** How the SAEs of one suite are called, here and in Neuronpedia's files. */
-export type SuiteNames = {
+type SuiteNames = {
   readonly suite: string
   readonly saes: ReadonlyMap<SaeId, { readonly d_sae: number }>
   readonly sources: ReadonlyMap<SaeId, NeuronpediaSource>
@@ -106,7 +106,7 @@ const NeuronpediaLine = z.object({
 type Line = Omit<LabelEntry, 'sae'> & { sae: string; votes: { author: string; agrees: boolean }[] }
 
 /** What was read of a file: all of it, or which lines are not labels of this suite. */
-export type LabelLines = {
+type LabelLines = {
   readonly n_lines: number
   readonly labels: readonly LabelEntry[]
   readonly votes: readonly VoteEntry[]
@@ -117,7 +117,7 @@ export type LabelLines = {
  * Reads lines in either form; blank ones are skipped.
  * @param sae the SAE that every line is about, whatever it says; else each line names its own.
  */
-export function parseLabelLines(text: string, names: SuiteNames, sae?: SaeId): LabelLines {
+function parseLabelLines(text: string, names: SuiteNames, sae?: SaeId): LabelLines {
   const lookUp = new Map<string, SaeId>([
     ...[...names.saes.keys()].map((id) => [withoutSuite(id), id] as const),
     ...[...names.sources].map(([id, source]) => [source.id, id] as const),
@@ -192,7 +192,7 @@ function checked<T>(schema: z.ZodType<T>, value: unknown): T {
 const MOST_NAMED = 10
 
 /** Lines that are not labels of the suite; nothing was imported. */
-export class LabelLinesError extends RangeError {
+class LabelLinesError extends RangeError {
   constructor(file: string, bad: LabelLines['bad'], n_lines: number) {
     const named = bad
       .slice(0, MOST_NAMED)
