@@ -25,14 +25,16 @@ beforeAll(async () => {
     const { input, model } = JSON.parse(body) as { input: string[]; model: string }
     const refused = refuses_after-- <= 0
     response.writeHead(refused ? 400 : 200, { 'content-type': 'application/json' })
-    if (refused) return response.end('{"error":{"message":"out of credit"}}')
-    sent.push(...input)
+    if (!refused) sent.push(...input)
     const data = input.map((text, index) => ({
       object: 'embedding',
       index,
       embedding: letters(text),
     }))
-    response.end(JSON.stringify({ object: 'list', model, data, usage: { prompt_tokens: 1 } }))
+    const answer = refused
+      ? { error: { message: 'out of credit' } }
+      : { object: 'list', model, data, usage: { prompt_tokens: 1 } }
+    response.end(JSON.stringify(answer))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`

@@ -213,8 +213,8 @@ describe('searchLatents', () => {
 })
 
 describe('a word of thousands of latents', () => {
-  const MANY = 'many~blocks.0.hook_resid_post~width_3k~l0_3'
-  const n = 3_000
+  const MANY = 'many~blocks.0.hook_resid_post~width_1k~l0_3'
+  const n = 1_400
   beforeAll(async () => {
     await upsertSae(db, {
       id: MANY,
@@ -224,7 +224,7 @@ describe('a word of thousands of latents', () => {
       d_in: 5,
       d_sae: n,
     })
-    // The last latents fire on it most purely, and carry the shortest labels: what a cut in the order of rows would lose.
+    // The last latent fires on nothing else, and carries the shortest label: what a cut in the order of rows would lose.
     await putLatents(
       db,
       MANY,
@@ -234,7 +234,9 @@ describe('a word of thousands of latents', () => {
         n_active: 1,
         max_act: 1,
         mean_act: 1,
-        top_tokens: [...Array(5).fill(' common'), ...Array(n - index).fill(` rare${index % 7}`)],
+        top_tokens: Array.from({ length: 20 }, (_, i) =>
+          i < 5 || index === n - 1 ? ' common' : ` rare${index % 7}`,
+        ),
         top_logits: index === n - 1 ? [' common'] : [' other', ' common'],
       })),
     )
@@ -243,7 +245,7 @@ describe('a word of thousands of latents', () => {
       Array.from({ length: n }, (_, latent) => ({
         sae: MANY,
         latent,
-        text: `common ${'and so on '.repeat(n - latent > 20 ? 20 : n - latent)}`,
+        text: `common ${'and so on '.repeat(Math.min(9, n - 1 - latent))}`,
         method: 'lexical' as const,
         author: 'test',
         evidence: '',
