@@ -43,7 +43,7 @@ export const highestUsage = (question: Question): Usage => ({
 })
 
 /** What a question uses as a rule. An estimate: other tokenizers count otherwise. */
-export const usualUsage = (question: Question): Usage => ({
+const usualUsage = (question: Question): Usage => ({
   input_tokens: sentTokens(question),
   output_tokens: question.kind === 'chat' ? question.usual_output_tokens : 0,
 })

@@ -58,7 +58,7 @@ export type Models = {
 }
 
 /** Under this name odds are asked for and handed back where a server speaks OpenAI's protocol. */
-export const COMPATIBLE = 'explainer'
+const COMPATIBLE = 'explainer'
 
 /** Alternatives of each token that are asked for: the most that OpenAI gives. */
 const N_ALTERNATIVES = 20

@@ -4,7 +4,7 @@ import type { LatentExample } from '../../latents/index.ts'
 import { isFiring, markedText, type PieceOf } from '../examples/text.ts'
 
 /** Tokens on which a latent fires, above a share of the text's own maximum. */
-export function firingAt(example: LatentExample): number[] {
+function firingAt(example: LatentExample): number[] {
   const fires = isFiring(example, example.values[example.peak]!)
   return Array.from(example.ids.keys()).filter(fires)
 }

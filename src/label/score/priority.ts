@@ -10,7 +10,7 @@ export const priorityOf = (n_active: number, labels: readonly string[]): number 
   Math.log10(1 + n_active) * (1 + disagreement(labels))
 
 /** 1 minus the mean `wordOverlap` of all pairs of labels; 0 for fewer than two. */
-export function disagreement(labels: readonly string[]): number {
+function disagreement(labels: readonly string[]): number {
   const overlaps = labels.flatMap((a, i) => labels.slice(i + 1).map((b) => wordOverlap(a, b) ?? 0))
   if (overlaps.length === 0) return 0
   return 1 - overlaps.reduce((sum, overlap) => sum + overlap, 0) / overlaps.length
