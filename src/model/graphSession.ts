@@ -21,7 +21,7 @@ export type GraphSession = {
 export type Backend = 'cpu' | 'webgpu' | 'cuda'
 
 /** Weights that ONNX Runtime keeps, in the form that its products want; what is given here is copied, and may go. */
-export type Constants = {
+type Constants = {
   readonly backend: Backend
   /** Matrices are cut into digits (digits.ts). */
   readonly areDigits: boolean

@@ -34,8 +34,8 @@ type Evaluator = {
   run(program: Node): Value
   evaluate(node: Node | undefined, scope: Scope): Value
 }
-const BaseInterpreter: new (scope: Scope) => Evaluator = Interpreter
-const openScope = (): Scope => new Environment()
+const BaseInterpreter = Interpreter as unknown as new (scope: Scope) => Evaluator
+const openScope = (): Scope => new Environment() as unknown as Scope
 
 /**
  * Renders a template as Hugging Face does: blocks trimmed, `raise_exception`, `strftime_now` and loop controls known.
