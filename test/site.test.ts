@@ -207,6 +207,14 @@ describe('a view kept as a file', () => {
     await page.getByRole('main').waitFor()
     await expect.poll(() => page.locator('[aria-busy="true"]').count(), { timeout: 20_000 }).toBe(0)
     await page.getByText(says).first().waitFor()
+    let before = ''
+    const stands = async () => {
+      const now = await page.getByRole('main').innerText()
+      const isSame = now === before
+      before = now
+      return isSame
+    }
+    await expect.poll(stands, { interval: 500, timeout: 20_000 }).toBe(true)
     await page
       .getByRole('main')
       .focus()

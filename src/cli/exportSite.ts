@@ -98,7 +98,7 @@ class SiteFiles {
   }
 
   async write(name: string, value: unknown): Promise<string> {
-    return this.writeText(name, JSON.stringify(value))
+    return this.writeText(name, JSON.stringify(value, toFivePlaces))
   }
 
   async writeText(name: string, text: string): Promise<string> {
@@ -221,7 +221,7 @@ async function wholeList(client: Client, sae: string, d_sae: number, signal: Abo
   return { n_total: latents.length, latents }
 }
 
-/** A latent with fewer examples and activations to four places. */
+/** A latent with fewer examples. */
 function condensed(view: LatentView): LatentView {
   const kept = new Map<number, number>()
   const examples = view.examples.filter(({ interval }) => {
@@ -229,11 +229,9 @@ function condensed(view: LatentView): LatentView {
     kept.set(interval, n)
     return n <= (interval === 0 ? STRONGEST : OF_AN_INTERVAL)
   })
-  return {
-    ...view,
-    examples: examples.map((example) => ({
-      ...example,
-      values: example.values.map((value) => Number(value.toPrecision(4))),
-    })),
-  }
+  return { ...view, examples }
 }
+
+/** More digits than anybody reads are a sixth of what a visitor fetches. */
+const toFivePlaces = (_key: string, value: unknown): unknown =>
+  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value
