@@ -151,6 +151,7 @@ async function writeData(
     index.saes[id] = { folder: `data/${folder}`, d_sae }
     await files.write(`${folder}/list.json`, await wholeList(client, id, d_sae, signal))
     for (let from = 0; from < d_sae; from += LATENTS_A_FILE) {
+      signal.throwIfAborted()
       const views: LatentView[] = []
       for (let i = from; i < Math.min(d_sae, from + LATENTS_A_FILE); i++)
         views.push(condensed(await client.latent({ sae: id, index: i }, { signal })))
