@@ -64,7 +64,7 @@ async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): P
       where sae = n.sae and latent = n.latent and method = n.method and author = n.author and retired_at is null limit 1
     ) old on true`
   const says_more = only_news
-    ? '(old.id is null or old.text <> n.text or old.evidence <> n.evidence or old.score is distinct from n.score)'
+    ? '(old.id is null or old.text <> n.text or old.evidence <> n.evidence or (n.score is not null and old.score is distinct from n.score))'
     : 'true'
   const rows = JSON.stringify(labels.map(toRow))
   const news = await tx.query<LabelEntry & { old: number | null }>(

@@ -12,7 +12,7 @@ import { Family } from '../parts/Family.tsx'
 import { Histogram } from '../parts/Histogram.tsx'
 import { LabelEditor } from '../parts/LabelEditor.tsx'
 import { LabelScores } from '../parts/LabelScores.tsx'
-import { LatentLink, SteerLink } from '../parts/LatentLink.tsx'
+import { LatentLink, LikeLink, SteerLink } from '../parts/LatentLink.tsx'
 import { LatentMarks } from '../parts/LatentMarks.tsx'
 import { LogitTable } from '../parts/LogitTable.tsx'
 import { Failure } from '../parts/Notice.tsx'
@@ -119,6 +119,7 @@ function Body(props: {
         <p className="latent-place">
           {latentName(latent.hook, latent.index)}
           <SteerLink sae={latent.sae} index={latent.index} />
+          <LikeLink sae={latent.sae} index={latent.index} />
         </p>
         <LabelEditor {...props} />
         <LatentMarks latent={latent} />
