@@ -15,6 +15,7 @@ export function Shell() {
   const [helpOpen, setHelpOpen] = useState(false)
   const [paletteOpen, setPaletteOpen] = useState(false)
   const { dock } = useSearch({ from: '__root__' })
+  const [dockAtStart] = useState(dock)
   const navigate = useNavigate()
   useArrival()
 
@@ -60,7 +61,9 @@ export function Shell() {
       <div id="view" className={dock === undefined ? 'view' : 'view above-dock'} tabIndex={-1}>
         <Outlet />
       </div>
-      {dock !== undefined && <SteerDock key={dock} interventions={dock} />}
+      {dock !== undefined && (
+        <SteerDock key={dock} interventions={dock} takesFocus={dock !== dockAtStart} />
+      )}
       <Help open={helpOpen} onClose={() => setHelpOpen(false)} />
       {paletteOpen && <Palette onClose={() => setPaletteOpen(false)} onTheme={toggleTheme} />}
     </>

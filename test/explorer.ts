@@ -1,0 +1,99 @@
+/** The explorer on a workspace of two tiny suites, in a real browser, for the tests of the page. */
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { build } from 'vite'
+import { obtainBrowser } from '../scripts/browser.mjs'
+import { runPipeline } from '../src/jobs/index.ts'
+import { type RunningServer, startServer } from '../src/server/index.ts'
+import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+
+/** Undefined where there is none to be had. */
+export const executablePath = await obtainBrowser()
+if (!executablePath) console.warn('explorer: its tests are skipped, no Chromium; set CHROMIUM')
+
+/** The width at which phones are tested. */
+export const PHONE = { width: 390, height: 844 }
+/** And desks. */
+export const DESKTOP = { width: 1440, height: 900 }
+
+/** A running explorer; `folder` is its workspace. */
+export type Explorer = {
+  readonly folder: string
+  readonly server: RunningServer
+  readonly browser: Browser
+  /** A page whose every uncaught error and console error is collected. */
+  readonly open: (
+    path: string,
+    options?: { viewport?: { width: number; height: number } },
+  ) => Promise<{ page: Page; errors: string[] }>
+  readonly close: () => Promise<void>
+}
+
+/** Builds the page, makes the suites `tiny` (with everything) and `tiny2` (trained and measured only), serves them. */
+export async function openExplorer(): Promise<Explorer> {
+  const folder = await temporaryFolder()
+  const built = join(folder.path, '.page')
+  await build({
+    configFile: join(import.meta.dirname, '../web/vite.config.ts'),
+    logLevel: 'error',
+    build: { outDir: built },
+  })
+  await runPipeline(await tinyConfig(folder.path))
+  const stages = ['capture', 'train', 'evaluate'] as const
+  await runPipeline({ ...(await tinyConfig(folder.path, 'tiny2')), l0: [5], seed: 8 }, { stages })
+  const server = await startServer({
+    workspace: folder.path,
+    port: 0,
+    database: 'memory://',
+    model: { threads: 1 },
+    page: built,
+  })
+  await server.imported
+  const browser = await chromium.launch({
+    ...(executablePath === undefined ? {} : { executablePath }),
+    args: ['--no-sandbox', '--disable-gpu'],
+  })
+  return {
+    folder: folder.path,
+    server,
+    browser,
+    open: async (path, options = {}) => {
+      const page = await browser.newPage({ viewport: options.viewport ?? DESKTOP })
+      page.setDefaultTimeout(20_000)
+      const errors: string[] = []
+      page.on('pageerror', (error) => errors.push(error.message))
+      page.on('console', (message) => {
+        if (message.type() === 'error') errors.push(message.text())
+      })
+      await page.goto(new URL(path, server.url).href)
+      return { page, errors }
+    },
+    close: async () => {
+      await browser.close()
+      await server.close()
+      await folder.remove()
+    },
+  }
+}
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+type Violation = {
+  id: string
+  impact: string
+  nodes: { target: string[]; any: { message: string }[] }[]
+}
+
+/** What axe finds serious or critical on the page as it stands, a line a fault: rule, place, reason. */
+export async function seriousFaults(page: Page): Promise<string[]> {
+  await page.evaluate(`window.axe ?? (() => {${axe}})()`)
+  const found = (await page.evaluate(
+    "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)",
+  )) as Violation[]
+  return found
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ target, any }) => `${id}: ${target.join(' ')}: ${any[0]?.message ?? ''}`),
+    )
+}
