@@ -6,7 +6,6 @@ import { countParameters, type Model } from '../model/index.ts'
 import { outputSite, parseHookName } from '../sae/index.ts'
 import { modelsCompared, promptsCompared } from './compare.ts'
 import { depthOf } from './depth.ts'
-import { runExamples } from './latentExamples.ts'
 import type {
   CallKind,
   FromInference,
@@ -16,6 +15,7 @@ import type {
   StreamKind,
   ToInference,
 } from './inferenceProtocol.ts'
+import { runExamples } from './latentExamples.ts'
 import { microscope, testLatent } from './microscope.ts'
 import { contrastSearch, textSearch, vectorSearch } from './searchSuite.ts'
 import { openSteering, openSweep } from './steering.ts'
