@@ -374,6 +374,9 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
       expect(await db.query('select version from hooke.migrations')).toEqual([
         { version: 1 },
         { version: 2 },
+        { version: 3 },
+        { version: 4 },
+        { version: 5 },
       ])
     },
   )
