@@ -13,9 +13,7 @@ export function Palette(props: { onClose: () => void; onTheme: () => void }) {
   const chosen = Math.min(at, commands.length - 1)
 
   useEffect(() => {
-    const element = dialog.current
-    element?.showModal()
-    return () => element?.close()
+    if (!dialog.current?.open) dialog.current?.showModal()
   }, [])
   useEffect(() => {
     list.current
