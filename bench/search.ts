@@ -4,7 +4,13 @@
  */
 
 import { type SearchFilters, searchLatents } from '../src/search/index.ts'
-import { addLabels, openDatabase, putLatents, upsertSae } from '../src/store/index.ts'
+import {
+  addLabels,
+  openDatabase,
+  putLatents,
+  refreshStatistics,
+  upsertSae,
+} from '../src/store/index.ts'
 
 const n_labels = Number(process.argv[2] ?? 500_000)
 const db = await openDatabase(process.argv[3] ?? 'memory://')
@@ -80,10 +86,12 @@ for (const [i, sae] of filled?.n === 0 ? saes.entries() : []) {
     })(),
   )
 }
-if (filled?.n === 0)
+if (filled?.n === 0) {
+  await refreshStatistics(db)
   console.log(
     `${n_labels} latents and labels entered in ${((performance.now() - started) / 1000).toFixed(1)} s; longest turn of the event loop ${held.stop().toFixed(0)} ms`,
   )
+}
 
 /** Words of about as many labels as said, of 20,000 by Zipf's law. */
 const many = (rank: number) => Array.from({ length: 5 }, (_, i) => wordOf(rank + i))

@@ -18,6 +18,7 @@ import {
   type LabelEntry,
   type LatentEntry,
   putLatents,
+  refreshStatistics,
   type SaeId,
   type SaeMetrics,
   type SaeState,
@@ -68,6 +69,7 @@ export async function importSuite(
   const found = await listSuite(suite_folder)
   const before = (await suiteInfo(db, suite)) as Partial<SuiteInfo> | undefined
   const imported: Record<SaeId, { latents?: string; labels?: string }> = { ...before?.imported }
+  let isChanged = false
   const remember = (): Promise<void> =>
     upsertSuite(db, suite, {
       folder: suite_folder,
@@ -110,6 +112,7 @@ export async function importSuite(
           pieces ??= openPieces(suite_folder)
           await putLatents(db, id, latentEntries(path, await pieces))
           imported[id] = { ...imported[id], latents }
+          isChanged = true
           await remember()
         }
         if (latents !== undefined) state = 'indexed'
@@ -118,6 +121,7 @@ export async function importSuite(
           if (labels !== imported[id]?.labels) {
             await addLabels(db, labelEntries(path, id))
             imported[id] = { ...imported[id], labels }
+            isChanged = true
             await remember()
           }
           state = 'labelled'
@@ -129,6 +133,7 @@ export async function importSuite(
     }
     await setSaeState(db, id, state, failed)
   }
+  if (isChanged) await refreshStatistics(db)
   return damaged
 }
 

@@ -18,6 +18,7 @@ import {
   addVotes,
   type Database,
   type LabelEntry,
+  refreshStatistics,
   type SaeId,
   type StoredLabel,
   suiteLabels,
@@ -219,6 +220,7 @@ export async function importLabels(
   const { n_lines, labels, votes, bad } = parseLabelLines(from.text, names, from.sae)
   if (bad.length > 0) throw new LabelLinesError(from.file, bad, n_lines)
   const n_labels = await addLabels(db, labels)
+  if (n_labels > 0) await refreshStatistics(db)
   const n_votes = votes.length > 0 ? await addVotes(db, votes) : 0
   return { n_lines, n_labels, n_votes }
 }

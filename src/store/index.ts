@@ -44,6 +44,7 @@ export {
   type ScoreEntry,
   scoresOf,
 } from './scores.ts'
+export { refreshStatistics } from './statistics.ts'
 export {
   listSaes,
   listSuites,
