@@ -16,6 +16,7 @@ const BENCHES = {
   page: ['page.ts', 'the page in Chromium: first view, the largest microscope, a long list'],
   search: ['search.ts', 'search over many labels: [labels]'],
   quality: ['quality.ts', 'FVU at equal L0 beside a plain Gemma Scope: [d_sae batch_size n_steps]'],
+  lexical: ['lexical.ts', 'lexical labels held against unseen text: SUITE [latents] [text files]'],
   model: [
     'model/run.ts',
     'a random Gemma 2 2B beside PyTorch and node-llama-cpp: [open|prefill|decode|streaming|quality]',

@@ -44,7 +44,17 @@ type Claim = {
 
 type Result = { readonly method: LabelMethod; readonly scorer: ScorerName; readonly value: number }
 
-const SCORER_NAMES = ['detection', 'fuzzing', 'simulation', 'intruder', 'embedding', 'causal']
+/** Names the judge of free scores. */
+const NOBODY_ASKED = 'hooke'
+const SCORER_NAMES = [
+  'lexical',
+  'detection',
+  'fuzzing',
+  'simulation',
+  'intruder',
+  'embedding',
+  'causal',
+]
 const METHODS = ['manual', 'llm', 'lexical']
 /** Labels whose questions an estimate is made from. */
 const N_SAMPLED = 20
@@ -55,6 +65,7 @@ export function addScoreCommand(program: Command, { signal }: Context): void {
     .summary('test labels on texts that their makers have not seen')
     .description(
       [
+        'lexical     do the words that a lexical label names stand where it fires? Free   balanced accuracy',
         'detection   in which texts does the latent fire, by the label alone?           balanced accuracy',
         'fuzzing     are the marked tokens those of which the label speaks?             balanced accuracy',
         'simulation  how strongly on each token, by the label alone?                    correlation',
@@ -122,9 +133,10 @@ async function score(suite: string, options: Options, signal: AbortSignal): Prom
     const cost = await tellCost(claims, options, asking)
     if (options.estimate) return
     confirmCost('score', cost, asking, options)
-    const asker = await asking.open(suite, signal)
+    const isFree = options.scorers.every((scorer) => scorer === 'lexical')
+    const asker = isFree ? nobody : await asking.open(suite, signal)
     await scoreClaims(claims, { db, asker, asking, text, options, progress, signal })
-    console.error(renderSpent(asker.spent()))
+    if (!isFree) console.error(renderSpent(asker.spent()))
   } finally {
     progress.clear()
     await text?.close()
@@ -132,10 +144,13 @@ async function score(suite: string, options: Options, signal: AbortSignal): Prom
   }
 }
 
-const judgeOf = (scorer: ScorerName, { model, embedding_model }: Asking): string =>
-  scorer === 'embedding' ? (embedding_model ?? '') : model
+const judgeOf = (scorer: ScorerName, { model, embedding_model }: Asking): string => {
+  if (scorer === 'lexical') return NOBODY_ASKED
+  return scorer === 'embedding' ? (embedding_model ?? '') : model
+}
 
-const lacks = ({ scored }: ClaimedLabel, scorer: ScorerName, asking: Asking): boolean =>
+const lacks = ({ method, scored }: ClaimedLabel, scorer: ScorerName, asking: Asking): boolean =>
+  (scorer !== 'lexical' || method === 'lexical') &&
   !scored.includes(`${scorer} ${judgeOf(scorer, asking)}`)
 
 /** The labels of each SAE that come first and lack a score. */
@@ -188,6 +203,10 @@ async function gather(
   { text, pieces, options }: { text: SuiteText; pieces: readonly string[]; options: Options },
 ): Promise<Claim[]> {
   const { EXPLAINERS, materialOf } = await import('../label/index.ts')
+  const { readLabelsFile } = await import('../jobs/index.ts')
+  const in_file = new Map(
+    (await readLabelsFile(entry.path))?.labels.map((each) => [each.latent, each]),
+  )
   const activity = await text.activity(entry, 'scoring')
   const ours = Object.keys(EXPLAINERS).map((name) => `(${name})`)
   return withLatents(entry, async (file) => {
@@ -202,8 +221,10 @@ async function gather(
         seen: saw_share ? 'share' : 'all',
       })
       const name = `${entry.hook}/${label.latent}`
+      const written = in_file.get(label.latent)
       const subject = {
         label: label.text,
+        claim: written?.text === label.text ? written.claim : undefined,
         record,
         material,
         pieces,
@@ -245,6 +266,15 @@ async function tellCost(
     if (estimate.cost !== undefined) total = (total ?? 0) + estimate.cost
   }
   return total
+}
+
+/** Who is asked where no scorer asks. */
+const nobody: Asker = {
+  model: NOBODY_ASKED,
+  concurrency: 1,
+  prices: undefined,
+  ask: () => Promise.reject(new Error('lexical scores ask nobody')),
+  spent: () => ({ n_calls: 0, n_remembered: 0, input_tokens: 0, output_tokens: 0 }),
 }
 
 async function cheapestFirst(scorers: readonly ScorerName[]): Promise<ScorerName[]> {

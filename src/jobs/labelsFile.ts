@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { pathExists, readJson, writeJson } from '../files/index.ts'
 import { FormatError } from '../formats/index.ts'
+import { LexicalClaim } from '../label/index.ts'
 
 const LabelsJson = z.strictObject({
   method: z.enum(['lexical', 'llm']),
@@ -16,6 +17,8 @@ const LabelsJson = z.strictObject({
       evidence: z.string(),
       /** Share of the examples shown on which the label holds; absent for a dead latent. */
       confidence: z.number().min(0).max(1).optional(),
+      /** What the text says as data; lexical labels only, absent in files of earlier versions. */
+      claim: LexicalClaim.optional(),
     }),
   ),
 })

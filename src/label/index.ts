@@ -27,6 +27,7 @@ export {
   explainQuestion,
 } from './explain/explain.ts'
 export { type WordBackground, wordBackground } from './lexical/background.ts'
+export { LexicalClaim } from './lexical/claim.ts'
 export {
   LEXICAL_AUTHOR,
   type LexicalLabel,
@@ -34,6 +35,8 @@ export {
   lexicalLabel,
 } from './lexical/lexicalLabel.ts'
 export { writeSteered } from './score/generate.ts'
+export { predicts } from './score/lexical.ts'
+export { balancedAccuracy } from './score/measures.ts'
 export { priorityOf } from './score/priority.ts'
 export {
   questionsOf,

@@ -35,15 +35,18 @@ export type Activity = {
   of(latent: number): { readonly token: Int32Array; readonly value: Float32Array }
 }
 
+/** The half that a document belongs to, by its place in the corpus. */
+export const halfOf = (doc: number): Half =>
+  (hash32(doc + 1) & 1) === 1 ? 'scoring' : 'explaining'
+
 /** Documents of one half in an order of no meaning, until they hold `n_tokens`; in the order of the corpus. */
 export function chooseDocuments(
   corpus: TokenCorpus,
   { half, n_tokens }: { half: Half; n_tokens: number },
 ): { corpus: TokenCorpus; doc_of: Int32Array } {
   const n_docs = corpus.doc_start.length - 1
-  const wanted = half === 'scoring' ? 1 : 0
   const order = Array.from({ length: n_docs }, (_, doc) => ({ doc, hash: hash32(doc + 1) }))
-    .filter(({ hash }) => (hash & 1) === wanted)
+    .filter(({ doc }) => halfOf(doc) === half)
     .sort((a, b) => a.hash - b.hash)
   const chosen = new Set<number>()
   let held = 0

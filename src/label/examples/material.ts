@@ -89,11 +89,13 @@ function positivesOf(
 function negativesOf(
   record: LatentRecord,
   activity: Activity,
-  { n_examples, context }: MaterialOptions,
+  { n_examples, context, index_corpus_hash, seen }: MaterialOptions,
 ): LatentExample[] {
   const { corpus } = activity
   const n = corpus.ids.length
   const firing = activity.of(record.index)
+  const by_maker = seen === 'all' ? record.examples : splitExamples(record).shown
+  const known = activity.corpus_hash === index_corpus_hash ? by_maker : []
   const chosen: LatentExample[] = []
   const docs = new Set<number>()
   // A latent on everywhere would be looked for in vain.
@@ -102,7 +104,7 @@ function negativesOf(
     const doc = partOf(corpus.doc_start, at)
     if (docs.has(doc) || at < textStart(corpus, doc)) continue
     const example = windowAround(activity, firing, at, { context, interval: 0 })
-    if (!isSilent(example)) continue
+    if (!isSilent(example) || known.some((other) => overlap(example, other))) continue
     docs.add(doc)
     chosen.push(example)
   }

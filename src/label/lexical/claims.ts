@@ -1,14 +1,13 @@
-/** Every way in which the examples of a latent may be alike. Each claim can be held against any example and counted. */
+/** Every way in which the examples of a latent may be alike, as proposals with their words. */
 import type { LatentRecord } from '../../latents/index.ts'
 import type { WordBackground } from './background.ts'
+import { type Atom, atomHolds, BEGINNING, nextText, pieceKey } from './claim.ts'
 import { QUOTE, WORD_CLASSES } from './classes.ts'
 import { contextWords } from './context.ts'
-import { LANGUAGES } from './languages.ts'
 import type { Observation } from './observe.ts'
 import { quote, stem, tally, title } from './phrase.ts'
-import { pieceText } from './words.ts'
 
-export type Claim = {
+export type Proposal = {
   /** What it is about: a claim about the peak itself can be narrowed by one about its surroundings. */
   readonly about: 'peak' | 'before' | 'after' | 'context' | 'next' | 'position'
   readonly text: string
@@ -18,7 +17,7 @@ export type Claim = {
   readonly evidence: string
   /** How much it says, 0 to 1, by which equal counts are weighed. */
   readonly worth: number
-  readonly holds: (observation: Observation) => boolean
+  readonly any: readonly Atom[]
 }
 
 const words = (observations: readonly Observation[]) => tally(observations.map((o) => o.lower))
@@ -45,10 +44,10 @@ export function* claimsOf(
   record: LatentRecord,
   pieces: readonly string[],
   background: WordBackground | undefined,
-): Generator<Claim> {
+): Generator<Proposal> {
   yield* wordClaims(top)
-  yield* partClaims(top)
-  yield* classClaims(top)
+  yield* partClaims(top, pieces)
+  yield* classClaims(top, pieces)
   yield* neighbourClaims(top)
   yield* nextTokenClaims(top, record, pieces)
   yield* contextClaims(top, background)
@@ -58,12 +57,12 @@ export function* claimsOf(
     qualifier: 'at the beginning of a document',
     evidence: 'among the first three tokens of a document',
     worth: 1,
-    holds: (o) => o.position <= 3,
+    any: [BEGINNING],
   }
 }
 
 /** One word; forms of one word; two or three words, each in any form. */
-function* wordClaims(top: readonly Observation[]): Generator<Claim> {
+function* wordClaims(top: readonly Observation[]): Generator<Proposal> {
   const ranked = words(top)
   const first = ranked[0]!.value
   // A quotation mark says little until it is known whether it opens or closes: see the classes.
@@ -74,7 +73,7 @@ function* wordClaims(top: readonly Observation[]): Generator<Claim> {
       text,
       evidence: `peak on ${quote(written(top, first))}`,
       worth: 1,
-      holds: (o) => o.lower === first,
+      any: [{ kind: 'word', value: first }],
     }
   }
   const stems = tally(top.filter((o) => o.word.kind === 'word').map((o) => stem(o.lower)))
@@ -89,7 +88,6 @@ function* wordClaims(top: readonly Observation[]): Generator<Claim> {
       (size === 1 && forms[0]!.length < 2)
     )
       continue
-    const roots = new Set(few.map(({ value }) => value))
     const text =
       size === 1
         ? `“${forms[0]!.slice(0, 3).join(' / ')}”`
@@ -99,21 +97,20 @@ function* wordClaims(top: readonly Observation[]): Generator<Claim> {
       text,
       evidence: `peak on ${size === 1 ? `a form of ${quote(forms[0]![0]!)}` : text}`,
       worth: 0.98 - 0.02 * size,
-      holds: (o) => roots.has(stem(o.lower)),
+      any: few.map(({ value }) => ({ kind: 'stem', value })),
     }
   }
 }
 
 /** The same piece in different words, at the same place in them or anywhere. */
-function* partClaims(top: readonly Observation[]): Generator<Claim> {
-  const key = (o: Observation) => o.piece.trim().toLowerCase()
-  const piece = tally(top.filter((o) => o.word.kind === 'word').map(key))[0]?.value
+function* partClaims(top: readonly Observation[], pieces: readonly string[]): Generator<Proposal> {
+  const piece = tally(top.filter((o) => o.word.kind === 'word').map(pieceKey))[0]?.value
   if (piece === undefined) return
-  const all = top.filter((o) => key(o) === piece)
+  const all = top.filter((o) => pieceKey(o) === piece)
   const part = tally(all.map((o) => o.part))[0]!.value
   for (const anywhere of [false, true]) {
-    const holds = (o: Observation) => key(o) === piece && (anywhere || o.part === part)
-    const those = top.filter(holds)
+    const atom: Atom = { kind: anywhere ? 'piece' : part, value: piece }
+    const those = top.filter((o) => atomHolds(atom, o, pieces))
     if (words(those).length < 2) continue
     const as_written = tally(those.map((o) => o.piece.trim()))[0]!.value
     const parts = new Set(those.map((o) => o.part))
@@ -125,29 +122,29 @@ function* partClaims(top: readonly Observation[]): Generator<Claim> {
       text: `${shown} in ${listed(those, 3)}`,
       evidence: `peak on ${shown}`,
       worth: anywhere ? 0.945 : 0.95,
-      holds,
+      any: [atom],
     }
   }
 }
 
-function* classClaims(top: readonly Observation[]): Generator<Claim> {
-  for (const [place, { name, examples, holds: inClass }] of WORD_CLASSES.entries()) {
-    const holds = (o: Observation) =>
-      inClass({
-        text: o.word.text,
-        lower: o.lower,
-        starts_sentence: o.starts_sentence,
-        stands_apart: o.stands_apart,
-      })
-    const those = top.filter(holds)
+function* classClaims(top: readonly Observation[], pieces: readonly string[]): Generator<Proposal> {
+  for (const [place, { name, examples }] of WORD_CLASSES.entries()) {
+    const atom: Atom = { kind: 'class', value: name }
+    const those = top.filter((o) => atomHolds(atom, o, pieces))
     if (those.length === 0) continue
     const text = examples ? `${name}: ${listed(those, 3)}` : name
-    yield { about: 'peak', text, evidence: `peak on ${name}`, worth: 0.88 - 0.001 * place, holds }
+    yield {
+      about: 'peak',
+      text,
+      evidence: `peak on ${name}`,
+      worth: 0.88 - 0.001 * place,
+      any: [atom],
+    }
   }
 }
 
 /** The word or two before the peak, and the word after it. */
-function* neighbourClaims(top: readonly Observation[]): Generator<Claim> {
+function* neighbourClaims(top: readonly Observation[]): Generator<Proposal> {
   const previous = tally(top.flatMap((o) => o.before.slice(0, 1)).map((w) => w.toLowerCase()))[0]
   if (previous) {
     const holds = (o: Observation) => o.before[0]?.toLowerCase() === previous.value
@@ -158,14 +155,15 @@ function* neighbourClaims(top: readonly Observation[]): Generator<Claim> {
       earlier.n >= 0.8 * those.length &&
       /^\p{L}/u.test(previous.value) &&
       /^\p{L}/u.test(earlier.value)
-    const phrase = quote(isPhrase ? `${earlier.value} ${previous.value}` : previous.value)
+    const value = isPhrase ? `${earlier.value} ${previous.value}` : previous.value
+    const phrase = quote(value)
     yield {
       about: 'before',
       text: `after ${phrase}: ${listed(those, 3)}`,
       qualifier: `after ${phrase}`,
       evidence: `after ${phrase}`,
       worth: 0.93,
-      holds,
+      any: [{ kind: 'before', value }],
     }
   }
   const next = tally(top.flatMap((o) => o.after.slice(0, 1)).map((w) => w.toLowerCase()))[0]
@@ -177,7 +175,7 @@ function* neighbourClaims(top: readonly Observation[]): Generator<Claim> {
       qualifier: `before ${shown}`,
       evidence: `before ${shown}`,
       worth: 0.85,
-      holds: (o) => o.after[0]?.toLowerCase() === next.value,
+      any: [{ kind: 'after', value: next.value }],
     }
   }
 }
@@ -187,42 +185,38 @@ function* nextTokenClaims(
   top: readonly Observation[],
   record: LatentRecord,
   pieces: readonly string[],
-): Generator<Claim> {
+): Generator<Proposal> {
   const raised = new Set(record.top_logits.map(({ id }) => id))
-  const holds = (o: Observation) => o.next_id !== undefined && raised.has(o.next_id)
   const come = tally(
-    top.filter(holds).map((o) => pieceText(pieces[o.next_id!] ?? '').trim() || '\n'),
-  )
+    top.flatMap(({ next_id }) =>
+      next_id !== undefined && raised.has(next_id) ? [nextText(next_id, pieces)] : [],
+    ),
+  ).slice(0, 3)
   if (come.length === 0) return
-  const text = come
-    .slice(0, 3)
-    .map(({ value }) => quote(value))
-    .join(', ')
+  const text = come.map(({ value }) => quote(value)).join(', ')
   yield {
     about: 'next',
     text: `predicts ${text}`,
     qualifier: `then ${text}`,
     evidence: 'followed by a token that it raises',
     worth: 0.8,
-    holds,
+    any: come.map(({ value }) => ({ kind: 'next', value })),
   }
 }
 
 function* contextClaims(
   top: readonly Observation[],
   background: WordBackground | undefined,
-): Generator<Claim> {
-  for (const { name, holds: spoken } of LANGUAGES) {
-    const holds = (o: Observation) => spoken(o.context)
-    const those = top.filter(holds)
-    if (those.length === 0) continue
+): Generator<Proposal> {
+  for (const { value: name } of tally(top.flatMap(({ language }) => language ?? []))) {
+    const those = top.filter(({ language }) => language === name)
     yield {
       about: 'context',
       text: `${name} text: ${listed(those, 3)}`,
       qualifier: `in ${name} text`,
       evidence: `in ${name} text`,
       worth: 0.9,
-      holds,
+      any: [{ kind: 'language', value: name }],
     }
   }
   const around = contextWords(top, background)
@@ -234,6 +228,6 @@ function* contextClaims(
     qualifier: `near ${text}`,
     evidence: `near ${text}`,
     worth: 0.75,
-    holds: (o) => around.some((word) => o.context.has(word)),
+    any: around.map((value) => ({ kind: 'near', value })),
   }
 }

@@ -23,9 +23,10 @@ export function contextWords(
   const n = observations.length
   const seen = new Map<string, { n: number; docs: Set<number> }>()
   let n_distinct = 0
-  for (const { context, doc } of observations) {
+  for (const { context, doc, lower } of observations) {
     n_distinct += context.size
     for (const word of context) {
+      if (word === lower) continue
       const entry = seen.get(word) ?? { n: 0, docs: new Set<number>() }
       entry.n++
       entry.docs.add(doc)

@@ -17,13 +17,8 @@ const LEAST_WORDS = 3
 
 const lists = Object.entries(SIGNS).map(([name, words]) => ({ name, words: words.split(' ') }))
 
-/** Each language, and whether the words of a window (lower case) belong to it more than to any other listed. */
-export const LANGUAGES: readonly {
-  readonly name: string
-  readonly holds: (context: ReadonlySet<string>) => boolean
-}[] = lists.map(({ name }) => ({ name, holds: (context) => languageOf(context) === name }))
-
-function languageOf(context: ReadonlySet<string>): string | undefined {
+/** The language to which the words of a window (lower case) belong more than to any other listed; undefined where to none. */
+export function languageOf(context: ReadonlySet<string>): string | undefined {
   let best: { name: string; n: number } | undefined
   for (const { name, words } of lists) {
     const n = words.filter((word) => context.has(word)).length

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LatentExample, LatentRecord } from '../../latents/index.ts'
+import { halfOf } from '../examples/activity.ts'
 import { wordBackground } from './background.ts'
 import { lexicalLabel } from './lexicalLabel.ts'
 import { readWords } from './words.ts'
@@ -100,6 +101,7 @@ describe('lexicalLabel', () => {
       text: '“moon”',
       evidence: 'peak on “moon” in 4 of 5 top examples, 1 of 2 weaker ones; raises “light”, “beam”',
       confidence: 5 / 7,
+      claim: [{ any: [{ kind: 'word', value: 'moon' }] }],
     })
   })
 
@@ -206,8 +208,33 @@ describe('lexicalLabel', () => {
       Array.from({ length: 50 }, (_, i) => [idOf(` word${i}`), idOf(` other${i}`)]),
       pieces,
     )
-    expect(background.n_words).toBe(100)
+    // Two words of each document that is not kept for scoring.
+    const n_read = Array.from({ length: 50 }, (_, doc) => doc).filter(
+      (doc) => halfOf(doc) === 'explaining',
+    ).length
+    expect(background.n_words).toBe(2 * n_read)
     expect(lexicalLabel(latent, { pieces, background }).text).toBe('about harbour, ship')
+  })
+
+  it('adds what weaker activations share where other text shows that it is rare', () => {
+    const { pieces, record, idOf } = vocabulary()
+    const latent = record(
+      [' a|[ moon]| x', ' b|[ moon]| y', ' c|[ moon]| z', ' d|[ moon]| w'],
+      [' e|[ star]| x', ' f|[ star]| y', ' g|[ the]| z', ' h|[ the]| w', ' i|[ sail]|[or]'],
+    )
+    // Every window of other text holds "the".
+    const filler = Array.from({ length: 40 }, (_, i) => idOf(i % 4 === 0 ? ' the' : ` word${i}`))
+    const background = wordBackground(
+      Array.from({ length: 20 }, () => filler),
+      pieces,
+    )
+    const label = lexicalLabel(latent, { pieces, background })
+    expect(label.text).toMatch(/^“moon”; also “star”/)
+    expect(label.text).not.toContain('“the”')
+    expect(label.claim).toContainEqual({
+      any: expect.arrayContaining([{ kind: 'whole', value: 'star' }]),
+    })
+    expect(label.evidence).toContain('of 9 tokens where it fires, and in 0 % of other windows')
   })
 
   it('says that it is not sure, and that it found nothing, instead of inventing', () => {

@@ -14,11 +14,13 @@ import { detection } from './detection.ts'
 import { embedding } from './embedding.ts'
 import { fuzzing } from './fuzzing.ts'
 import { intruder } from './intruder.ts'
+import { lexical } from './lexical.ts'
 import { simulation } from './simulation.ts'
 import type { Asked, Measured, Scorer, Subject } from './types.ts'
 
 /** Scorers by name, the cheapest first. */
 export const SCORERS = {
+  lexical,
   embedding,
   intruder,
   detection,

@@ -2,6 +2,7 @@
 import type { LatentRecord } from '../../latents/index.ts'
 import type { CallAnswer, Question } from '../ask/question.ts'
 import type { Material } from '../examples/material.ts'
+import type { LexicalClaim } from '../lexical/claim.ts'
 import type { Interval } from './measures.ts'
 
 /** What a language model wrote from the same openings, as it is and with the latent turned up. */
@@ -10,6 +11,8 @@ export type Steered = { readonly plain: readonly string[]; readonly steered: rea
 /** A label and what it is judged on. */
 export type Subject = {
   readonly label: string
+  /** What the label says as data, where a lexical labeller made it. */
+  readonly claim?: LexicalClaim | undefined
   readonly record: LatentRecord
   readonly material: Material
   /** [d_vocab] each token's text with its leading space. */
