@@ -1,7 +1,7 @@
 /** labels.json: automatic labels of one SAE beside its weights, so that a copied folder brings them along. */
 import { join } from 'node:path'
 import { z } from 'zod'
-import { pathExists, readJson, writeJson } from '../files/index.ts'
+import { pathExists, readJson, writeFileAtomic } from '../files/index.ts'
 import { FormatError } from '../formats/index.ts'
 import { LexicalClaim } from '../label/index.ts'
 
@@ -44,5 +44,12 @@ export async function readLabelsFile(sae_folder: string): Promise<LabelsFile | u
 }
 
 /** Writes labels.json in one step. */
-export const writeLabelsFile = (sae_folder: string, labels: LabelsFile): Promise<void> =>
-  writeJson(pathIn(sae_folder), labels)
+export async function writeLabelsFile(
+  sae_folder: string,
+  { labels, ...head }: LabelsFile,
+): Promise<void> {
+  // A line a label: indented, claims would make the file four times as long.
+  const lines = labels.map((label) => JSON.stringify(label)).join(',\n')
+  const text = `${JSON.stringify(head).slice(0, -1)},"labels":[\n${lines}\n]}\n`
+  await writeFileAtomic(pathIn(sae_folder), text)
+}

@@ -15,14 +15,20 @@ const SIGNS: Readonly<Record<string, string>> = {
 /** A window needs this many different small words of a language. */
 const LEAST_WORDS = 3
 
-const lists = Object.entries(SIGNS).map(([name, words]) => ({ name, words: words.split(' ') }))
+/** The languages that a word belongs to. */
+const languages = new Map<string, string[]>()
+for (const [name, words] of Object.entries(SIGNS))
+  for (const word of words.split(' ')) languages.set(word, [...(languages.get(word) ?? []), name])
 
 /** The language to which the words of a window (lower case) belong more than to any other listed; undefined where to none. */
 export function languageOf(context: ReadonlySet<string>): string | undefined {
-  let best: { name: string; n: number } | undefined
-  for (const { name, words } of lists) {
-    const n = words.filter((word) => context.has(word)).length
-    if (n >= LEAST_WORDS && n > (best?.n ?? 0)) best = { name, n }
+  const counts = new Map<string, number>()
+  for (const word of context)
+    for (const name of languages.get(word) ?? []) counts.set(name, (counts.get(name) ?? 0) + 1)
+  let best: string | undefined
+  for (const name of Object.keys(SIGNS)) {
+    const n = counts.get(name) ?? 0
+    if (n >= LEAST_WORDS && n > (best === undefined ? 0 : counts.get(best)!)) best = name
   }
-  return best?.name
+  return best
 }

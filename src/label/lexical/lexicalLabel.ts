@@ -107,8 +107,9 @@ function headingOf(
   let best: { main: Proposal; share: number; worth: number } | undefined
   for (const main of proposals) {
     const share = shareIn(top, main, pieces)
+    if (share < WEAK) continue
     const worth = share * main.worth - scale.chance([main])
-    if (share >= WEAK && worth > (best?.worth ?? 0)) best = { main, share, worth }
+    if (worth > (best?.worth ?? 0)) best = { main, share, worth }
   }
   if (!best) return undefined
   const { main, share } = best

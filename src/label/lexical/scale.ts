@@ -44,7 +44,9 @@ export function scaleOf(
       ),
     chance(claim) {
       if (n_windows === 0) return 0
-      const held = new Set(claim.flatMap((clause) => [...windowsOf(clause)]))
+      if (claim.length === 1) return windowsOf(claim[0]!).length / n_windows
+      const held = new Set<number>()
+      for (const clause of claim) for (const window of windowsOf(clause)) held.add(window)
       return held.size / n_windows
     },
   }

@@ -39,27 +39,31 @@ export function widen(
       places.set(keyOf(atom), entry)
     }
   }
-  const taken = new Set(claim.flatMap((clause) => [...scale.windowsOf(clause)]))
-  const gainOf = ({ atom, at }: { atom: Atom; at: number[] }): number => {
-    const gain = at.reduce((sum, i) => (open.has(i) ? sum + scale.weights[i]! : sum), 0)
-    if (gain === 0) return 0
+  const taken = new Uint8Array(scale.n_windows)
+  for (const clause of claim) for (const window of scale.windowsOf(clause)) taken[window] = 1
+  /** Windows are looked at only where more than `least` is possible. */
+  const gainOf = ({ atom, at }: { atom: Atom; at: number[] }, least: number): number => {
+    let gain = 0
+    for (const i of at) if (open.has(i)) gain += scale.weights[i]!
+    if (gain === 0 || gain + COMMON.worth <= least) return 0
     let n = 0
-    for (const window of scale.windowsOf({ any: [atom] })) if (!taken.has(window)) n++
+    for (const window of scale.windowsOf({ any: [atom] })) n += 1 - taken[window]!
     const chance = n / scale.n_windows
     return gain - chance + COMMON.worth * Math.min(1, chance / COMMON.share)
   }
   while (chosen.length < MOST) {
     let best: { atom: Atom; at: number[]; gain: number } | undefined
     for (const entry of places.values()) {
-      const gain = gainOf(entry)
-      if (gain > (best?.gain ?? LEAST_GAIN)) best = { ...entry, gain }
+      const least = best?.gain ?? LEAST_GAIN
+      const gain = gainOf(entry, least)
+      if (gain > least) best = { ...entry, gain }
     }
     if (!best) break
     places.delete(keyOf(best.atom))
     if (!fits([...chosen, best.atom])) continue
     chosen.push(best.atom)
     for (const i of best.at) open.delete(i)
-    for (const window of scale.windowsOf({ any: [best.atom] })) taken.add(window)
+    for (const window of scale.windowsOf({ any: [best.atom] })) taken[window] = 1
   }
   return chosen
 }
