@@ -1,7 +1,6 @@
 /** The explorer on a workspace of two tiny suites, in a real browser, for the tests of the page. */
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { build } from 'vite'
 import { obtainBrowser } from '../scripts/browser.mjs'
@@ -35,6 +34,8 @@ export type Explorer = {
 export async function openExplorer(): Promise<Explorer> {
   const folder = await temporaryFolder()
   const built = join(folder.path, '.page')
+  // As it ships; the tests' own setting would give React with its checks, which is slower.
+  process.env.NODE_ENV = 'production'
   await build({
     configFile: join(import.meta.dirname, '../web/vite.config.ts'),
     logLevel: 'error',
@@ -78,7 +79,6 @@ export async function openExplorer(): Promise<Explorer> {
   }
 }
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 type Violation = {
   id: string
   impact: string
@@ -87,7 +87,7 @@ type Violation = {
 
 /** What axe finds serious or critical on the page as it stands, a line a fault: rule, place, reason. */
 export async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(`window.axe ?? (() => {${axe}})()`)
+  await page.evaluate(`window.axe ?? (() => {${axe.source}})()`)
   const found = (await page.evaluate(
     "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)",
   )) as Violation[]

@@ -26,7 +26,7 @@ export type Command = {
 }
 
 /** What the frame of the page does itself. */
-export type PageActions = { readonly onTheme: () => void }
+type PageActions = { readonly onTheme: () => void }
 
 const mostLatents = 8
 

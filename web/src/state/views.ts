@@ -12,9 +12,6 @@ export const views = [
   { to: '/learn', name: 'Learn', key: 'l', does: 'read your first latent, step by step' },
 ] as const
 
-/** Where a view lies. */
-export type ViewPath = (typeof views)[number]['to']
-
 /** A view as help names it. */
 export type ViewName = (typeof views)[number]['name'] | 'Latent'
 
