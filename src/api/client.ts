@@ -11,7 +11,11 @@ import type {
   EffectHistogram,
   ExampleRun,
   LatentFamily,
-  LatentList, LatentSort, LatentView, TestResult } from './latents.ts'
+  LatentList,
+  LatentSort,
+  LatentView,
+  TestResult,
+} from './latents.ts'
 import type { Depth, DepthRequest, Microscope, MicroscopeRequest } from './microscope.ts'
 import { type Method, type RequestOptions, sendRequest } from './request.ts'
 import type { Agreement, NewReview, Review, ReviewFilter, ReviewQueue } from './review.ts'
