@@ -143,13 +143,15 @@ describe('openAsker', () => {
     expect([a.text, b.text, (await asker.ask(question('a'))).text]).toEqual(['one', 'one', 'one'])
     await asker.ask(question('b'))
     expect(requests).toHaveLength(2)
-    expect(asker.spent()).toEqual({
+    const { n_remembered, ...paid } = asker.spent()
+    expect(paid).toEqual({
       input_tokens: 14,
       output_tokens: 6,
       cost: (14 + 2 * 6) / 1e6,
       n_calls: 2,
-      n_remembered: 1,
     })
+    // On a busy machine the second may begin when the first is done, and is remembered then.
+    expect([1, 2]).toContain(n_remembered)
   })
 
   it('keeps to the number of calls at once, also where many wait', async () => {
