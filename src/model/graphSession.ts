@@ -25,7 +25,7 @@ type Constants = {
   readonly backend: Backend
   /** Matrices are cut into digits (digits.ts). */
   readonly areDigits: boolean
-  /** A weight by its part, [d] or [d_out, d_in]; a new array where they become digits, which is then released. */
+  /** A weight by its part, [d] or [d_out, d_in]; an array that no later reading changes, and where they become digits one that may be released. */
   read(part: string): Promise<Float32Array>
 }
 

@@ -88,8 +88,9 @@ export async function openNetwork(
   const open = async (layer: number, name: string, build: (graph: WeightedGraph) => void) => {
     const block = weights.blocks[layer]!
     const shapes = new Map(Object.entries(block).map(([part, { shape }]) => [part, shape]))
+    // A copy: the store's own array may lie in room that the next reading fills.
     const read = async (part: string): Promise<Float32Array> =>
-      (await store.block(layer, [part as BlockPart])).get(part as BlockPart)!
+      (await store.block(layer, [part as BlockPart])).get(part as BlockPart)!.slice()
     const constants = hasConstants ? { backend, areDigits: false, read } : undefined
     const isLean = !store.isFloat
     const session = await openGraphSession(name, shapes, { threads, constants, isLean }, build)
