@@ -5,9 +5,9 @@
 
 import type { BlockPart, ModelWeights } from './architecture.ts'
 import type { BlockPieces } from './blockPieces.ts'
-import { giveBack } from './giveBack.ts'
-import { float, type GraphSession, openGraphSession } from './graphSession.ts'
+import { type GraphSession, openGraphSession } from './graphSession.ts'
 import { mlpGraph, projectGraph, type WeightedGraph } from './graphs.ts'
+import { runRows } from './runRows.ts'
 import type { ModelConfig } from './types.ts'
 
 /** Rows at a time: 96 to 512 take the same time to 8 %, and arrays of more would have to be taken anew in every run. */
@@ -46,41 +46,18 @@ export async function openDigitBlocks(
     layers.push({ project, mlp: await open(layer, 'mlp', mlpGraph) })
   }
 
+  const chunksOf = (resid_pre: Float32Array) => ({
+    m: resid_pre.length / d_model,
+    most: CHUNK_ROWS,
+  })
+
   return {
     project: (layer, resid_pre) =>
-      runRows(layers[layer]!.project, { resid_pre }, ['q', 'k', 'v'], resid_pre.length / d_model),
+      runRows(layers[layer]!.project, { resid_pre }, ['q', 'k', 'v'], chunksOf(resid_pre)),
     mlp: (layer, resid_pre, z, outputs) =>
-      runRows(layers[layer]!.mlp, { resid_pre, z }, outputs, resid_pre.length / d_model),
+      runRows(layers[layer]!.mlp, { resid_pre, z }, outputs, chunksOf(resid_pre)),
     async close() {
       await Promise.all(layers.flatMap(({ project, mlp }) => [project.close(), mlp.close()]))
     },
   }
-}
-
-/** Runs a session over rows of its inputs [m, ...], a chunk at a time. */
-async function runRows<Name extends string>(
-  session: GraphSession,
-  inputs: Readonly<Record<string, Float32Array>>,
-  outputs: readonly Name[],
-  m: number,
-): Promise<Record<Name, Float32Array>> {
-  const n_chunks = Math.ceil(m / CHUNK_ROWS)
-  const step = Math.ceil(m / n_chunks)
-  const whole: Partial<Record<Name, Float32Array>> = {}
-  for (let from = 0; from < m; from += step) {
-    const n = Math.min(step, m - from)
-    const rows = Object.entries(inputs).map(([name, array]) => {
-      const d = array.length / m
-      return [name, float(array.subarray(from * d, (from + n) * d), [n, d])]
-    })
-    const part = await session.run(Object.fromEntries(rows), outputs)
-    if (n === m) return part
-    for (const name of outputs) {
-      const width = part[name].length / n
-      whole[name] ??= new Float32Array(m * width)
-      whole[name].set(part[name], from * width)
-      giveBack(part[name])
-    }
-  }
-  return whole as Record<Name, Float32Array>
 }

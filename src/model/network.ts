@@ -26,6 +26,7 @@ import { openHead } from './head.ts'
 import { appendKeys, reserveKeys, viewRows } from './kvCache.ts'
 import { chunkRows } from './memory.ts'
 import { openRotary } from './rotary.ts'
+import { runRows } from './runRows.ts'
 import type { KvCache, ModelConfig } from './types.ts'
 import type { WeightStore } from './weights.ts'
 
@@ -138,38 +139,6 @@ export async function openNetwork(
     )
   }
 
-  /** Runs a session over rows of its inputs, a chunk at a time. @param width of the outputs. */
-  const runRows = async <Name extends string>(
-    session: GraphSession,
-    layer: number,
-    inputs: Readonly<Record<string, Float32Array>>,
-    outputs: readonly Name[],
-    m: number,
-  ): Promise<Record<Name, Float32Array>> => {
-    const feeds = await weightsOf(layer, session)
-    const run = (from: number, to: number): Promise<Record<Name, Float32Array>> => {
-      const rows = Object.entries(inputs).map(([name, array]) => {
-        const d = array.length / m
-        return [name, float(array.subarray(from * d, to * d), [to - from, d])]
-      })
-      return session.run({ ...feeds, ...Object.fromEntries(rows) }, outputs)
-    }
-    const n_chunks = Math.ceil(m / chunkRows(d_mlp))
-    if (n_chunks <= 1) return run(0, m)
-    const whole = Object.fromEntries(
-      outputs.map((name) => [name, new Float32Array(m * d_model)]),
-    ) as Record<Name, Float32Array>
-    const step = Math.ceil(m / n_chunks)
-    for (let from = 0; from < m; from += step) {
-      const part = await run(from, Math.min(m, from + step))
-      for (const name of outputs) {
-        whole[name].set(part[name], from * d_model)
-        giveBack(part[name])
-      }
-    }
-    return whole
-  }
-
   /** Sequences of one chunk, with their rows of the cache. */
   const runAttn = async (
     session: GraphSession,
@@ -278,7 +247,9 @@ export async function openNetwork(
       const m = resid_pre.length / d_model
       if (few?.mlp !== undefined && m <= few.max_rows) return few.mlp(layer, resid_pre, z, outputs)
       if (pieces !== undefined) return pieces.mlp(layer, resid_pre, z, outputs)
-      return runRows(layers[layer]!.mlp!, layer, { resid_pre, z }, outputs, m)
+      const session = layers[layer]!.mlp!
+      const feeds = await weightsOf(layer, session)
+      return runRows(session, { resid_pre, z }, outputs, { m, most: chunkRows(d_mlp), feeds })
     },
 
     logits: (normalized, signal) =>
