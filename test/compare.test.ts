@@ -1,4 +1,5 @@
 /** `hooke compare`, its routes and its page on a small suite: prompts, and a model with a planted change. */
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { z } from '@hono/zod-openapi'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -23,6 +24,8 @@ const PLANTED = { layer: 4, latent: 5, neuron: 100, strength: 8 }
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let suite: string
 let other: string
+/** The same SAEs, said to be trained on the other model. */
+const SECOND = 'tiny-other'
 beforeAll(async () => {
   folder = await temporaryFolder()
   const config = await tinyConfig(folder.path)
@@ -35,6 +38,11 @@ beforeAll(async () => {
   const direction = W_dec.slice(latent * d_in, (latent + 1) * d_in)
   other = join(folder.path, '.planted')
   await thimbleCopy(other, { layer, neuron, direction, strength })
+  const second = join(folder.path, SECOND)
+  await cp(suite, second, { recursive: true })
+  const about = JSON.parse(await readFile(join(second, 'suite.json'), 'utf8'))
+  about.model.path = other
+  await writeFile(join(second, 'suite.json'), JSON.stringify(about))
 }, 60_000)
 afterAll(() => folder.remove())
 
@@ -183,6 +191,22 @@ describe('served', () => {
     expect((await post('/api/microscope', { text: 'The sea.' })).status).toBe(200)
   })
 
+  it('keeps its models while suites of others are looked at, which wait where a third would be open', async () => {
+    const third = await thimbleCopy(join(folder.path, '.third'))
+    const looks: Promise<Response>[] = []
+    const events = []
+    const asked = { model: third, n_tokens: 600, splice_tokens: 0, suite: 'tiny' }
+    for await (const event of readEvents(await post('/api/compare/models', asked))) {
+      events.push(CompareModelsEvent.parse(event))
+      for (const suite of ['tiny', SECOND])
+        if (looks.length < 2 && events.length > 1)
+          looks.push(post('/api/microscope', { text: 'The sea.', suite }))
+    }
+    expect(looks).toHaveLength(2)
+    expect(events.at(-1)).toMatchObject({ type: 'done', comparison: { n_tokens: 600 } })
+    expect((await Promise.all(looks)).map(({ status }) => status)).toEqual([200, 200])
+  })
+
   it('says what is wrong with a model that cannot be compared', async () => {
     const missing = await compare({ model: './nowhere', text: 'The sea.' })
     expect(missing.at(-1)).toMatchObject({
@@ -207,7 +231,7 @@ describe('served', () => {
 
     it('shows two prompts, lights a latent in the strip, and keeps it all in the address', async () => {
       // So small a dictionary has dense latents only.
-      const { page, errors } = await open('/compare?dense=shown')
+      const { page, errors } = await open('/compare?tab=prompts&dense=shown')
       await page.getByRole('heading', { name: 'Compare two prompts' }).waitFor()
       await strip(page).waitFor()
       await page.getByRole('button', { name: 'One word' }).click()

@@ -3,7 +3,13 @@ import type { Command } from 'commander'
 import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
 
-type Options = ModelFlags & { port: number; host: string; token?: string; open?: boolean }
+type Options = ModelFlags & {
+  port: number
+  host: string
+  token?: string
+  allowModel?: string[]
+  open?: boolean
+}
 
 export function addServeCommand(program: Command, { signal }: Context): void {
   const command = program
@@ -20,15 +26,21 @@ export function addServeCommand(program: Command, { signal }: Context): void {
       '127.0.0.1',
     )
     .option('--token <text>', 'token to ask for')
+    .option(
+      '--allow-model <model>',
+      "a model that may be compared with, beside the suites' own and the bundled ones; give it again for each (default: any on loopback, none beyond)",
+      (name: string, others: string[] = []) => [...others, name],
+    )
     .option('--open', 'open the page in the browser')
   addModelOptions(command).action(async (workspace: string, options: Options) => {
     const { startServer } = await import('../server/index.ts')
-    const { port, host, token, open } = options
+    const { port, host, token, allowModel, open } = options
     const server = await startServer({
       workspace,
       port,
       host,
       ...(token === undefined ? {} : { token }),
+      ...(allowModel === undefined ? {} : { models: allowModel }),
       ...(open === undefined ? {} : { open }),
       model: modelOptionsOf(options),
     })

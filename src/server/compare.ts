@@ -56,8 +56,8 @@ export async function promptsCompared(
 }
 
 /**
- * Compares a suite's model with another that lies on this machine, which is opened beside it and closed at the end.
- * @throws RangeError if the two do not read the same tokens; Error if the suite's model had to make room meanwhile.
+ * Compares a suite's model with another; whoever calls holds both.
+ * @throws RangeError if the two do not read the same tokens.
  */
 export async function* modelsCompared(
   bench: Workbench,
@@ -65,41 +65,27 @@ export async function* modelsCompared(
   signal: AbortSignal,
 ): AsyncGenerator<CompareModelsEvent, void, undefined> {
   const { suite, n_tokens, splice_tokens } = request
-  yield { type: 'progress', share: 0, message: `opening ${request.model}` }
   const base = await bench.model(suite.model)
-  const tuned = await bench.openBeside(request.model)
-  try {
-    const left_out: string[] = []
-    const sites = suite.saes.map(({ id, hook, dir }) => {
-      const site = siteOn(dir, { id, hook: parseHookName(hook, dir), threads: bench.threads })
-      return { ...site, open: () => site.open().catch(leftOut(hook, left_out)) }
-    })
-    const corpus = await corpusOf(base, request, signal)
-    const options = { n_tokens, splice_tokens, threads: bench.threads, n_latents: LISTED, signal }
-    for await (const event of compareModels(base, tuned, sites, corpus, options)) {
-      if (event.type === 'done') {
-        const ids = corpus.ids.slice(0, Math.min(corpus.doc_start[1]!, SHOWN_TOKENS))
-        const limits = {
-          max_density: 1,
-          n_latents: LISTED,
-          n_top: inCell(sites.length, ids.length),
-          signal,
-        }
-        const runs = [base, tuned].map((model) => ({ model, ids })) as [Shown, Shown]
-        const shown = view(base, await compareRuns(...runs, sites, limits), [])
-        yield {
-          type: 'done',
-          comparison: viewModels(event.comparison, shown, [...new Set(left_out)]),
-        }
-      } else yield event
-      // Between two turns another page may have looked at a suite of another model.
-      if ((await bench.model(suite.model)) !== base)
-        throw new Error(
-          'another model was opened meanwhile, and this one had to make room; compare again',
-        )
+  const tuned = await bench.model(request.model)
+  const left_out: string[] = []
+  const sites = suite.saes.map(({ id, hook, dir }) => {
+    const site = siteOn(dir, { id, hook: parseHookName(hook, dir), threads: bench.threads })
+    return { ...site, open: () => site.open().catch(leftOut(hook, left_out)) }
+  })
+  const corpus = await corpusOf(base, request, signal)
+  const options = { n_tokens, splice_tokens, threads: bench.threads, n_latents: LISTED, signal }
+  for await (const event of compareModels(base, tuned, sites, corpus, options)) {
+    if (event.type === 'progress') {
+      yield event
+      continue
     }
-  } finally {
-    await tuned.close()
+    const ids = corpus.ids.slice(0, Math.min(corpus.doc_start[1]!, SHOWN_TOKENS))
+    const runs = [base, tuned].map((model) => ({ model, ids })) as [Shown, Shown]
+    const n_top = inCell(sites.length, ids.length)
+    const limits = { max_density: 1, n_latents: LISTED, n_top, signal }
+    const shown = view(base, await compareRuns(...runs, sites, limits), [])
+    const comparison = viewModels(event.comparison, shown, [...new Set(left_out)])
+    yield { type: 'done', comparison }
   }
 }
 

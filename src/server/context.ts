@@ -2,6 +2,7 @@
 import type { JobQueue } from '../jobs/index.ts'
 import { EmbedderShelf } from '../search/index.ts'
 import type { Database } from '../store/index.ts'
+import type { AllowedModels } from './allowedModels.ts'
 import type { EventHub } from './eventHub.ts'
 import type { Inference } from './inference.ts'
 import type { ModelInfo } from './inferenceProtocol.ts'
@@ -12,6 +13,8 @@ export type ServerContext = {
   readonly db: Database
   readonly workspace: string
   readonly version: string
+  /** What a request may name beside the suites' own and the bundled ones. */
+  readonly models: AllowedModels
   readonly inference: Inference
   readonly hub: EventHub
   readonly jobs: JobQueue
@@ -26,7 +29,10 @@ export type ServerContext = {
 
 /** The context over its parts. */
 export function createContext(
-  parts: Pick<ServerContext, 'db' | 'workspace' | 'version' | 'inference' | 'hub' | 'jobs'>,
+  parts: Pick<
+    ServerContext,
+    'db' | 'workspace' | 'version' | 'models' | 'inference' | 'hub' | 'jobs'
+  >,
 ): ServerContext {
   const { db, inference, hub } = parts
   const latents = new LatentFiles()

@@ -1,4 +1,4 @@
-/** The inference thread: holds an open model and SAEs, answers calls one model pass at a time. Started by inference.ts only. */
+/** The inference thread: has models and SAEs open, answers calls one model pass at a time. Started by inference.ts only. */
 import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { effectHistogram, whyNoLogits } from '../latents/index.ts'
@@ -17,6 +17,7 @@ import type {
 } from './inferenceProtocol.ts'
 import { runExamples } from './latentExamples.ts'
 import { microscope, testLatent } from './microscope.ts'
+import type { ModelName } from './openModels.ts'
 import { contrastSearch, textSearch, vectorSearch } from './searchSuite.ts'
 import { openSteering, openSweep } from './steering.ts'
 import { type ModelSettings, Workbench } from './workbench.ts'
@@ -27,7 +28,7 @@ const send = (message: FromInference): void => port.postMessage(message)
 const bench = new Workbench(workerData as ModelSettings)
 const running = new Map<number, AbortController>()
 
-/** Calls take turns: a model does one pass at a time. Streams give up their turn after every token. */
+/** Calls take turns: there is one pass at a time. Streams give up their turn after every item, such as a token. */
 let turn: Promise<unknown> = Promise.resolve()
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
   const mine = turn.then(work)
@@ -123,34 +124,41 @@ async function stream<K extends StreamKind>(
     // Gives back what it holds, such as caches.
     await inTurn(async () => items.return?.())
   }
-  send({ type: 'answer', id, answer: undefined })
 }
+
+type ToInferenceCall = Extract<ToInference, { type: 'call' }>
 
 const isStream = (kind: CallKind | StreamKind): kind is StreamKind => kind in streams
 
-async function answer<K extends CallKind>(
-  id: number,
+function answer<K extends CallKind>(
   kind: K,
   request: InferenceCalls[K]['request'],
   signal: AbortSignal,
-): Promise<void> {
-  const result = await inTurn(async () => {
+): Promise<InferenceCalls[K]['answer']> {
+  return inTurn(async () => {
     signal.throwIfAborted()
     return answers[kind](request, signal)
   })
-  send({ type: 'answer', id, answer: result })
 }
 
-async function onCall(message: Extract<ToInference, { type: 'call' }>): Promise<void> {
-  const { id, kind, request } = message
+/** The models that a request is about. */
+function modelsOf(request: ToInferenceCall['request']): ModelName[] {
+  const own = 'suite' in request ? request.suite.model : request.model
+  const other = 'suite' in request && 'model' in request ? [request.model] : []
+  return [{ name: own }, ...other.map((name) => ({ name, offline: true }))]
+}
+
+async function onCall({ id, kind, request }: ToInferenceCall): Promise<void> {
   const stop = new AbortController()
   running.set(id, stop)
+  let release: (() => Promise<void>) | undefined
   try {
-    if (isStream(kind)) {
-      await stream(id, kind, request as InferenceStreams[typeof kind]['request'], stop.signal)
-    } else {
-      await answer(id, kind, request as InferenceCalls[typeof kind]['request'], stop.signal)
-    }
+    // Not within a turn: what holds the models needs turns to come to its end.
+    release = await bench.hold(modelsOf(request), stop.signal)
+    const result = isStream(kind)
+      ? await stream(id, kind, request as InferenceStreams[typeof kind]['request'], stop.signal)
+      : await answer(kind, request as InferenceCalls[typeof kind]['request'], stop.signal)
+    send({ type: 'answer', id, answer: result })
   } catch (error) {
     if (stop.signal.aborted) return
     const wrong_input = error instanceof RangeError || error instanceof TypeError
@@ -162,6 +170,7 @@ async function onCall(message: Extract<ToInference, { type: 'call' }>): Promise<
     })
   } finally {
     running.delete(id)
+    await release?.()
   }
 }
 

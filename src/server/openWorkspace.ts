@@ -5,6 +5,7 @@ import { importSuite, JobQueue, readSuiteFile } from '../jobs/index.ts'
 import type { OpenModelOptions } from '../model/index.ts'
 import { listSuite } from '../sae/disk.ts'
 import { type Database, openDatabase } from '../store/index.ts'
+import type { AllowedModels } from './allowedModels.ts'
 import { createApp } from './app.ts'
 import { createContext } from './context.ts'
 import { EventHub } from './eventHub.ts'
@@ -23,6 +24,8 @@ export type WorkspaceOptions = {
   readonly token?: string
   /** Whatever `Host` a request names is answered: the token, or that there is no socket, guards it. */
   readonly any_host: boolean
+  /** Models that a request may name beside the suites' own and the bundled ones (default: any on this machine). */
+  readonly models?: AllowedModels
 }
 
 /** A workspace whose application answers. */
@@ -41,7 +44,7 @@ export type OpenWorkspace = {
  * @throws Error if the database is in use by another program: says which.
  */
 export async function openWorkspace(options: WorkspaceOptions): Promise<OpenWorkspace> {
-  const { workspace, token, any_host } = options
+  const { workspace, token, any_host, models = 'any' } = options
   await makeFolder(workspace)
   const closers: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
@@ -62,6 +65,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<OpenWork
       hub,
       jobs,
       version: packageVersion(),
+      models,
     })
     closers.push(() => context.close())
     const app = createApp(context, {

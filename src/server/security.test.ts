@@ -209,6 +209,27 @@ describe('who may ask', () => {
     }
   })
 
+  it('beyond loopback opens no model but the bundled, those of suites, and what its owner allows', async () => {
+    const ask = (model: string) =>
+      raw(
+        '/api/compare/models',
+        {
+          method: 'POST',
+          headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ model, text: 'Sea.', n_tokens: 1, splice_tokens: 0 }),
+        },
+        guarded,
+      )
+    for (const model of ['/etc', folder.path, './thimble-5m', 'owner/name']) {
+      const { status, text } = await ask(model)
+      expect(status).toBe(403)
+      expect(text).toContain('only thimble-5m. Whoever runs it')
+    }
+    const allowed = await ask('thimble-5m')
+    expect(allowed.status).toBe(200)
+    expect(allowed.text).toContain('"type":"done"')
+  })
+
   it('says neither the token nor an API key in what it logs, nor writes them into the workspace', async () => {
     const client = createClient(guarded.url.replace('0.0.0.0', '127.0.0.1'))
     await client.microscope({ text: 'The ship' })

@@ -18,6 +18,8 @@ export type ServerOptions = {
   readonly host?: string
   /** Asked for on every request; generated where the host is not loopback and none is given. */
   readonly token?: string
+  /** Models that a request may name beside the suites' own and the bundled ones (default: any on loopback, none beyond). */
+  readonly models?: readonly string[]
   /** Open the page in the browser. */
   readonly open?: boolean
   /** A folder, `memory://` or a Postgres URL; `<workspace>/.hooke/db` by default. */
@@ -68,6 +70,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ...(options.page === undefined ? {} : { page: options.page }),
       ...(token === undefined ? {} : { token }),
       any_host: beyond,
+      models: options.models ?? (beyond ? [] : 'any'),
     })
     closers.push(() => opened.close())
     app.resolve(opened.app)

@@ -1,4 +1,4 @@
-/** Open models and SAEs of the inference thread: opened when first asked for, the least recently used closed. */
+/** Open models and SAEs of the inference thread: opened when first asked for, SAEs closed when least recently used. */
 import { join } from 'node:path'
 import { pathExists } from '../files/index.ts'
 import { hubSettings, resolveModel } from '../hub/index.ts'
@@ -6,6 +6,7 @@ import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
 import { type HookName, type Model, type OpenModelOptions, openModel } from '../model/index.ts'
 import { loadSae, readSaeConfig } from '../sae/disk.ts'
 import { checkFits, openRunner, type SaeRunner } from '../sae/index.ts'
+import { type ModelName, OpenModels } from './openModels.ts'
 
 /** Weights of open SAEs are kept up to this size. */
 const MAX_SAE_BYTES = 1.5 * 2 ** 30
@@ -18,28 +19,30 @@ export type ModelSettings = OpenModelOptions & { readonly threads: number }
 
 type OpenSae = { readonly runner: SaeRunner; measured?: Measured }
 
-/** One model at a time, and as many of its SAEs as memory allows. Not thread-safe: one call at a time. */
+/** The models that work holds, and as many SAEs as memory allows. Of the SAEs one call at a time. */
 export class Workbench {
   readonly #options: ModelSettings
-  #model: { readonly name: string; readonly path: string; readonly model: Model } | undefined
+  readonly #models: OpenModels
   /** In the order of use, least recent first. */
   #saes = new Map<string, OpenSae>()
 
   constructor(options: ModelSettings) {
     this.#options = options
+    this.#models = new OpenModels({
+      resolve: ({ name, offline = false }) =>
+        resolveModel(name, offline ? { settings: { ...hubSettings(), offline } } : {}),
+      open: (path) => openModel(path, options),
+    })
   }
 
-  /** @param name bundled name, folder or Hub id. @throws FileError or HubError if there is none. */
-  async model(name: string): Promise<Model> {
-    // Of a name that is open the Hub is not asked again.
-    if (this.#model?.name === name) return this.#model.model
-    const path = await resolveModel(name)
-    if (this.#model?.path === path) return this.#model.model
-    await this.#model?.model.close()
-    this.#model = undefined
-    const model = await openModel(path, this.#options)
-    this.#model = { name, path, model }
-    return model
+  /** Keeps models open until what it returns is called. @throws as `OpenModels.hold`; FileError or HubError if there is none. */
+  hold(names: readonly ModelName[], signal?: AbortSignal): Promise<() => Promise<void>> {
+    return this.#models.hold(names, signal)
+  }
+
+  /** @param name bundled name, folder or Hub id; to be held by whoever works with it. @throws as `hold`. */
+  model(name: string): Promise<Model> {
+    return this.#models.model(name)
   }
 
   /**
@@ -67,15 +70,6 @@ export class Workbench {
     return this.#options.threads
   }
 
-  /**
-   * Another model beside the open one, for the caller to close. Nothing is fetched for it.
-   * @throws FileError or HubError if it does not lie on this machine.
-   */
-  async openBeside(name: string): Promise<Model> {
-    const path = await resolveModel(name, { settings: { ...hubSettings(), offline: true } })
-    return openModel(path, this.#options)
-  }
-
   /** The site that the transcoder in a folder writes; nothing for other SAEs, and where its files are damaged: `sae` says how. */
   async outputOf(dir: string): Promise<{ hook_out?: HookName }> {
     try {
@@ -89,8 +83,7 @@ export class Workbench {
   async close(): Promise<void> {
     for (const { runner } of this.#saes.values()) await runner.close()
     this.#saes.clear()
-    await this.#model?.model.close()
-    this.#model = undefined
+    await this.#models.close()
   }
 
   async #evict(keep: string): Promise<void> {

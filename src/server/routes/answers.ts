@@ -29,6 +29,7 @@ export const eventStream = (schema: z.ZodType, description: string) =>
   ({
     200: { description, content: { 'text/event-stream': { schema } } },
     400: problem('The request is not what this route expects'),
+    403: problem('The owner of the server does not allow it'),
     404: problem('There is nothing by that name'),
     503: problem('Too much is waiting'),
   }) as const

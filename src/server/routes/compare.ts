@@ -8,6 +8,7 @@ import {
   PromptComparison,
 } from '../../api/index.ts'
 import { readSuiteFile } from '../../jobs/index.ts'
+import { requireAllowed } from '../allowedModels.ts'
 import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
 import { HttpProblem } from '../problems.ts'
@@ -33,7 +34,10 @@ const modelsRoute = createRoute({
   ),
 })
 
-export function addCompareRoutes(app: OpenAPIHono, { db, inference, suites }: ServerContext): void {
+export function addCompareRoutes(
+  app: OpenAPIHono,
+  { db, inference, suites, models }: ServerContext,
+): void {
   app.openapi(promptsRoute, async (c) => {
     const { suite: name, ...request } = c.req.valid('json')
     const suite = await suites.folder(name)
@@ -43,6 +47,12 @@ export function addCompareRoutes(app: OpenAPIHono, { db, inference, suites }: Se
 
   app.openapi(modelsRoute, async (c) => {
     const { suite: name, text, ...request } = c.req.valid('json')
+    const present = await suites.present()
+    requireAllowed(
+      request.model,
+      models,
+      present.flatMap(({ info }) => info.model ?? []),
+    )
     const suite = await suites.folder(name)
     const on = text === undefined ? { data: await ownText(suite.suite) } : { text }
     return relay(c, (signal) =>
@@ -69,6 +79,7 @@ export function addCompareRoutes(app: OpenAPIHono, { db, inference, suites }: Se
   async function* labelled(
     events: AsyncIterable<CompareModelsEvent>,
   ): AsyncGenerator<CompareModelsEvent> {
+    yield { type: 'progress', share: 0, message: 'opening both models' }
     for await (const event of events)
       yield event.type === 'done'
         ? { type: 'done', comparison: await withLabels(event.comparison) }
