@@ -17,8 +17,13 @@ export const ReviewItem = z.object({
   sae: SaeId,
   hook: z.string(),
   index: z.number(),
-  /** The larger of 1 - score and the share of votes against, over its labels; absent while neither is known, and in a blind sample. */
+  /**
+   * Of the label that is most in doubt the largest of 1 - score, the share of votes against, half the share of blind guesses that
+   * differ, and half of how far another label differs in its words; absent while none is known, and in a blind sample.
+   */
   doubt: z.number().optional(),
+  /** Which of them that is. */
+  why: z.enum(['score', 'votes', 'guesses', 'labels']).optional(),
   density: z.number(),
 })
 
@@ -73,6 +78,7 @@ export const Review = z.object({
   sae: SaeId,
   latent: z.number(),
   reviewer: z.string(),
+  /** False where the reviewer had decided on the latent before, and so had seen its labels. */
   blind: z.boolean(),
   guess: z.string().optional(),
   decision: ReviewDecision,
@@ -95,6 +101,8 @@ export const Agreement = z.object({
   /** Words in both over words in either, mean over the n_overlap pairs that hold words. */
   overlap: z.number().optional(),
   n_overlap: z.number(),
+  /** The same with the labels of other latents that were judged: what chance gives. */
+  overlap_by_chance: z.number().optional(),
 })
 
 export type ReviewFilter = z.infer<typeof ReviewFilter>

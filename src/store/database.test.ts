@@ -377,6 +377,7 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
         { version: 3 },
         { version: 4 },
         { version: 5 },
+        { version: 6 },
       ])
     },
   )

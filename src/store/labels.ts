@@ -1,6 +1,7 @@
 /** Labels as claims with a history: nothing is overwritten, a newer claim by the same author retires the older, and undo brings it back. */
 import { inChunks } from './chunks.ts'
 import type { Database, Queryable } from './database.ts'
+import { weighDifferences } from './doubt.ts'
 import { storable } from './text.ts'
 import type { LabelEntry, LabelMethod, SaeId, StoredLabel, Vote } from './types.ts'
 
@@ -62,13 +63,19 @@ async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): P
     left join lateral (
       select id, text, evidence, score from hooke.labels
       where sae = n.sae and latent = n.latent and method = n.method and author = n.author and retired_at is null limit 1
-    ) old on true`
+    ) old on true
+    left join lateral (
+      select true as is_there from hooke.labels
+      where sae = n.sae and latent = n.latent and method = 'manual' and retired_at is null limit 1
+    ) manual on true`
   const says_more = only_news
-    ? '(old.id is null or old.text <> n.text or old.evidence <> n.evidence or (n.score is not null and old.score is distinct from n.score))'
+    ? // A score that came with a label gives way to a test of it, and does not come back.
+      `(old.id is null or old.text <> n.text or old.evidence <> n.evidence or (n.score is not null
+        and old.score is distinct from n.score and not exists (select 1 from hooke.label_scores s where s.label = old.id)))`
     : 'true'
   const rows = JSON.stringify(labels.map(toRow))
-  const news = await tx.query<LabelEntry & { old: number | null }>(
-    `select n.*, old.id as old from ${source} where ${says_more}`,
+  const news = await tx.query<LabelEntry & { old: number | null; is_compared: boolean }>(
+    `select n.*, old.id as old, n.method <> 'lexical' or manual.is_there is not null as is_compared from ${source} where ${says_more}`,
     [rows],
   )
   const superseded = news.flatMap(({ old }) => (old === null ? [] : [old]))
@@ -76,7 +83,7 @@ async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): P
     await tx.query('update hooke.labels set retired_at = now() where id = any ($1::int[])', [
       superseded,
     ])
-  return tx.query<LabelRow>(
+  const entered = await tx.query<LabelRow>(
     `insert into hooke.labels (sae, latent, text, method, author, evidence, score, score_method, created_at, replaces)
      select sae, latent, text, method, author, evidence, score, score_method, coalesce(created_at, now()), old
      from jsonb_to_recordset($1::jsonb) as n(sae text, latent integer, text text, method text, author text, evidence text,
@@ -84,6 +91,9 @@ async function insert(tx: Queryable, labels: LabelEntry[], only_news = false): P
      returning ${COLUMNS}`,
     [JSON.stringify(news)],
   )
+  const compared = news.filter(({ is_compared }) => is_compared)
+  if (compared.length > 0) await weighDifferences(tx, compared)
+  return entered
 }
 
 /** Withdraws a label; it stays as history. Undefined where there is no such label; retired ones are returned as they are. */
@@ -92,6 +102,7 @@ export async function retireLabel(db: Queryable, id: number): Promise<StoredLabe
     `update hooke.labels set retired_at = coalesce(retired_at, now()) where id = $1 returning ${COLUMNS}`,
     [id],
   )
+  if (row) await weighDifferences(db, [row])
   return row && toLabel(row)
 }
 
@@ -120,6 +131,7 @@ export async function takeBack(tx: Queryable, label: StoredLabel): Promise<void>
   const returning = label.retired_at === undefined ? label.replaces : label.id
   if (returning !== undefined)
     await tx.query('update hooke.labels set retired_at = null where id = $1', [returning])
+  await weighDifferences(tx, [label])
 }
 
 /** One label with its votes, or undefined where there is none of that number. */

@@ -235,6 +235,43 @@ create table hooke.label_scores (
 );
 `,
   },
+  {
+    name: 'doubt weighs blind guesses and labels that differ',
+    sql: `
+-- How far two texts differ: 1 - words in both over words in either, by their stems, which labels.words has as B; null where
+-- neither holds a word.
+create function hooke.difference(a tsvector, b tsvector) returns double precision language sql immutable strict as
+  'select 1 - n_both::double precision / nullif(n_a + n_b - n_both, 0) from (
+     select cardinality(s_a) as n_a, cardinality(s_b) as n_b, (select count(*) from unnest(s_a) w where w = any (s_b)) as n_both
+     from (select tsvector_to_array(ts_filter(a, ''{b}'')) as s_a, tsvector_to_array(ts_filter(b, ''{b}'')) as s_b) stems) counts';
+-- Whose words can be held against each other: a person's against all, language models' against each other. A lexical label names
+-- tokens; that a language model's names none of them says little.
+create function hooke.comparable(a text, b text) returns boolean language sql immutable strict as
+  'select ''manual'' in (a, b) or ''lexical'' not in (a, b)';
+alter table hooke.labels drop column doubt;
+-- The largest difference from a comparable label in force on the latent; null while there is none.
+alter table hooke.labels add column difference double precision;
+-- Of blind guesses that were held against it the share that differ, partly counting half; null while there is none.
+alter table hooke.labels add column guesses_against double precision;
+update hooke.labels l set difference = d.difference from (
+  select a.id, max(hooke.difference(a.words, b.words)) as difference
+  from hooke.labels a join hooke.labels b on b.sae = a.sae and b.latent = a.latent and b.id <> a.id
+  where a.retired_at is null and b.retired_at is null and hooke.comparable(a.method, b.method) group by a.id
+) d where l.id = d.id;
+update hooke.labels l set guesses_against = g.against from (
+  select j.label, avg(case j.verdict when 'different' then 1 when 'partly' then 0.5 else 0 end)::double precision as against
+  from hooke.judgements j join hooke.reviews r on r.id = j.review
+  where r.blind and j.verdict is not null
+    and not exists (select 1 from hooke.label_votes v where v.label = j.label and v.author = r.reviewer) group by j.label
+) g where l.id = g.label;
+-- Why to look again; null while nothing is known. Other words and other guesses are weaker signs than a low score or a vote
+-- against: at the most they count like a score at chance.
+alter table hooke.labels add column doubt double precision generated always as (greatest(1 - score,
+  case when n_agree + n_dispute > 0 then n_dispute::double precision / (n_agree + n_dispute) end,
+  guesses_against / 2, difference / 2)) stored;
+create index labels_doubt on hooke.labels (sae, doubt desc) where retired_at is null and doubt is not null;
+`,
+  },
 ]
 
 /** Any constant: programs that start at the same time on one server wait for each other on it. */

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Database, openDatabase } from './database.ts'
-import { addLabel, addLabels, labelById, labelsOf, suiteLabels, undoLabel } from './labels.ts'
+import {
+  addLabel,
+  addLabels,
+  labelById,
+  labelsOf,
+  retireLabel,
+  suiteLabels,
+  undoLabel,
+} from './labels.ts'
 import { latentChips, putLatents } from './latents.ts'
 import {
   agreement,
@@ -136,6 +144,10 @@ const queued = async (more: object = {}) =>
   (await reviewQueue(db, { reviewer: 'ann', limit: 20, ...more })).map(
     ({ hook, index }) => `${hook[7]}/${index}`,
   )
+const removeByHand = async (latent: number) => {
+  const [{ id }] = (await labelsOf(db, A, latent)) as [StoredLabel]
+  await retireLabel(db, id)
+}
 const decide = (latent: number, more: object = {}) =>
   saveReview(db, { sae: A, latent, reviewer: 'ann', blind: false, decision: 'skip', ...more })
 
@@ -172,6 +184,49 @@ describe('the queue', () => {
     ).toEqual([1, 0.5, 0.4, 1 / 3])
   })
 
+  it('raises labels that differ in their words, people’s against all and language models’ against each other', async () => {
+    const doubts = async (reviewer = 'eve') =>
+      (await reviewQueue(db, { reviewer, limit: 20, sae: A })).flatMap(({ index, doubt, why }) =>
+        doubt === undefined ? [] : [[index, doubt, why]],
+      )
+    expect(await doubts()).toEqual([
+      [2, 0.4, 'score'],
+      [3, expect.closeTo(0.1), 'score'],
+    ])
+    // Stems, without the words that say nothing: moon, phase; moon, light.
+    await addLabels(db, [label(4, 'the phases of the moon', llm), label(4, 'words', llm)])
+    await addLabel(db, label(4, 'the phases of the moon', llm))
+    const other = await addLabel(db, label(4, 'a moon’s light', { method: 'llm', author: 'n' }))
+    await byHand('a word', { latent: 1 })
+    expect(await doubts()).toEqual([
+      [2, 0.4, 'score'],
+      [4, expect.closeTo((1 - 1 / 3) / 2), 'labels'],
+      [3, expect.closeTo(0.1), 'score'],
+      [1, 0, 'labels'],
+    ])
+    await byHand('something else', { latent: 1 })
+    expect((await doubts())[0]).toEqual([1, 0.5, 'labels'])
+    await undoLabel(db, other.id)
+    await removeByHand(1)
+    expect(await doubts()).toHaveLength(2)
+  })
+
+  it('raises what blind guesses differ from, until who guessed votes', async () => {
+    const [day] = await labelsOf(db, A, 3)
+    const guess = (reviewer: string, verdict: 'same' | 'partly' | 'different') =>
+      decide(3, { reviewer, blind: true, guess: 'x', judgements: [{ label: day!.id, verdict }] })
+    const doubt = async () => (await reviewQueue(db, { reviewer: 'eve', limit: 9, sae: A }))[0]
+    await guess('bob', 'partly')
+    expect(await doubt()).toMatchObject({ index: 2 })
+    const { id } = await guess('cleo', 'different')
+    await guess('dan', 'different')
+    expect(await doubt()).toMatchObject({ index: 3, doubt: 2.5 / 3 / 2, why: 'guesses' })
+    await undoReview(db, id)
+    expect(await doubt()).toMatchObject({ index: 2, doubt: 0.4 })
+    await voteOnLabel(db, day!.id, { author: 'dan', agrees: false })
+    expect(await doubt()).toMatchObject({ index: 3, doubt: 1, why: 'votes' })
+  })
+
   it('keeps to a suite, a site, a method, an author; what one wrote oneself is not put to one', async () => {
     expect(await queued({ sae: B })).toEqual(['1/1'])
     expect(await queued({ method: 'lexical' })).toEqual(['0/1', '0/2'])
@@ -197,6 +252,14 @@ describe('the queue', () => {
     const firsts = new Set<string>()
     for (let i = 0; i < 40; i++) firsts.add(JSON.stringify((await draw())[0]))
     expect(firsts.size).toBeGreaterThan(1)
+  })
+
+  it('finds the few that carry such a label among many that do not', async () => {
+    const names = new Set<string>()
+    for (let i = 0; i < 30; i++)
+      for (const { sae, index } of await blindSample(db, { reviewer: 'ann', limit: 1, ...llm }))
+        names.add(`${sae === A ? 0 : 1}/${index}`)
+    expect([...names].toSorted()).toEqual(['0/2', '0/3', '0/4', '1/1'])
   })
 })
 
@@ -261,6 +324,12 @@ it('measures agreement of blind guesses by method and author, with its interval'
   expect(of_llm!.same.low).toBeGreaterThan(0)
   expect(of_llm!.same.high).toBeLessThan(1)
   expect(of_lexical).toMatchObject({ method: 'lexical', n: 1, overlap: 0, same: { share: 0 } })
+  // Three guesses “moon”: “the moon” of another latent shares as much, “sun” nothing.
+  expect(of_llm!.overlap_by_chance).toBeCloseTo(1 / 2, 12)
+  expect(of_lexical).not.toHaveProperty('overlap_by_chance')
+  const again = await blind(0, ['same', 'same'])
+  expect(again).toMatchObject({ blind: false })
+  expect((await agreement(db, { suite: 'tiny' }))[0]).toMatchObject({ n: 3 })
   await undoReview(db, last.id)
   expect((await agreement(db, { suite: 'tiny', method: 'llm' }))[0]).toMatchObject({ n: 2 })
   expect(await agreement(db, { suite: 'other' })).toEqual([])
@@ -270,7 +339,7 @@ it('reads the labels in force of a suite to the end, page by page', async () => 
   await byHand('gone')
   await byHand('here')
   const many = Array.from({ length: 1_400 }, (_, i) =>
-    label(i % 7, `${i}`, { method: 'llm', author: `m${i}`, sae: i % 2 ? A : B }),
+    label(i % 7, `${i}`, { author: `m${i}`, sae: i % 2 ? A : B }),
   )
   await addLabels(db, many)
   const texts = []

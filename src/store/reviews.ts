@@ -1,6 +1,7 @@
 /** The review queue: which latents to look at next, what people decided, and how well blind guesses agree with the labels. */
 import { type Share, wilson, wordOverlap } from '../label/index.ts'
 import type { Database, Queryable } from './database.ts'
+import { weighOpinions } from './doubt.ts'
 import { enterLabel, labelById, takeBack } from './labels.ts'
 import { storable } from './text.ts'
 import type { LabelMethod, SaeId, StoredLabel } from './types.ts'
@@ -20,11 +21,17 @@ export type ReviewItem = {
   readonly sae: SaeId
   readonly hook: string
   readonly index: number
-  /** The larger of 1 - score and the share of votes against, over its labels; absent while neither is known. */
+  /**
+   * Of the label that is most in doubt the largest of 1 - score, the share of votes against, half the share of blind guesses that
+   * differ, and half of how far another label differs in its words; absent while none is known.
+   */
   readonly doubt?: number
+  /** Which of them that is. */
+  readonly why?: DoubtReason
   readonly density: number
 }
 
+export type DoubtReason = 'score' | 'votes' | 'guesses' | 'labels'
 export type ReviewDecision = 'accept' | 'edit' | 'dispute' | 'skip'
 export type Verdict = 'same' | 'partly' | 'different'
 
@@ -64,6 +71,8 @@ export type Agreement = {
   /** Mean share of words in both of the words in either, over the n_overlap pairs that hold words. */
   readonly overlap?: number
   readonly n_overlap: number
+  /** The same with the labels of other latents that were judged: what chance gives. Absent where there is only one. */
+  readonly overlap_by_chance?: number
 }
 
 /** $1 suite, $2 SAE, $3 methods, $4 author of the label, $5 reviewer. */
@@ -87,6 +96,11 @@ const labelled = (sae: string, index: string) =>
 
 const reviewed = (sae: string, index: string) =>
   `exists (select 1 from hooke.reviews r where r.sae = ${sae} and r.latent = ${index} and r.reviewer = $5)`
+
+/** What makes label `l` as doubtful as it is. */
+const WHY = `case when l.doubt = 1 - l.score then 'score'
+  when l.n_agree + l.n_dispute > 0 and l.doubt = l.n_dispute::double precision / (l.n_agree + l.n_dispute) then 'votes'
+  when l.doubt = l.guesses_against / 2 then 'guesses' else 'labels' end`
 
 /** Labels of one latent that may be doubtful at the same time, before fewer latents are offered than asked for. */
 const LABELS_EACH = 4
@@ -114,11 +128,14 @@ export async function reviewQueue(
          order by t.density desc, t.index desc limit $6
        ) c
      )
-     select t.sae, open.hook, t.index, t.density,
-       (select max(l.doubt) from hooke.labels l where l.sae = t.sae and l.latent = t.index and ${FITS}) as doubt
+     select t.sae, open.hook, t.index, t.density, most.doubt, most.why
      from candidates c join open on open.id = c.sae
        join hooke.latents t on t.sae = c.sae and t.index = c.index and t.density > 0
-     order by doubt desc nulls last, t.density desc, t.sae, t.index limit $6`,
+       left join lateral (
+         select l.doubt, ${WHY} as why from hooke.labels l
+         where l.sae = t.sae and l.latent = t.index and l.doubt is not null and ${FITS} order by l.doubt desc limit 1
+       ) most on true
+     order by most.doubt desc nulls last, t.density desc, t.sae, t.index limit $6`,
     [...parameters(options, options.reviewer), options.limit],
   )
   return rows.map(toItem)
@@ -132,15 +149,26 @@ export async function blindSample(
   db: Queryable,
   options: ReviewFilter & { reviewer: string; limit: number },
 ): Promise<ReviewItem[]> {
-  const rows = await db.query<ItemRow>(
-    `with open as (${SAES}), drawn as (
-       select t.sae, t.index, t.density, open.hook from open join hooke.latents t on t.sae = open.id
-       where t.density > 0 and not ${reviewed('t.sae', 't.index')} order by random() limit ${DRAWN} * $6::int
-     )
-     select sae, hook, index, density, null::float as doubt from drawn t where ${labelled('t.sae', 't.index')} limit $6`,
-    [...parameters(options, options.reviewer), options.limit],
+  const sample = (drawn: string) =>
+    db.query<ItemRow>(
+      `with open as (${SAES}), drawn as (${drawn})
+       select t.sae, open.hook, t.index, t.density, null::float as doubt, null as why
+       from drawn join open on open.id = drawn.sae join hooke.latents t on t.sae = drawn.sae and t.index = drawn.index
+       where t.density > 0 and not ${reviewed('t.sae', 't.index')} and ${labelled('t.sae', 't.index')}
+       order by drawn.place limit $6`,
+      [...parameters(options, options.reviewer), options.limit],
+    )
+  const rows = await sample(
+    `select t.sae, t.index, random() as place from open join hooke.latents t on t.sae = open.id
+     where t.density > 0 and not ${reviewed('t.sae', 't.index')} order by place limit ${DRAWN} * $6::int`,
   )
-  return rows.map(toItem)
+  if (rows.length >= options.limit) return rows.map(toItem)
+  // Few of the latents carry such a label: all of those are shuffled.
+  const few = await sample(
+    `select l.sae, l.latent as index, random() as place from open join hooke.labels l on l.sae = open.id
+     where ${FITS} group by l.sae, l.latent`,
+  )
+  return few.map(toItem)
 }
 
 /** How many latents wait for a reviewer, and how many were decided on by them. */
@@ -199,9 +227,12 @@ export async function saveReview(db: Database, entry: ReviewEntry): Promise<Stor
         await enterLabel(tx, { sae, latent, text, method: 'manual', author: reviewer, evidence })
       ).id
     }
-    const [row] = await tx.query<{ id: number }>(
+    // Whoever has decided on it before has seen its labels: a second guess is not blind.
+    const [row] = await tx.query<{ id: number; blind: boolean }>(
       `insert into hooke.reviews (sae, latent, reviewer, blind, guess, decision, label, vote_before)
-       values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
+       values ($1, $2, $3, $4 and not exists (
+         select 1 from hooke.reviews r where r.sae = $1 and r.latent = $2 and r.reviewer = $3
+       ), $5, $6, $7, $8) returning id, blind`,
       [
         sae,
         latent,
@@ -214,15 +245,21 @@ export async function saveReview(db: Database, entry: ReviewEntry): Promise<Stor
       ],
     )
     if (!row) throw new Error('the database did not return the review that it took')
-    for (const judgement of guess === undefined ? [] : (entry.judgements ?? [])) {
+    const judgements = guess === undefined ? [] : (entry.judgements ?? [])
+    for (const judgement of judgements) {
       const { id, text } = await ownLabel(tx, entry, judgement.label)
       await tx.query(
         'insert into hooke.judgements (review, label, verdict, overlap) values ($1, $2, $3, $4)',
         [row.id, id, judgement.verdict ?? null, wordOverlap(guess ?? '', text) ?? null],
       )
     }
+    if (judgements.length > 0)
+      await weighOpinions(
+        tx,
+        judgements.map((judgement) => judgement.label),
+      )
     return {
-      ...{ id: row.id, sae, latent, reviewer, blind, decision },
+      ...{ id: row.id, sae, latent, reviewer, blind: row.blind, decision },
       ...(guess === undefined ? {} : { guess }),
       ...(label === undefined ? {} : { label }),
     }
@@ -232,6 +269,10 @@ export async function saveReview(db: Database, entry: ReviewEntry): Promise<Stor
 /** Takes a decision back with its vote, label and judgements. @returns what it was; undefined where there is no such review. */
 export async function undoReview(db: Database, id: number): Promise<StoredReview | undefined> {
   return db.transaction(async (tx) => {
+    const judged = await tx.query<{ label: number }>(
+      'select label from hooke.judgements where review = $1',
+      [id],
+    )
     const [row] = await tx.query<ReviewRow>(
       `delete from hooke.reviews where id = $1
        returning id, sae, latent, reviewer, blind, guess, decision, label, vote_before`,
@@ -244,6 +285,11 @@ export async function undoReview(db: Database, id: number): Promise<StoredReview
       if (written && written.retired_at === undefined) await takeBack(tx, written)
     } else if (label !== null)
       await setVote(tx, label, { author: row.reviewer, agrees: vote_before ?? undefined })
+    if (judged.length > 0)
+      await weighOpinions(
+        tx,
+        judged.map((judgement) => judgement.label),
+      )
     return {
       ...review,
       ...(guess === null ? {} : { guess }),
@@ -252,26 +298,58 @@ export async function undoReview(db: Database, id: number): Promise<StoredReview
   })
 }
 
-/** Agreement of blind guesses with labels, by method and author of the label; the most judged first. */
+/**
+ * Agreement of blind guesses with labels, by method and author of the label; the most judged first. Who guessed has judged, with the
+ * label before their eyes and its author hidden. Latents that were skipped without a guess are not in it.
+ */
 export async function agreement(db: Queryable, filter: ReviewFilter): Promise<Agreement[]> {
-  const rows = await db.query<AgreementRow>(
-    `select l.method, l.author, count(distinct r.reviewer)::int as n_reviewers, count(j.verdict)::int as n,
-       count(*) filter (where j.verdict = 'same')::int as n_same,
-       count(*) filter (where j.verdict in ('same', 'partly'))::int as n_partly,
-       avg(j.overlap)::float as overlap, count(j.overlap)::int as n_overlap
+  const rows = await db.query<JudgedRow>(
+    `select l.method, l.author, l.text, r.sae, r.latent, r.reviewer, r.guess, j.verdict, j.overlap
      from hooke.judgements j join hooke.reviews r on r.id = j.review join hooke.labels l on l.id = j.label
        join hooke.saes s on s.id = r.sae
      where r.blind and ($1::text is null or s.suite = $1) and ($2::text is null or s.id = $2)
        and ($3::text is null or l.method = $3) and ($4::text is null or l.author = $4)
-     group by l.method, l.author order by n desc, l.method, l.author`,
+     order by l.method, l.author, j.review`,
     [filter.suite ?? null, filter.sae ?? null, filter.method ?? null, filter.author ?? null],
   )
-  return rows.flatMap(({ n_same, n_partly, overlap, ...row }) => {
-    const [same, at_least_partly] = [wilson(n_same, row.n), wilson(n_partly, row.n)]
-    if (!same || !at_least_partly) return []
-    return [{ ...row, same, at_least_partly, ...(overlap === null ? {} : { overlap }) }]
-  })
+  const by_claimant = Map.groupBy(rows, ({ method, author }) => JSON.stringify([method, author]))
+  return [...by_claimant.values()].flatMap(agreementOf).toSorted((a, b) => b.n - a.n)
 }
+
+/** The agreement with one claimant; none where no guess was judged. */
+function agreementOf(rows: readonly JudgedRow[]): Agreement[] {
+  const [{ method, author } = { method: 'manual' as const, author: '' }] = rows
+  const judged = rows.filter(({ verdict }) => verdict !== null)
+  const share = (...verdicts: JudgedRow['verdict'][]) =>
+    wilson(judged.filter(({ verdict }) => verdicts.includes(verdict)).length, judged.length)
+  const [same, at_least_partly] = [share('same'), share('same', 'partly')]
+  if (!same || !at_least_partly) return []
+  const overlaps = rows.flatMap(({ overlap }) => overlap ?? [])
+  const [overlap, overlap_by_chance] = [mean(overlaps), mean(unrelatedOverlaps(rows))]
+  return [
+    {
+      ...{ method, author, n: judged.length, same, at_least_partly, n_overlap: overlaps.length },
+      n_reviewers: new Set(rows.map(({ reviewer }) => reviewer)).size,
+      ...(overlap === undefined ? {} : { overlap }),
+      ...(overlap_by_chance === undefined ? {} : { overlap_by_chance }),
+    },
+  ]
+}
+
+/** Labels of other latents that each guess is held against. */
+const MOST_UNRELATED = 20
+
+/** Word overlaps of guesses with labels of other latents. */
+const unrelatedOverlaps = (rows: readonly JudgedRow[]): number[] =>
+  rows.flatMap(({ sae, latent, guess }, i) =>
+    [...rows.slice(i + 1), ...rows.slice(0, i)]
+      .filter((other) => other.sae !== sae || other.latent !== latent)
+      .slice(0, MOST_UNRELATED)
+      .flatMap(({ text }) => wordOverlap(guess, text) ?? []),
+  )
+
+const mean = (values: readonly number[]): number | undefined =>
+  values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** @throws RangeError where it is not a label in force of the latent under review. */
 async function ownLabel(
@@ -287,10 +365,16 @@ async function ownLabel(
   return label
 }
 
-type ItemRow = { sae: string; hook: string; index: number; density: number; doubt: number | null }
+type ItemRow = Omit<ReviewItem, 'doubt' | 'why'> & {
+  doubt: number | null
+  why: DoubtReason | null
+}
 
-const toItem = ({ doubt, ...row }: ItemRow): ReviewItem =>
-  doubt === null ? row : { ...row, doubt }
+const toItem = ({ doubt, why, ...row }: ItemRow): ReviewItem => ({
+  ...row,
+  ...(doubt === null ? {} : { doubt }),
+  ...(why === null ? {} : { why }),
+})
 
 type ReviewRow = {
   id: number
@@ -304,13 +388,14 @@ type ReviewRow = {
   vote_before: boolean | null
 }
 
-type AgreementRow = {
+type JudgedRow = {
   method: LabelMethod
   author: string
-  n_reviewers: number
-  n: number
-  n_same: number
-  n_partly: number
+  text: string
+  sae: SaeId
+  latent: number
+  reviewer: string
+  guess: string
+  verdict: Verdict | null
   overlap: number | null
-  n_overlap: number
 }

@@ -1,5 +1,6 @@
 /** Agreement and dispute: one vote an author a label, which can be changed or taken back. */
 import type { Database, Queryable } from './database.ts'
+import { weighOpinions } from './doubt.ts'
 import { labelById } from './labels.ts'
 import { storable } from './text.ts'
 import type { StoredLabel } from './types.ts'
@@ -37,7 +38,7 @@ export async function setVote(
       author,
       vote.agrees,
     ])
-  await countVotes(tx, [id])
+  await weighOpinions(tx, [id])
   return before?.agrees
 }
 
@@ -70,17 +71,7 @@ export async function addVotes(db: Database, votes: readonly VoteEntry[]): Promi
        on conflict (label, author) do update set agrees = excluded.agrees returning label`,
       [JSON.stringify(rows)],
     )
-    await countVotes(tx, [...new Set(entered.map(({ label }) => label))])
+    await weighOpinions(tx, [...new Set(entered.map(({ label }) => label))])
     return entered.length
   })
-}
-
-async function countVotes(tx: Queryable, ids: readonly number[]): Promise<void> {
-  await tx.query(
-    `update hooke.labels l set
-       n_agree = (select count(*) from hooke.label_votes v where v.label = l.id and v.agrees),
-       n_dispute = (select count(*) from hooke.label_votes v where v.label = l.id and not v.agrees)
-     where l.id = any ($1::int[])`,
-    [ids],
-  )
 }
