@@ -123,6 +123,8 @@ function parseLabelLines(text: string, names: SuiteNames, sae?: SaeId): LabelLin
     ...[...names.saes.keys()].map((id) => [withoutSuite(id), id] as const),
     ...[...names.sources].map(([id, source]) => [source.id, id] as const),
   ])
+  const more = lookUp.size - MOST_NAMED
+  const known = `${[...lookUp.keys()].slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
   const labels: LabelEntry[] = []
   const votes: VoteEntry[] = []
   const bad: { line: number; problem: string }[] = []
@@ -138,7 +140,7 @@ function parseLabelLines(text: string, names: SuiteNames, sae?: SaeId): LabelLin
       const d_sae = id === undefined ? undefined : names.saes.get(id)?.d_sae
       if (id === undefined || d_sae === undefined)
         throw new RangeError(
-          `names the SAE ${JSON.stringify(name)}, expected one of ${[...lookUp.keys()].join(', ')}`,
+          `names the SAE ${JSON.stringify(name.slice(0, LONGEST_NAME))}, expected one of ${known}`,
         )
       if (read.latent >= d_sae)
         throw new RangeError(`latent is ${read.latent}, expected 0 to ${d_sae - 1}`)
@@ -189,7 +191,7 @@ function checked<T>(schema: z.ZodType<T>, value: unknown): T {
   )
 }
 
-/** Lines that a message names, before it only counts. */
+/** Lines or SAEs that a message names, before it only counts. */
 const MOST_NAMED = 10
 
 /** Lines that are not labels of the suite; nothing was imported. */

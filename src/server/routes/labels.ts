@@ -65,11 +65,20 @@ const importRoute = createRoute({
   path: '/api/suites/{suite}/labels',
   request: {
     params: z.object({ suite: z.string() }),
-    /** JSON lines as they were exported, in either form. */
-    body: jsonBody(z.object({ lines: z.string() })),
+    body: jsonBody(
+      z.object({
+        /** JSON lines as they were exported, in either form. */
+        lines: z.string(),
+        /** The SAE that every line is about, whatever it names. */
+        sae: SaeId.optional(),
+      }),
+    ),
   },
   responses: answers(LabelsImported, 'What was new'),
 })
+
+/** Where files of labels are taken. */
+export const LABELS_PATH = /^\/api\/suites\/[^/]+\/labels$/
 
 export function addLabelRoutes(app: OpenAPIHono, { db, hub, suites }: ServerContext): void {
   app.openapi(addRoute, async (c) => {
@@ -119,22 +128,47 @@ export function addLabelRoutes(app: OpenAPIHono, { db, hub, suites }: ServerCont
   app.openapi(exportRoute, async (c) => {
     const { suite, info } = await suites.named(c.req.valid('param').suite)
     const { format } = c.req.valid('query')
-    const lines = exportLabels(db, await suiteNames(info.folder), format)
+    const names = await suiteNames(info.folder)
+    const [nameless] = names.nameless
+    if (format === 'neuronpedia' && nameless)
+      throw new HttpProblem(
+        409,
+        `${names.nameless.size} of ${names.saes.size} SAEs have no name in Neuronpedia’s form: ${nameless.join(': ')}. Take Hooke’s form, which holds all, or \`hooke labels export --format neuronpedia\`, which leaves those out.`,
+      )
+    const lines = exportLabels(db, names, format)
     const file = encodeURIComponent(`${suite}-labels.jsonl`)
     c.header('Content-Type', 'text/plain; charset=utf-8')
     c.header('Content-Disposition', `attachment; filename*=UTF-8''${file}`)
     const answer = stream(c, async (out) => {
-      for await (const line of lines) await out.write(line)
+      for await (const line of lines) {
+        if (out.aborted) return
+        await out.write(line)
+      }
     })
     // The types know text only as one string.
     return answer as typeof answer & TypedResponse<string, 200, 'text'>
   })
 
+  /** A file is held in memory as text and as labels: one at a time. */
+  let importing = false
   app.openapi(importRoute, async (c) => {
     const { suite, info } = await suites.named(c.req.valid('param').suite)
-    const { lines } = c.req.valid('json')
-    const done = await importLabels(db, await suiteNames(info.folder), { file: suite, text: lines })
-    if (done.n_labels + done.n_votes > 0) hub.publish({ type: 'changed', what: 'labels' })
-    return c.json(done, 200)
+    const { lines, sae } = c.req.valid('json')
+    const names = await suiteNames(info.folder)
+    if (sae !== undefined && !names.saes.has(sae))
+      throw notFound(`there is no SAE ${JSON.stringify(sae)} in ${suite}`)
+    if (importing)
+      throw new HttpProblem(
+        503,
+        'another file of labels is being read; wait for it, then try again',
+      )
+    importing = true
+    try {
+      const done = await importLabels(db, names, { file: 'the file', text: lines, sae })
+      if (done.n_labels + done.n_votes > 0) hub.publish({ type: 'changed', what: 'labels' })
+      return c.json(done, 200)
+    } finally {
+      importing = false
+    }
   })
 }

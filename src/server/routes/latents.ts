@@ -37,7 +37,13 @@ const listRoute = createRoute({
 const viewRoute = createRoute({
   method: 'get',
   path: '/api/saes/{sae}/latents/{index}',
-  request: { params: z.object({ sae: SaeId, index: z.coerce.number().int().min(0) }) },
+  request: {
+    params: z.object({ sae: SaeId, index: z.coerce.number().int().min(0) }),
+    query: z.object({
+      /** `false`: without its own labels and those of its neighbours, for whoever is to guess. */
+      labels: z.enum(['true', 'false']).default('true'),
+    }),
+  },
   responses: answers(LatentView, 'Everything known about one latent'),
 })
 
@@ -97,9 +103,10 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
     const pieceOf = await latents.pieces(sae.folder)
     const effects = (list: typeof record.top_logits) =>
       list.map(({ id, effect }) => ({ piece: pieceOf(id), effect }))
-    const [chip] = await latentChips(db, id, [index])
+    const named = c.req.valid('query').labels === 'true'
+    const [chip] = named ? await latentChips(db, id, [index]) : []
     const neighbours = namedNeighbours(record, await suites.siblings(sae))
-    const label_scores = await scoresOf(db, id, index)
+    const label_scores = named ? await scoresOf(db, id, index) : []
     return c.json(
       {
         ...(chip ?? { sae: id, hook: sae.hook, index }),
@@ -122,8 +129,8 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
         })),
         top_logits: effects(record.top_logits),
         bottom_logits: effects(record.bottom_logits),
-        neighbours: await labelledChips(db, neighbours),
-        labels: await labelsOf(db, id, index),
+        neighbours: named ? await labelledChips(db, neighbours) : neighbours,
+        labels: named ? await labelsOf(db, id, index) : [],
         ...(label_scores.length === 0 ? {} : { label_scores }),
         snippets: snippetsOf({
           dir: sae.dir,
