@@ -76,11 +76,10 @@ for (const [at, entry] of entries.entries()) {
     const started = performance.now()
     const { claim } = lexicalLabel(record, { pieces, background, n_tokens: info.n_tokens })
     label_ms += performance.now() - started
-    const { context, corpus_hash: index_corpus_hash } = info
+    const { context } = info
     const { positives, negatives } = materialOf(record, activity, {
       n_examples: 20,
       context,
-      index_corpus_hash,
       seen: 'all',
     })
     if (!claim || Math.min(positives.length, negatives.length) < LEAST_EXAMPLES) n_lacking++

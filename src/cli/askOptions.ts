@@ -1,7 +1,7 @@
 /** How a command asks language models: provider, prices, cap. Keys come from the environment only. */
-import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import type { Asker, Prices, ProviderName, Spent } from '../label/index.ts'
+import type { AskSettings } from '../jobs/index.ts'
+import type { ProviderName, Spent } from '../label/index.ts'
 import { CliError } from './errors.ts'
 import { realNumber, wholeNumber } from './options.ts'
 
@@ -18,9 +18,6 @@ export type AskFlags = {
   estimate?: boolean
 }
 
-/** Dollars that may be spent without --max-cost. */
-const UNASKED_COST = 1
-
 const PROVIDER_NAMES: readonly ProviderName[] = [
   'openai',
   'anthropic',
@@ -33,7 +30,15 @@ const PROVIDER_NAMES: readonly ProviderName[] = [
 export const ASK_HELP =
   'Keys are read from OPENAI_API_KEY, ANTHROPIC_API_KEY or GOOGLE_GENERATIVE_AI_API_KEY. What it would cost is printed before the first call; more than $1 has to be allowed by --max-cost. Every call is kept in calls.jsonl beside the suite: the same command again goes on and pays for none twice.'
 
+/** Options of a command that asks at once. */
 export function addAskOptions(command: Command): Command {
+  return addProviderOptions(command)
+    .option('--estimate', 'print what it would cost, and stop')
+    .option('--json', 'print results as JSON lines')
+}
+
+/** Who is asked, and for how much at most. */
+export function addProviderOptions(command: Command): Command {
   return command
     .addOption(
       new Option(
@@ -57,77 +62,49 @@ export function addAskOptions(command: Command): Command {
       wholeNumber(0, 1e6),
       0,
     )
-    .option('--estimate', 'print what it would cost, and stop')
-    .option('--json', 'print results as JSON lines')
 }
 
-/** Who is asked, what it costs, and how to begin. */
-export type Asking = {
-  readonly model: string
-  readonly embedding_model: string | undefined
-  readonly prices: Prices | undefined
-  /** Dollars; absent where prices are not known. */
-  readonly max_cost: number | undefined
-  /** Opens the journal beside the suite, and says what an earlier run may have lost. */
-  open(suite: string, signal: AbortSignal): Promise<Asker>
-}
-
-/** @throws CliError where options do not go together or the key is missing. */
-export async function askingOf(command: string, options: AskFlags): Promise<Asking> {
-  const { knownPrices, openAsker, PROVIDERS } = await import('../label/index.ts')
-  const { baseUrl: base_url, priceIn, priceOut } = options
-  const provider = options.provider ?? (base_url === undefined ? 'openai' : 'compatible')
-  const usual = PROVIDERS[provider]
-  const model = options.model ?? usual.model
-  const embedding_model = options.embeddingModel ?? usual.embedding_model
+/** Who is to be asked, and for how much. @throws CliError where options do not go together. */
+export async function askSettingsOf(command: string, options: AskFlags): Promise<AskSettings> {
+  const { settleAsking } = await import('../jobs/index.ts')
+  const { provider, baseUrl: base_url, priceIn, priceOut, maxCost: max_cost } = options
   if (provider === 'compatible' && base_url === undefined)
     throw new CliError(`${command}: --provider compatible needs --base-url.`)
   if ((priceIn === undefined) !== (priceOut === undefined))
     throw new CliError(`${command}: --price-in and --price-out go together.`)
-  const api_key = usual.key_env === undefined ? undefined : process.env[usual.key_env]
-  const endpoint = { provider, base_url, model, embedding_model, api_key }
-  const prices =
-    priceIn !== undefined && priceOut !== undefined
-      ? { input: priceIn, output: priceOut }
-      : knownPrices(endpoint)
-  if (options.maxCost !== undefined && prices === undefined)
-    throw new CliError(
-      `${command}: --max-cost needs the prices of ${model}, which are not known. Give --price-in and --price-out in dollars per million tokens.`,
-    )
-  const max_cost = options.maxCost ?? (prices === undefined ? undefined : UNASKED_COST)
-  return {
-    model,
-    embedding_model,
-    prices,
+  const settings = settleAsking({
+    provider,
+    base_url,
+    model: options.model,
+    embedding_model: options.embeddingModel,
+    prices:
+      priceIn === undefined || priceOut === undefined
+        ? undefined
+        : { input: priceIn, output: priceOut },
     max_cost,
-    async open(suite, signal) {
-      if (api_key === undefined && usual.key_env !== undefined && base_url === undefined)
-        throw new CliError(`${command}: set ${usual.key_env} to your key for ${provider}.`)
-      const { CALLS_FILE, openJournal } = await import('../label/disk.ts')
-      const { costOf } = await import('../label/index.ts')
-      const journal = await openJournal(join(suite, CALLS_FILE))
-      const { n_calls, ...usage } = journal.lost
-      if (n_calls > 0)
-        console.error(
-          `${n_calls} calls were under way when an earlier run ended; their answers are lost${prices ? `, and up to $${costOf(usage, prices).toFixed(4)} may have been paid for them` : ''}`,
-        )
-      return openAsker({
-        ...endpoint,
-        prices,
-        max_cost,
-        journal,
-        signal,
-        concurrency: options.concurrency,
-      })
-    },
-  }
+    concurrency: options.concurrency,
+    thinking_tokens: options.thinkingTokens,
+  })
+  if (max_cost !== undefined && settings.prices === undefined)
+    throw new CliError(
+      `${command}: --max-cost needs the prices of ${settings.model}, which are not known. Give --price-in and --price-out in dollars per million tokens.`,
+    )
+  return settings
+}
+
+/** @throws CliError where the key that somebody is asked with is missing. */
+export async function requireKey(command: string, settings: AskSettings): Promise<void> {
+  const { missingKey } = await import('../jobs/index.ts')
+  const missing = missingKey(settings)
+  if (missing !== undefined)
+    throw new CliError(`${command}: set ${missing} to your key for ${settings.provider}.`)
 }
 
 /** @throws CliError where the estimate passes what may be spent and no --max-cost was given. */
 export function confirmCost(
   command: string,
   cost: number | undefined,
-  { max_cost }: Asking,
+  { max_cost }: AskSettings,
   { maxCost }: AskFlags,
 ): void {
   if (cost === undefined || max_cost === undefined || maxCost !== undefined || cost <= max_cost)

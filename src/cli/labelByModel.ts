@@ -1,5 +1,6 @@
 /** `hooke label --explainer pairs|contexts|contrastive`: labels by a language model, price first, nothing paid twice. */
 import { basename, resolve } from 'node:path'
+import type { AskSettings, SuiteText } from '../jobs/index.ts'
 import type { Asker, ExplainerName, ExplainOptions } from '../label/index.ts'
 import type { LatentFile } from '../latents/disk.ts'
 import type { LatentRecord } from '../latents/index.ts'
@@ -7,13 +8,12 @@ import type { SaeEntry } from '../sae/index.ts'
 import type { Database } from '../store/index.ts'
 import {
   type AskFlags,
-  type Asking,
-  askingOf,
+  askSettingsOf,
   confirmCost,
   renderCost,
   renderSpent,
+  requireKey,
 } from './askOptions.ts'
-import { openSuiteText, piecesOf, type SuiteText } from './suiteText.ts'
 import { openProgress, type Progress } from './terminal.ts'
 import { openSuiteDatabase, suiteEntries } from './workspace.ts'
 
@@ -43,29 +43,38 @@ type Run = {
 /** Latents whose questions an estimate is made from. */
 const N_SAMPLED = 20
 
-/** @throws CliError as `askingOf` and `confirmCost`; CallError where the server refuses all. */
+/** @throws CliError as `askSettingsOf`, `confirmCost` and `requireKey`; CallError where the server refuses all. */
 export async function labelByModel(
   suite: string,
   explainer: ExplainerName,
   flags: LabelByModelFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const asking = await askingOf('label', flags)
+  const { openSuiteAsker, openSuiteText, suitePieces } = await import('../jobs/index.ts')
+  const ask = await askSettingsOf('label', flags)
   const options = {
     explainer,
-    pieces: await piecesOf('label', suite),
-    max_output_tokens: 120 + flags.thinkingTokens,
+    pieces: await suitePieces(suite),
+    thinking_tokens: ask.thinking_tokens,
   }
   const db = await openSuiteDatabase(suite)
   const progress = openProgress()
   let text: SuiteText | undefined
   try {
-    const { jobs, cost } = await planJobs(suite, db, { asking, options, n: flags.latents })
+    const { jobs, cost } = await planJobs(suite, db, { ask, options, n: flags.latents })
     if (flags.estimate || jobs.length === 0) return
-    confirmCost('label', cost, asking, flags)
-    const asker = await asking.open(suite, signal)
+    confirmCost('label', cost, ask, flags)
+    await requireKey('label', ask)
+    const { asker, lost } = await openSuiteAsker(ask, suite, signal)
+    if (lost !== undefined) console.error(lost)
     if (explainer === 'contrastive')
-      text = await openSuiteText(resolve(suite), { ...flags, progress, signal })
+      text = await openSuiteText(resolve(suite), {
+        data: flags.data,
+        text_column: flags.textColumn,
+        n_tokens: flags.tokens,
+        signal,
+        onProgress: (message, share) => progress.update(message, share),
+      })
     const json = flags.json ?? false
     const run: Run = { db, asker, explainer, options, text, progress, json, signal }
     for (const job of jobs) if (!(await labelJob(job, run))) break
@@ -81,12 +90,12 @@ export async function labelByModel(
 async function planJobs(
   suite: string,
   db: Database,
-  { asking, options, n }: { asking: Asking; options: Run['options']; n: number },
+  { ask, options, n }: { ask: AskSettings; options: Run['options']; n: number },
 ): Promise<{ jobs: Job[]; cost: number | undefined }> {
   const { labelledLatents } = await import('../store/index.ts')
   const { authorOf, estimateCost, explainQuestion } = await import('../label/index.ts')
-  const { saeId } = await import('../jobs/index.ts')
-  const author = authorOf(asking.model, options.explainer)
+  const { saeId, withLatents } = await import('../jobs/index.ts')
+  const author = authorOf(ask.model, options.explainer)
   const jobs: Job[] = []
   let cost: number | undefined
   for (const entry of await suiteEntries(suite)) {
@@ -99,7 +108,7 @@ async function planJobs(
         sample.flatMap(
           (record) => explainQuestion(record, { ...options, ...standIns(entry) }) ?? [],
         ),
-        { n_sampled: sample.length, n: wanted.length, prices: asking.prices },
+        { n_sampled: sample.length, n: wanted.length, prices: ask.prices },
       )
       console.error(
         `${entry.hook}: ${wanted.length} latents to label (${labelled.size} are), about ${estimate.input_tokens} tokens in, ${estimate.output_tokens} out, ${estimate.cost === undefined ? 'price not known' : `about ${renderCost(estimate.cost)}`}`,
@@ -122,8 +131,11 @@ const standIns = ({ hook }: SaeEntry): Pick<ExplainOptions, 'hook' | 'near_misse
 async function labelJob({ entry, sae, wanted }: Job, run: Run): Promise<boolean> {
   const { addLabel } = await import('../store/index.ts')
   const { explainLatents, nearMisses } = await import('../label/index.ts')
+  const { withLatents } = await import('../jobs/index.ts')
   const { hook } = entry
-  const activity = await run.text?.activity(entry, 'explaining')
+  const activity = await run.text?.activity(entry, 'explaining', (message, share) =>
+    run.progress.update(message, share),
+  )
   return withLatents(entry, async (latents) => {
     const { context } = latents.info
     const near_misses =
@@ -159,19 +171,6 @@ async function labelJob({ entry, sae, wanted }: Job, run: Run): Promise<boolean>
     }
     return true
   })
-}
-
-export async function withLatents<T>(
-  entry: SaeEntry,
-  use: (latents: LatentFile) => Promise<T>,
-): Promise<T> {
-  const { openLatents } = await import('../latents/disk.ts')
-  const latents = await openLatents(entry.path)
-  try {
-    return await use(latents)
-  } finally {
-    await latents.close()
-  }
 }
 
 /** Indices of the latents that fire most often, those that never fire left out. */

@@ -1,25 +1,22 @@
 /** `hooke score`: how well labels hold, on texts that nobody has seen. */
 import { basename, resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Asker, Question, ScorerName, Steered, Subject, Task } from '../label/index.ts'
-import type { LatentRecord } from '../latents/index.ts'
-import type { Sae, SaeEntry } from '../sae/index.ts'
-import type { ClaimedLabel, Database, LabelMethod } from '../store/index.ts'
+import type { DueLabel, ScoringOrder } from '../jobs/index.ts'
+import type { ScorerName } from '../label/index.ts'
+import type { Database, LabelMethod } from '../store/index.ts'
 import {
   ASK_HELP,
   type AskFlags,
-  type Asking,
   addAskOptions,
-  askingOf,
+  askSettingsOf,
   confirmCost,
   renderCost,
   renderSpent,
+  requireKey,
 } from './askOptions.ts'
 import { CliError } from './errors.ts'
-import { withLatents } from './labelByModel.ts'
 import { type Context, realNumber, TEXT_COLUMN, wholeNumber } from './options.ts'
-import { openSuiteText, piecesOf, type SuiteText } from './suiteText.ts'
-import { openProgress, type Progress, renderTable } from './terminal.ts'
+import { openProgress, renderTable } from './terminal.ts'
 import { openSuiteDatabase, parseLatent, suiteEntries } from './workspace.ts'
 
 type Options = AskFlags & {
@@ -34,18 +31,8 @@ type Options = AskFlags & {
   json?: boolean
 }
 
-/** A label with all that its scoring needs. */
-type Claim = {
-  readonly label: ClaimedLabel
-  readonly entry: SaeEntry
-  readonly subject: Subject
-  readonly priority: number
-}
+type Result = { readonly method: LabelMethod; readonly scorer: string; readonly value: number }
 
-type Result = { readonly method: LabelMethod; readonly scorer: ScorerName; readonly value: number }
-
-/** Names the judge of free scores. */
-const NOBODY_ASKED = 'hooke'
 const SCORER_NAMES = [
   'lexical',
   'detection',
@@ -56,8 +43,6 @@ const SCORER_NAMES = [
   'causal',
 ]
 const METHODS = ['manual', 'llm', 'lexical']
-/** Labels whose questions an estimate is made from. */
-const N_SAMPLED = 20
 
 export function addScoreCommand(program: Command, { signal }: Context): void {
   const command = program
@@ -109,255 +94,116 @@ function words<T extends string>(allowed: readonly T[]) {
 }
 
 async function score(suite: string, options: Options, signal: AbortSignal): Promise<void> {
-  const asking = await askingOf('score', options)
-  if (options.scorers.includes('embedding') && asking.embedding_model === undefined)
+  const { dueLabels } = await import('../jobs/index.ts')
+  const ask = await askSettingsOf('score', options)
+  if (options.scorers.includes('embedding') && ask.embedding_model === undefined)
     throw new CliError(
       'score: this provider has no embedding model. Leave embedding out of --scorers, or ask another --provider.',
     )
-  const pieces = await piecesOf('score', suite)
+  const order: ScoringOrder = {
+    out: resolve(suite),
+    latents: await latentsOf(suite, options.latents),
+    scorers: options.scorers,
+    methods: options.methods,
+    data: options.data,
+    text_column: options.textColumn,
+    n_tokens: options.tokens,
+    n_examples: options.examples,
+    strength: options.strength,
+    ask,
+  }
   const db = await openSuiteDatabase(suite)
-  const progress = openProgress()
-  let text: SuiteText | undefined
   try {
-    const wanted = await chooseLabels(suite, db, options, asking)
-    if (wanted.size === 0) {
+    const due = await dueLabels(db, order)
+    if (due.length === 0) {
       console.error('nothing to score: no label of these latents lacks a score by these scorers')
       return
     }
-    text = await openSuiteText(resolve(suite), { ...options, progress, signal })
-    const claims: Claim[] = []
-    for (const [entry, labels] of wanted)
-      claims.push(...(await gather(entry, labels, { text, pieces, options })))
-    claims.sort((a, b) => b.priority - a.priority)
-    progress.clear()
-    const cost = await tellCost(claims, options, asking)
+    const cost = await tellCost(order, due)
     if (options.estimate) return
-    confirmCost('score', cost, asking, options)
-    const isFree = options.scorers.every((scorer) => scorer === 'lexical')
-    const asker = isFree ? nobody : await asking.open(suite, signal)
-    await scoreClaims(claims, { db, asker, asking, text, options, progress, signal })
-    if (!isFree) console.error(renderSpent(asker.spent()))
+    confirmCost('score', cost, ask, options)
+    if (options.scorers.some((scorer) => scorer !== 'lexical')) await requireKey('score', ask)
+    await scoreAndPrint(order, due, { db, json: options.json ?? false, signal })
   } finally {
-    progress.clear()
-    await text?.close()
     await db.close()
   }
 }
 
-const judgeOf = (scorer: ScorerName, { model, embedding_model }: Asking): string => {
-  if (scorer === 'lexical') return NOBODY_ASKED
-  return scorer === 'embedding' ? (embedding_model ?? '') : model
-}
-
-const lacks = ({ method, scored }: ClaimedLabel, scorer: ScorerName, asking: Asking): boolean =>
-  (scorer !== 'lexical' || method === 'lexical') &&
-  !scored.includes(`${scorer} ${judgeOf(scorer, asking)}`)
-
-/** The labels of each SAE that come first and lack a score. */
-async function chooseLabels(
-  suite: string,
-  db: Database,
-  { latents, methods, scorers }: Options,
-  asking: Asking,
-): Promise<Map<SaeEntry, { label: ClaimedLabel; priority: number }[]>> {
-  const { claimedLabels } = await import('../store/index.ts')
-  const { priorityOf } = await import('../label/index.ts')
+/** The n that come first, or those that are named. */
+async function latentsOf(suite: string, text: string): Promise<ScoringOrder['latents']> {
+  const n = Number(text)
+  if (Number.isInteger(n) && n > 0) return n
   const { saeId } = await import('../jobs/index.ts')
   const entries = await suiteEntries(suite)
-  const n = Number(latents)
-  const named =
-    Number.isInteger(n) && n > 0
-      ? undefined
-      : latents.split(',').map((name) => parseLatent(name, entries))
-  const chosen = new Map<SaeEntry, { label: ClaimedLabel; priority: number }[]>()
-  for (const entry of entries) {
-    const only = named?.filter((one) => one.entry === entry).map(({ latent }) => latent)
-    if (only?.length === 0) continue
-    const labels = await claimedLabels(db, saeId(basename(resolve(suite)), entry))
-    const n_active = await withLatents(entry, (file) => file.column('n_active'))
-    const groups = [...Map.groupBy(labels, ({ latent }) => latent)]
-      .filter(([latent]) => n_active[latent]! > 0 && (only?.includes(latent) ?? true))
-      .map(([latent, own]) => ({
-        own,
-        priority: priorityOf(
-          n_active[latent]!,
-          own.map((label) => label.text),
-        ),
-      }))
-      .sort((a, b) => b.priority - a.priority)
-    const found = groups.slice(0, named ? undefined : n).flatMap(({ own, priority }) =>
-      own
-        .filter(({ method }) => methods.includes(method))
-        .filter((label) => scorers.some((scorer) => lacks(label, scorer, asking)))
-        .map((label) => ({ label, priority })),
-    )
-    if (found.length > 0) chosen.set(entry, found)
-  }
-  return chosen
-}
-
-/** Finds the texts that the labels of one SAE are judged on. */
-async function gather(
-  entry: SaeEntry,
-  labels: readonly { label: ClaimedLabel; priority: number }[],
-  { text, pieces, options }: { text: SuiteText; pieces: readonly string[]; options: Options },
-): Promise<Claim[]> {
-  const { EXPLAINERS, materialOf } = await import('../label/index.ts')
-  const { readLabelsFile } = await import('../jobs/index.ts')
-  const in_file = new Map(
-    (await readLabelsFile(entry.path))?.labels.map((each) => [each.latent, each]),
-  )
-  const activity = await text.activity(entry, 'scoring')
-  const ours = Object.keys(EXPLAINERS).map((name) => `(${name})`)
-  return withLatents(entry, async (file) => {
-    const claims: Claim[] = []
-    for (const { label, priority } of labels) {
-      const record: LatentRecord = await file.record(label.latent)
-      const saw_share = label.method === 'llm' && ours.some((name) => label.author.endsWith(name))
-      const material = materialOf(record, activity, {
-        n_examples: options.examples,
-        context: file.info.context,
-        index_corpus_hash: file.info.corpus_hash,
-        seen: saw_share ? 'share' : 'all',
-      })
-      const name = `${entry.hook}/${label.latent}`
-      const written = in_file.get(label.latent)
-      const subject = {
-        label: label.text,
-        claim: written?.text === label.text ? written.claim : undefined,
-        record,
-        material,
-        pieces,
-        name,
-        thinking_tokens: options.thinkingTokens,
-      }
-      claims.push({ label, entry, subject, priority })
-    }
-    return claims
+  return text.split(',').map((name) => {
+    const { entry, latent } = parseLatent(name, entries)
+    return { sae: saeId(basename(resolve(suite)), entry), latent }
   })
-}
-
-/** For an estimate nothing need be written: so long are steered texts. */
-const STAND_IN: Steered = {
-  plain: Array<string>(10).fill('x'.repeat(160)),
-  steered: Array<string>(10).fill('x'.repeat(160)),
 }
 
 /** Says what each scorer would ask and cost, cheapest first. @returns dollars over all, undefined where prices are not known. */
 async function tellCost(
-  claims: readonly Claim[],
-  { scorers }: Options,
-  asking: Asking,
+  order: ScoringOrder,
+  due: readonly DueLabel[],
 ): Promise<number | undefined> {
-  const { estimateCost, questionsOf } = await import('../label/index.ts')
+  const { estimateScoring } = await import('../jobs/index.ts')
   let total: number | undefined
-  for (const scorer of await cheapestFirst(scorers)) {
-    const due = claims.filter(({ label }) => lacks(label, scorer, asking))
-    const sample = due.slice(0, N_SAMPLED)
-    const questions: Question[] = sample.flatMap(({ label, subject }) =>
-      questionsOf({ id: label.id, scorer, subject: { ...subject, generated: STAND_IN } }),
-    )
-    const n_sampled = sample.length
-    const estimate = estimateCost(questions, { n_sampled, n: due.length, prices: asking.prices })
-    const n_calls = n_sampled === 0 ? 0 : Math.ceil((questions.length / n_sampled) * due.length)
+  for (const { scorer, n_labels, n_calls, cost, ...usage } of await estimateScoring(order, due)) {
     console.error(
-      `${scorer}: ${due.length} labels to score, about ${n_calls} calls, ${estimate.input_tokens} tokens in, ${estimate.output_tokens} out, ${estimate.cost === undefined ? 'price not known' : `about ${renderCost(estimate.cost)}`}`,
+      `${scorer}: ${n_labels} labels to score, about ${n_calls} calls, ${usage.input_tokens} tokens in, ${usage.output_tokens} out, ${cost === undefined ? 'price not known' : `about ${renderCost(cost)}`}`,
     )
-    if (estimate.cost !== undefined) total = (total ?? 0) + estimate.cost
+    if (cost !== undefined) total = (total ?? 0) + cost
   }
   return total
 }
 
-/** Who is asked where no scorer asks. */
-const nobody: Asker = {
-  model: NOBODY_ASKED,
-  concurrency: 1,
-  prices: undefined,
-  ask: () => Promise.reject(new Error('lexical scores ask nobody')),
-  spent: () => ({ n_calls: 0, n_remembered: 0, input_tokens: 0, output_tokens: 0 }),
-}
-
-async function cheapestFirst(scorers: readonly ScorerName[]): Promise<ScorerName[]> {
-  const { SCORERS } = await import('../label/index.ts')
-  return (Object.keys(SCORERS) as ScorerName[]).filter((name) => scorers.includes(name))
-}
-
-type ScoreRun = {
-  readonly db: Database
-  readonly asker: Asker
-  readonly asking: Asking
-  readonly text: SuiteText
-  readonly options: Options
-  readonly progress: Progress
-  readonly signal: AbortSignal
-}
-
-async function scoreClaims(claims: readonly Claim[], run: ScoreRun): Promise<void> {
-  const { scoreLabels } = await import('../label/index.ts')
+async function scoreAndPrint(
+  order: ScoringOrder,
+  due: readonly DueLabel[],
+  { db, json, signal }: { db: Database; json: boolean; signal: AbortSignal },
+): Promise<void> {
+  const { scoreSuite } = await import('../jobs/index.ts')
   const { addScore } = await import('../store/index.ts')
-  const { db, asking, options, progress } = run
-  const by_id = new Map(claims.map((claim) => [claim.label.id, claim]))
-  const n_tasks = options.scorers.reduce(
-    (n, scorer) => n + claims.filter(({ label }) => lacks(label, scorer, asking)).length,
-    0,
-  )
+  const progress = openProgress()
+  const by_id = new Map(due.map((one) => [one.label.id, one]))
   const results: Result[] = []
-  let n_done = 0
-  const events = scoreLabels(tasksOf(claims, run), run.asker, run.signal)
-  for (;;) {
-    const next = await events.next()
-    progress.clear()
-    if (next.done) {
-      if (next.value.stopped)
-        console.error('stopped at --max-cost; raise it and run the same command to go on')
-      break
-    }
-    const event = next.value
-    const { label, subject } = by_id.get(event.id)!
-    const { scorer } = event
-    if (event.type === 'failed')
-      console.error(`${subject.name}: "${label.text}" has no ${scorer} score: ${event.error}`)
-    else {
-      const { score } = event
-      await addScore(db, { label: label.id, scorer, judge: judgeOf(scorer, asking), ...score })
-      results.push({ method: label.method, scorer, value: score.value })
-      const { text, author } = label
-      console.log(
-        options.json
-          ? JSON.stringify({ latent: subject.name, text, author, scorer, ...score })
-          : `${subject.name}: ${scorer} ${score.value.toFixed(2)} (${score.low.toFixed(2)} to ${score.high.toFixed(2)}, ${score.n}): ${text}`,
-      )
-    }
-    progress.update(`scoring: ${++n_done} of ${n_tasks}`, n_done / n_tasks)
-  }
-  progress.clear()
-  if (results.length > 0 && !options.json) console.log(`\n${renderMeans(results)}`)
-}
-
-/** Cheap scorers first, within each the labels of highest priority. */
-async function* tasksOf(
-  claims: readonly Claim[],
-  { asking, text, options, signal }: ScoreRun,
-): AsyncGenerator<Task> {
-  const { writeSteered } = await import('../label/index.ts')
-  const { loadSae } = await import('../sae/disk.ts')
-  let loaded: { path: string; sae: Sae } | undefined
-  for (const scorer of await cheapestFirst(options.scorers))
-    for (const { label, entry, subject } of claims) {
-      if (!lacks(label, scorer, asking)) continue
-      if (scorer !== 'causal') {
-        yield { id: label.id, scorer, subject }
+  const events = scoreSuite(order, due, {
+    signal,
+    onProgress: (message, share) => progress.update(message, share),
+    onLost: (what) => console.error(what),
+  })
+  try {
+    for (;;) {
+      const next = await events.next()
+      progress.clear()
+      if (next.done) {
+        const { capped, spent } = next.value
+        if (capped)
+          console.error('stopped at --max-cost; raise it and run the same command to go on')
+        if (results.length > 0 && !json) console.log(`\n${renderMeans(results)}`)
+        if (spent) console.error(renderSpent(spent))
+        return
+      }
+      const event = next.value
+      const { sae, label } = by_id.get(event.type === 'score' ? event.score.label : event.label)!
+      const { text, author, method } = label
+      const latent = `${sae.split('~')[1]}/${label.latent}`
+      if (event.type === 'failed') {
+        console.error(`${latent}: "${text}" has no ${event.scorer} score: ${event.error}`)
         continue
       }
-      if (loaded?.path !== entry.path) loaded = { path: entry.path, sae: await loadSae(entry.path) }
-      const { index: latent, max_act } = subject.record
-      const generated = await writeSteered(
-        text.model,
-        { sae: loaded.sae, latent, mode: 'add', strength: options.strength, max_act },
-        signal,
+      const { label: _, judge, scorer, ...score } = event.score
+      await addScore(db, event.score)
+      results.push({ method, scorer, value: score.value })
+      console.log(
+        json
+          ? JSON.stringify({ latent, text, author, scorer, judge, ...score })
+          : `${latent}: ${scorer} ${score.value.toFixed(2)} (${score.low.toFixed(2)} to ${score.high.toFixed(2)}, ${score.n}): ${text}`,
       )
-      yield { id: label.id, scorer, subject: { ...subject, generated } }
     }
+  } finally {
+    progress.clear()
+  }
 }
 
 function renderMeans(results: readonly Result[]): string {

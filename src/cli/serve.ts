@@ -1,22 +1,25 @@
 /** `hooke serve`: the explorer and the API for a workspace. */
 import type { Command } from 'commander'
+import type { AskSettings } from '../jobs/index.ts'
+import { type AskFlags, addProviderOptions, askSettingsOf, requireKey } from './askOptions.ts'
 import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
 
-type Options = ModelFlags & {
-  port: number
-  host: string
-  token?: string
-  allowModel?: string[]
-  open?: boolean
-}
+type Options = ModelFlags &
+  AskFlags & {
+    port: number
+    host: string
+    token?: string
+    allowModel?: string[]
+    open?: boolean
+  }
 
 export function addServeCommand(program: Command, { signal }: Context): void {
   const command = program
     .command('serve')
     .summary('the explorer and the API')
     .description(
-      'Serves a folder of suites: the page at /, the API at /api. Ctrl-C ends it; a run under way writes its checkpoint first.',
+      'Serves a folder of suites: the page at /, the API at /api. Ctrl-C ends it; a run under way writes its checkpoint first. Labels are tested from the page by the language model that --provider names, or on loopback by that whose key the environment holds; --max-cost caps each run ($1 unless said).',
     )
     .argument('[workspace]', 'folder of suites', 'hooke-demo')
     .option('--port <n>', 'port to listen on (0: a free one)', wholeNumber(0, 65535), 4665)
@@ -32,25 +35,38 @@ export function addServeCommand(program: Command, { signal }: Context): void {
       (name: string, others: string[] = []) => [...others, name],
     )
     .option('--open', 'open the page in the browser')
-  addModelOptions(command).action(async (workspace: string, options: Options) => {
-    const { startServer } = await import('../server/index.ts')
-    const { port, host, token, allowModel, open } = options
-    const server = await startServer({
-      workspace,
-      port,
-      host,
-      ...(token === undefined ? {} : { token }),
-      ...(allowModel === undefined ? {} : { models: allowModel }),
-      ...(open === undefined ? {} : { open }),
-      model: modelOptionsOf(options),
-    })
-    try {
-      console.log(`Hooke is at ${server.url} (Ctrl-C ends it)`)
-      await aborted(signal)
-    } finally {
-      await server.close()
-    }
-  })
+  addModelOptions(addProviderOptions(command)).action(
+    async (workspace: string, options: Options) => {
+      const { startServer } = await import('../server/index.ts')
+      const { port, host, token, allowModel, open } = options
+      const judge = await judgeOf(options)
+      const server = await startServer({
+        workspace,
+        port,
+        host,
+        ...(token === undefined ? {} : { token }),
+        ...(allowModel === undefined ? {} : { models: allowModel }),
+        ...(judge === undefined ? {} : { judge }),
+        ...(open === undefined ? {} : { open }),
+        model: modelOptionsOf(options),
+      })
+      try {
+        console.log(`Hooke is at ${server.url} (Ctrl-C ends it)`)
+        await aborted(signal)
+      } finally {
+        await server.close()
+      }
+    },
+  )
+}
+
+/** The language model that tests labels, where one is named. @throws CliError as `askSettingsOf` and `requireKey`. */
+async function judgeOf(options: Options): Promise<AskSettings | undefined> {
+  const { provider, baseUrl, model } = options
+  if (provider === undefined && baseUrl === undefined && model === undefined) return undefined
+  const settings = await askSettingsOf('serve', options)
+  await requireKey('serve', settings)
+  return settings
 }
 
 /** Resolves when the signal aborts: at once if it has. */

@@ -213,7 +213,8 @@ async function* latentEntries(
 /** The automatic labels that lie beside an SAE. */
 async function* labelEntries(folder: string, sae: SaeId): AsyncGenerator<LabelEntry> {
   const file = await readLabelsFile(folder)
-  for (const { confidence, ...label } of file?.labels ?? [])
+  // The claim stays in the file, where scorers read it.
+  for (const { confidence, claim: _, ...label } of file?.labels ?? [])
     yield {
       sae,
       ...label,

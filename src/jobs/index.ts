@@ -1,4 +1,11 @@
 /** Long work: the pipeline, its queue, and the import of what it leaves on disk. */
+export {
+  type AskSettings,
+  askingFromEnvironment,
+  missingKey,
+  openSuiteAsker,
+  settleAsking,
+} from './asking.ts'
 export * from './config.ts'
 export { demoConfig } from './demo.ts'
 export { readFailure } from './failure.ts'
@@ -12,5 +19,18 @@ export { adoptSaes, outputOf } from './plan.ts'
 export { readPoints } from './pointsFile.ts'
 export { JobQueue, type QueueEvent } from './queue.ts'
 export { type CapturePlan, planStore, type RunPlan } from './runPlan.ts'
+export { type ScoringEnd, scoreSuite } from './scoreSuite.ts'
+export {
+  type DueLabel,
+  dueLabels,
+  estimateScoring,
+  SCORING_DEFAULTS,
+  type ScoringCost,
+  type ScoringOrder,
+  scorerNames,
+  suitePieces,
+  withLatents,
+} from './scoring.ts'
 export { readSuiteFile, type SuiteFile } from './suiteFile.ts'
+export { openSuiteText, type SuiteText } from './suiteText.ts'
 export { planFromStore, type StoreTraining, trainFromStore } from './trainStage.ts'

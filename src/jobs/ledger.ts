@@ -1,31 +1,36 @@
-/** Turns what a running pipeline reports into rows and events, in order, without holding the pipeline up. */
+/** Turns what a running job reports into rows and events, in order, without holding the job up. */
 import { basename } from 'node:path'
 import {
   addPoints,
+  addScore,
   type Database,
   type RunPoint,
   type RunState,
   updateRun,
 } from '../store/index.ts'
-import type { PipelineConfig, PipelineEvent } from './config.ts'
 import { importSuite, saeId } from './importSuite.ts'
+import type { JobEvent } from './protocol.ts'
 import type { QueueEvent } from './queue.ts'
 
 /** Progress rows are written this often at most; the last one of a pause is written too. */
 const ROW_EVERY_MS = 250
+/** New scores are told this often at most. */
+const SCORES_EVERY_MS = 1000
 
-type Progress = Extract<PipelineEvent, { type: 'progress' }>
+type Progress = Extract<JobEvent, { type: 'progress' }>
 
 /** The book of one run. */
 export class RunLedger {
   readonly #db: Database
   readonly #run: string
-  readonly #config: PipelineConfig
+  /** The suite's folder. */
+  readonly #suite: string
   readonly #tell: (event: QueueEvent) => void
   /** Entries are made one after another. */
   #entries: Promise<void> = Promise.resolve()
   #progress: Progress | undefined
   #progress_timer: NodeJS.Timeout | undefined
+  #score_timer: NodeJS.Timeout | undefined
   #import_waits = false
   /** What the import that waits will tell. */
   readonly #changed = new Set<'workspace' | 'labels' | 'latents'>()
@@ -34,20 +39,15 @@ export class RunLedger {
   #n_measured = 0
   #failure: unknown
 
-  constructor(
-    db: Database,
-    run: string,
-    config: PipelineConfig,
-    tell: (event: QueueEvent) => void,
-  ) {
+  constructor(db: Database, run: string, suite: string, tell: (event: QueueEvent) => void) {
     this.#db = db
     this.#run = run
-    this.#config = config
+    this.#suite = suite
     this.#tell = tell
   }
 
   /** Notes one event; returns at once. */
-  enter(event: PipelineEvent): void {
+  enter(event: JobEvent): void {
     switch (event.type) {
       case 'progress':
         if (event.stage === 'train' && !this.#training) {
@@ -58,7 +58,7 @@ export class RunLedger {
         this.#progress_timer ??= setTimeout(() => this.#writeProgress(), ROW_EVERY_MS)
         return
       case 'points': {
-        const suite = basename(this.#config.out)
+        const suite = basename(this.#suite)
         const points: RunPoint[] = event.points.map(({ hook, d_sae, l0_target, ...point }) => ({
           sae: saeId(suite, { hook, d_sae, l0: l0_target }),
           ...point,
@@ -77,9 +77,25 @@ export class RunLedger {
         this.#importSoon(['workspace', ...(also[event.change as keyof typeof also] ?? [])])
         return
       }
+      case 'score':
+        this.#write(async () => {
+          await addScore(this.#db, event.score)
+          this.#scoresSoon()
+        })
+        return
+      case 'failed':
+        return
       default:
         event satisfies never
     }
+  }
+
+  /** Tells of new scores, several at a time: every page that shows labels fetches them again. */
+  #scoresSoon(): void {
+    this.#score_timer ??= setTimeout(() => {
+      this.#score_timer = undefined
+      this.#tell({ type: 'changed', what: 'labels' })
+    }, SCORES_EVERY_MS)
   }
 
   /** The run's new state, after all that was entered before; resolves when it is written. */
@@ -96,6 +112,7 @@ export class RunLedger {
   /** Writes what is outstanding and brings the suite's rows to what lies on disk. @throws what an entry threw. */
   async finish(): Promise<void> {
     this.#training = false
+    clearTimeout(this.#score_timer)
     this.#writeProgress()
     this.#importSoon(['workspace', 'latents', 'labels'])
     await this.#entries
@@ -127,7 +144,7 @@ export class RunLedger {
       this.#import_waits = false
       const told = [...this.#changed]
       this.#changed.clear()
-      const damaged = await importSuite(this.#db, this.#config.out, { training: this.#training })
+      const damaged = await importSuite(this.#db, this.#suite, { training: this.#training })
       for (const what of told) this.#tell({ type: 'changed', what })
       if (damaged[0] !== undefined) throw damaged[0]
     })

@@ -1,16 +1,34 @@
 /** What a job's worker thread and the thread that started it say to each other. Plain data only. */
 import type { PipelineConfig, PipelineEvent } from './config.ts'
+import type { ScoringResult } from './scoreSuite.ts'
+import type { DueLabel, ScoringOrder } from './scoring.ts'
 
 /** To the worker: its job comes as workerData; afterwards only the wishes to pause, to go on, to stop. */
 export type ToWorker = { readonly type: 'pause' | 'resume' | 'stop' }
 
-export type WorkerJob = { readonly config: PipelineConfig }
+/** A pipeline, or the scoring of labels: which is asked of the database, which a worker has not. */
+export type WorkerJob =
+  | { readonly config: PipelineConfig }
+  | { readonly order: ScoringOrder; readonly due: readonly DueLabel[] }
+
+/** What a job reports. */
+export type JobEvent =
+  | PipelineEvent
+  | {
+      readonly type: 'progress'
+      readonly stage: 'score'
+      readonly message: string
+      readonly progress: number
+      readonly remaining_ms?: never
+    }
+  | ScoringResult
 
 /** From the worker. Exactly one of `done`, `stopped`, `failed` ends it. */
 export type FromWorker =
-  | { readonly type: 'event'; readonly event: PipelineEvent }
-  /** The pipeline has come to the end of a piece of work after `pause`, and waits. */
+  | { readonly type: 'event'; readonly event: JobEvent }
+  /** The job has come to the end of a piece of work after `pause`, and waits. */
   | { readonly type: 'paused' }
-  | { readonly type: 'done' }
+  /** `message` says what came of it. */
+  | { readonly type: 'done'; readonly message?: string }
   | { readonly type: 'stopped' }
   | { readonly type: 'failed'; readonly error: string }

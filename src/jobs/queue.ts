@@ -22,7 +22,9 @@ import {
 } from '../store/index.ts'
 import type { PipelineConfig } from './config.ts'
 import { RunLedger } from './ledger.ts'
-import { type PipelineThread, runInThread } from './thread.ts'
+import type { WorkerJob } from './protocol.ts'
+import { dueLabels, type ScoringOrder } from './scoring.ts'
+import { type JobThread, runInThread } from './thread.ts'
 
 const QUEUE = 'hooke-runs'
 /** pg-boss's upper limit; a run that takes longer is handed out again and goes on from its checkpoint. */
@@ -36,11 +38,13 @@ export type QueueEvent =
   | { readonly type: 'points'; readonly run: string; readonly points: RunPoint[] }
   | { readonly type: 'changed'; readonly what: 'workspace' | 'labels' | 'latents' }
 
-type JobData = { readonly kind: RunKind; readonly config: PipelineConfig }
+type JobData =
+  | { readonly kind: Exclude<RunKind, 'score'>; readonly config: PipelineConfig }
+  | { readonly kind: 'score'; readonly config: ScoringOrder }
 /** The run under way. */
 type Active = {
   readonly id: string
-  readonly thread: PipelineThread
+  readonly thread: JobThread
   readonly ledger: RunLedger
   /** Resolves when its last entry is written. */
   readonly ended: Promise<void>
@@ -94,15 +98,25 @@ export class JobQueue {
    * Orders a run of a suite; where one is waiting or under way already, that one.
    * @returns the run's id.
    */
-  async enqueue(kind: RunKind, config: PipelineConfig): Promise<string> {
+  async enqueue(kind: Exclude<RunKind, 'score'>, config: PipelineConfig): Promise<string> {
     const suite = basename(config.out)
     const pending = (await listRuns(this.#db)).find(
-      (run) => run.suite === suite && !hasEnded(run.state),
+      (run) => run.suite === suite && run.kind !== 'score' && !hasEnded(run.state),
     )
-    if (pending) return pending.id
+    return pending?.id ?? this.#send({ kind, config })
+  }
+
+  /** Orders the scoring of labels: beside what else is ordered of the suite, since each order is of other labels. @returns the run's id. */
+  enqueueScoring(config: ScoringOrder): Promise<string> {
+    return this.#send({ kind: 'score', config })
+  }
+
+  async #send(job: JobData): Promise<string> {
     const id = randomUUID()
+    const { kind, config } = job
+    const suite = basename(config.out)
     this.#tell(await createRun(this.#db, { id, kind, suite, message: 'waiting for its turn' }))
-    await this.#boss.send(QUEUE, { kind, config } satisfies JobData, { id })
+    await this.#boss.send(QUEUE, job, { id })
     if (this.#work_id !== undefined) this.#boss.notifyWorker(this.#work_id)
     return id
   }
@@ -154,7 +168,12 @@ export class JobQueue {
       throw new RangeError(
         `the settings of this run are no longer kept; give the command that made ${run.suite ?? 'it'} again`,
       )
-    return getRun(this.#db, await this.enqueue(job.data.kind, job.data.config))
+    const { data } = job
+    const next =
+      data.kind === 'score'
+        ? this.enqueueScoring(data.config)
+        : this.enqueue(data.kind, data.config)
+    return getRun(this.#db, await next)
   }
 
   /**
@@ -229,13 +248,15 @@ export class JobQueue {
   }
 
   /** One job from start to end. Errors of the run become its state; they are not retried, since they would come again. */
-  async #perform(id: string, { config }: JobData): Promise<void> {
+  async #perform(id: string, data: JobData): Promise<void> {
     // A job that lasts longer than the queue lets it is handed out again while its thread goes on, or is paused.
     while (this.#active) await this.#active.ended
+    const job = await this.#workOf(id, data)
+    if (!job) return
     if (this.#closing) throw new Error('the program is ending')
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
-    const ledger = new RunLedger(this.#db, id, config, (event) => this.#onEvent(event))
-    const thread = runInThread(config, {
+    const ledger = new RunLedger(this.#db, id, data.config.out, (event) => this.#onEvent(event))
+    const thread = runInThread(job, {
       onEvent: (event) => ledger.enter(event),
       onPaused: () => {
         // Continued meanwhile: its thread has gone on.
@@ -253,8 +274,8 @@ export class JobQueue {
         await updateRun(
           this.#db,
           id,
-          outcome === 'done'
-            ? { state: 'done', message: 'done', progress: 1 }
+          outcome.type === 'done'
+            ? { state: 'done', message: outcome.message ?? 'done', progress: 1 }
             : { state: 'stopped', message: 'stopped; run it again to go on from here' },
         ),
       )
@@ -267,6 +288,22 @@ export class JobQueue {
     } finally {
       this.#active = undefined
       end()
+    }
+  }
+
+  /** What its thread is to do; undefined where it was stopped meanwhile, or is found to be impossible, which becomes its state. */
+  async #workOf(id: string, data: JobData): Promise<WorkerJob | undefined> {
+    if (data.kind !== 'score') return { config: data.config }
+    try {
+      const due = await dueLabels(this.#db, data.config)
+      const run = await getRun(this.#db, id)
+      return run && !hasEnded(run.state) ? { order: data.config, due } : undefined
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      this.#tell(
+        await updateRun(this.#db, id, { state: 'failed', message: 'failed', error: message }),
+      )
+      return undefined
     }
   }
 

@@ -1,19 +1,20 @@
-/** Runs a pipeline in a thread of its own, so that the caller's thread never computes. */
+/** Does a job in a thread of its own, so that the caller's thread never computes. */
 import { setTimeout } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
-import type { PipelineConfig, PipelineEvent } from './config.ts'
-import type { FromWorker, ToWorker } from './protocol.ts'
+import type { FromWorker, JobEvent, ToWorker, WorkerJob } from './protocol.ts'
 
 /** How long a thread that is done may take to end. */
 const PATIENCE_MS = 10_000
 
-/** A pipeline under way. What is asked of one that has ended is not heard. */
-export type PipelineThread = {
+type Ended = Extract<FromWorker, { type: 'done' | 'stopped' }>
+
+/** A job under way. What is asked of one that has ended is not heard. */
+export type JobThread = {
   /**
    * `done`, or `stopped` after `stop`.
-   * @throws Error what the pipeline threw, or that the thread died (out of memory).
+   * @throws Error what the job threw, or that the thread died (out of memory).
    */
-  readonly ended: Promise<'done' | 'stopped'>
+  readonly ended: Promise<Ended>
   /** Waits at the end of the piece of work under way; `onPaused` tells when it does. */
   pause(): void
   resume(): void
@@ -21,20 +22,20 @@ export type PipelineThread = {
   stop(): void
 }
 
-/** Starts the pipeline in a worker thread. */
+/** Starts the job in a worker thread. */
 export function runInThread(
-  config: PipelineConfig,
-  options: { onEvent: (event: PipelineEvent) => void; onPaused: () => void },
-): PipelineThread {
+  job: WorkerJob,
+  options: { onEvent: (event: JobEvent) => void; onPaused: () => void },
+): JobThread {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const worker = new Worker(new URL(`./worker.${extension}`, import.meta.url), {
-    workerData: { config },
+    workerData: job,
   })
   const exited = new Promise((done) => worker.once('exit', done))
   const tell = (type: ToWorker['type']) => (): void =>
     worker.postMessage({ type } satisfies ToWorker)
 
-  const ended = new Promise<'done' | 'stopped'>((resolve, reject) => {
+  const ended = new Promise<Ended>((resolve, reject) => {
     worker.on('message', (message: FromWorker) => {
       switch (message.type) {
         case 'event':
@@ -43,7 +44,7 @@ export function runInThread(
           return options.onPaused()
         case 'done':
         case 'stopped':
-          return resolve(message.type)
+          return resolve(message)
         case 'failed':
           return reject(new Error(message.error))
         default:

@@ -1,8 +1,9 @@
-/** A job's thread: runs the pipeline, passes on what it reports, pauses and stops when told. Started by thread.ts only. */
+/** A job's thread: does the work, passes on what it reports, pauses and stops when told. Started by thread.ts only. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Gate } from './hold.ts'
 import { runPipeline } from './pipeline.ts'
-import type { FromWorker, ToWorker, WorkerJob } from './protocol.ts'
+import type { FromWorker, JobEvent, ToWorker, WorkerJob } from './protocol.ts'
+import { scoreInWords } from './scoreInWords.ts'
 
 const port = parentPort
 if (port === null) throw new Error('jobs/worker.ts runs as a worker thread only; call runInThread')
@@ -25,13 +26,13 @@ port.on('message', (message: ToWorker) => {
 })
 
 try {
-  const { config } = workerData as WorkerJob
-  await runPipeline(config, {
-    report: (event) => send({ type: 'event', event }),
-    signal: stop.signal,
-    hold: () => gate.pass(),
-  })
-  send({ type: 'done' })
+  const job = workerData as WorkerJob
+  const report = (event: JobEvent) => send({ type: 'event', event })
+  const options = { report, signal: stop.signal, hold: () => gate.pass() }
+  if ('config' in job) {
+    await runPipeline(job.config, options)
+    send({ type: 'done' })
+  } else send({ type: 'done', message: await scoreInWords(job.order, job.due, options) })
 } catch (error) {
   if (stop.signal.aborted) send({ type: 'stopped' })
   else send({ type: 'failed', error: error instanceof Error ? error.message : String(error) })

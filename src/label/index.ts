@@ -10,7 +10,7 @@ export {
 export { CallError } from './ask/call.ts'
 export { costOf, estimateCost, type Prices } from './ask/cost.ts'
 export { type Journal, memoryJournal } from './ask/journal.ts'
-export { knownPrices, PROVIDERS, type ProviderName } from './ask/providers.ts'
+export { knownPrices, PROVIDERS, type ProviderName, urlOf } from './ask/providers.ts'
 export type { Question, Usage } from './ask/question.ts'
 export { type Activity, type Half, readActivity } from './examples/activity.ts'
 export { type Material, materialOf, type Seen } from './examples/material.ts'

@@ -1,5 +1,5 @@
 /** What the routes share: the workspace's database, its suites on disk, the threads that compute. */
-import type { JobQueue } from '../jobs/index.ts'
+import type { AskSettings, JobQueue } from '../jobs/index.ts'
 import { EmbedderShelf } from '../search/index.ts'
 import type { Database } from '../store/index.ts'
 import type { AllowedModels } from './allowedModels.ts'
@@ -15,6 +15,8 @@ export type ServerContext = {
   readonly version: string
   /** What a request may name beside the suites' own and the bundled ones. */
   readonly models: AllowedModels
+  /** The language model that tests labels; undefined where none is set up. */
+  readonly judge: AskSettings | undefined
   readonly inference: Inference
   readonly hub: EventHub
   readonly jobs: JobQueue
@@ -31,7 +33,7 @@ export type ServerContext = {
 export function createContext(
   parts: Pick<
     ServerContext,
-    'db' | 'workspace' | 'version' | 'models' | 'inference' | 'hub' | 'jobs'
+    'db' | 'workspace' | 'version' | 'models' | 'judge' | 'inference' | 'hub' | 'jobs'
   >,
 ): ServerContext {
   const { db, inference, hub } = parts

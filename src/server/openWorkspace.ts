@@ -1,7 +1,7 @@
 /** Opens everything a workspace needs, without a socket: database, threads, queue, and the application over them. */
 import { join } from 'node:path'
 import { listFolder, makeFolder, packageRoot, packageVersion } from '../files/index.ts'
-import { importSuite, JobQueue, readSuiteFile } from '../jobs/index.ts'
+import { type AskSettings, importSuite, JobQueue, readSuiteFile } from '../jobs/index.ts'
 import type { OpenModelOptions } from '../model/index.ts'
 import { listSuite } from '../sae/disk.ts'
 import { type Database, openDatabase } from '../store/index.ts'
@@ -26,6 +26,8 @@ export type WorkspaceOptions = {
   readonly any_host: boolean
   /** Models that a request may name beside the suites' own and the bundled ones (default: any on this machine). */
   readonly models?: AllowedModels
+  /** The language model that tests labels when the page asks for it (default: none, and only free tests are offered). */
+  readonly judge?: AskSettings
 }
 
 /** A workspace whose application answers. */
@@ -44,7 +46,7 @@ export type OpenWorkspace = {
  * @throws Error if the database is in use by another program: says which.
  */
 export async function openWorkspace(options: WorkspaceOptions): Promise<OpenWorkspace> {
-  const { workspace, token, any_host, models = 'any' } = options
+  const { workspace, token, any_host, judge, models = 'any' } = options
   await makeFolder(workspace)
   const closers: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {
@@ -66,6 +68,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<OpenWork
       jobs,
       version: packageVersion(),
       models,
+      judge,
     })
     closers.push(() => context.close())
     const app = createApp(context, {

@@ -132,6 +132,7 @@ const ASKED: Readonly<Record<string, () => { body?: object; query?: string; path
   'POST /api/labels/{id}/undo': () => ({ path: { id: ids.undone } }),
   'POST /api/labels/{id}/votes': () => ({ path: { id: ids.voted }, body: { vote: 'agree' } }),
   'POST /api/suites/{suite}/labels': () => ({ body: { lines: '' } }),
+  'POST /api/suites/{suite}/scores/offers': () => ({ body: {} }),
   'POST /api/reviews': () => ({ body: { sae: SAE, latent: 6, decision: 'skip' } }),
   'DELETE /api/reviews/{id}': () => ({ path: { id: ids.review } }),
   'GET /api/search': () => ({ query: '?q=ships' }),
@@ -143,12 +144,13 @@ const ASKED: Readonly<Record<string, () => { body?: object; query?: string; path
   'POST /api/compare/prompts': () => ({ body: { a: TEXT, b: 'The ship went out.' } }),
   'GET /api/suites/{suite}/plots/{file}': () => ({ path: { file: 'layers.svg' } }),
 }
-/** Routes that need a run, which server.test.ts starts, and streams, which tests of their own read. */
+/** Routes that need or start a run, and streams: tests of their own read them. */
 const ELSEWHERE = new Set([
   'GET /api/events',
   'POST /api/steer',
   'POST /api/steer/sweep',
   'POST /api/compare/models',
+  'POST /api/suites/{suite}/scores',
   'GET /api/runs/{id}/points',
   'POST /api/runs/{id}/pause',
   'POST /api/runs/{id}/continue',

@@ -27,7 +27,7 @@ export type LabelScore = ScoreEntry & {
 }
 
 /** The scorer whose value is a label's score in lists: the first of these that it has. */
-const HEADLINES = ['detection', 'fuzzing', 'embedding'] as const
+const HEADLINES = ['detection', 'fuzzing', 'embedding', 'lexical'] as const
 
 /** Enters a score, in the place of an older one by the same scorer and judge, and brings the label's own score up to date. */
 export async function addScore(db: Database, score: ScoreEntry): Promise<void> {
@@ -71,11 +71,16 @@ export type ClaimedLabel = {
   readonly scored: readonly string[]
 }
 
-/** The labels in force of an SAE, by latent. */
-export const claimedLabels = (db: Queryable, sae: SaeId): Promise<ClaimedLabel[]> =>
+/** The labels in force of an SAE, or of these latents of it, by latent. */
+export const claimedLabels = (
+  db: Queryable,
+  sae: SaeId,
+  latents?: readonly number[],
+): Promise<ClaimedLabel[]> =>
   db.query<ClaimedLabel>(
     `select l.id, l.latent, l.text, l.method, l.author,
        array(select s.scorer || ' ' || s.judge from hooke.label_scores s where s.label = l.id) as scored
-     from hooke.labels l where l.sae = $1 and l.retired_at is null order by l.latent, l.id`,
-    [sae],
+     from hooke.labels l where l.sae = $1 and ($2::int[] is null or l.latent = any ($2)) and l.retired_at is null
+     order by l.latent, l.id`,
+    [sae, latents ?? null],
   )

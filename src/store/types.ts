@@ -38,13 +38,17 @@ export type SaeEntry = {
   readonly l0_target?: number | undefined
 }
 
-/** One SAE with all that is known about it. */
-export type SaeSummary = SaeEntry & {
+/** One SAE with what was measured of it. */
+export type Sae = SaeEntry & {
   readonly state: SaeState
   /** Why its training was stopped; in state `failed` only. */
   readonly failed?: TrainFailure
   readonly metrics?: SaeMetrics
   readonly density_histogram?: DensityHistogram
+}
+
+/** And how many of its latents are labelled, for which its labels are counted. */
+export type SaeSummary = Sae & {
   /** Latents that carry at least one label in force. */
   readonly n_labelled: number
 }
@@ -111,7 +115,7 @@ export type LabelEntry = {
   readonly created_at?: string | undefined
 }
 
-export type RunKind = 'demo' | 'capture' | 'train' | 'evaluate' | 'index' | 'label'
+export type RunKind = 'demo' | 'capture' | 'train' | 'evaluate' | 'index' | 'label' | 'score'
 /** `paused` is under way too: its thread waits between two pieces of work, everything in memory. */
 export type RunState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'stopped'
 

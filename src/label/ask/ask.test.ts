@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { openJournal } from '../disk.ts'
 import { type AskerOptions, CapError, openAsker } from './asker.ts'
-import { redact, retryAfter } from './call.ts'
+import { CallError, redact, retryAfter } from './call.ts'
 import { expectedNumbers } from './odds.ts'
 import type { ChatQuestion } from './question.ts'
 
@@ -234,6 +234,24 @@ describe('openAsker', () => {
     expect(expectedNumbers([{ token: 3 }], '3')).toBeUndefined()
   })
 
+  it('reckons the highest where a server counts what cannot be, and so keeps to the cap', async () => {
+    answer = () => ({
+      body: { ...completion('one'), usage: { prompt_tokens: -1e6, completion_tokens: -1e6 } },
+    })
+    const asker = await open({ prices: { input: 1e6, output: 1e6 }, max_cost: 60 })
+    await asker.ask(question('a'))
+    expect(asker.spent().output_tokens).toBe(20)
+    await expect(asker.ask(question('b'))).rejects.toThrow(CapError)
+    expect(requests).toHaveLength(1)
+  })
+
+  it('does not hold an answer without end in memory, nor ask for it again', async () => {
+    answer = () => ({ body: completion('x'.repeat(2 ** 25)) })
+    const asker = await open()
+    await expect(asker.ask(question('a'))).rejects.toThrow(CallError)
+    expect(requests).toHaveLength(1)
+  })
+
   it('gives the cosine of a query with each text', async () => {
     const vectors: Record<string, number[]> = { q: [1, 0], same: [2, 0], other: [0, 3] }
     answer = ({ body }) => ({
@@ -258,6 +276,21 @@ describe('openAsker', () => {
 })
 
 describe('openJournal', () => {
+  it('finds answers by where they lie, whatever they hold', async () => {
+    const path = join(folder, 'calls.jsonl')
+    const texts = ['plain', 'lines\u2028that\u2029\r\nend', 'wörter 🙂', 'last']
+    answer = ({ body }) => {
+      const { messages } = body as { messages: { content: string }[] }
+      return { body: completion(texts[Number(messages[1]?.content)]!) }
+    }
+    const first = await open({ journal: await openJournal(path) })
+    for (const i of texts.keys()) await first.ask(question(`${i}`))
+    for (const asker of [first, await open({ journal: await openJournal(path) })])
+      for (const [i, text] of texts.entries())
+        expect(await asker.ask(question(`${i}`))).toMatchObject({ text })
+    expect(requests).toHaveLength(texts.length)
+  })
+
   it('keeps answers and failures, no key, and what was lost; a torn line costs one call', async () => {
     const path = join(folder, 'calls.jsonl')
     answer = ({ body }) =>

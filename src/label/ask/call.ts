@@ -1,7 +1,7 @@
 /** One question to a language model: repeated where the server asks for patience, and told in words where it fails. */
 import { expectedNumbers } from './odds.ts'
 import { type Endpoint, openModels, urlOf } from './providers.ts'
-import type { CallAnswer, ChatQuestion, Question, SimilarityQuestion } from './question.ts'
+import type { CallAnswer, ChatQuestion, Question, SimilarityQuestion, Usage } from './question.ts'
 
 export type CallerOptions = Endpoint & { readonly timeout_ms: number }
 
@@ -61,10 +61,7 @@ export async function openCaller(
           ? { output: { ...ai.Output.object({ schema }), parseCompleteOutput: asText } }
           : {}),
       })
-      const used =
-        usage.inputTokens === undefined || usage.outputTokens === undefined
-          ? undefined
-          : { input_tokens: usage.inputTokens, output_tokens: usage.outputTokens }
+      const used = usageOf(usage.inputTokens, usage.outputTokens)
       const told = odds && expectedNumbers(Object.values(providerMetadata ?? {})[0]?.logprobs, text)
       return {
         text,
@@ -98,11 +95,10 @@ export async function openCaller(
     })
     const [query, ...texts] = embeddings
     const cosines = texts.map((text) => ai.cosineSimilarity(query ?? [], text))
-    const { tokens } = usage
     return {
       text: JSON.stringify(cosines),
       complete: true,
-      usage: tokens >= 0 ? { input_tokens: tokens, output_tokens: 0 } : undefined,
+      usage: usageOf(usage.tokens, 0),
     }
   }
 
@@ -128,6 +124,12 @@ export async function openCaller(
     }
   }
 }
+
+/** What a server counts; undefined where it counts nothing, or what cannot be: the budget then reckons the highest. */
+const usageOf = (input_tokens = Number.NaN, output_tokens = Number.NaN): Usage | undefined =>
+  [input_tokens, output_tokens].every((n) => n >= 0 && Number.isFinite(n))
+    ? { input_tokens, output_tokens }
+    : undefined
 
 function without<T extends object, K extends keyof T>(of: T, name: K): Omit<T, K> {
   const { [name]: _, ...rest } = of

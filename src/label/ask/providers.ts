@@ -1,5 +1,6 @@
 /** Where language models are asked: the providers by name, or any server that speaks OpenAI's protocol. */
 import type { EmbeddingModel, LanguageModel } from 'ai'
+import { boundedFetch } from './boundedFetch.ts'
 import { listPrices, type Prices } from './cost.ts'
 
 export const PROVIDERS = {
@@ -85,6 +86,7 @@ export async function openModels(endpoint: Endpoint): Promise<Models> {
   const { provider, model, embedding_model } = endpoint
   const settings = {
     baseURL: urlOf(endpoint),
+    fetch: boundedFetch,
     ...(endpoint.api_key === undefined ? {} : { apiKey: endpoint.api_key }),
   }
   switch (provider) {

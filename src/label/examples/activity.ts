@@ -27,8 +27,6 @@ export type Activity = {
   readonly corpus: TokenCorpus
   /** [n_docs] place of each in the corpus that it was chosen from */
   readonly doc_of: Int32Array
-  /** Hash of the corpus that they were chosen from. */
-  readonly corpus_hash: string
   /** Tokens that were counted. */
   readonly n_tokens: number
   /** Where a latent fires: indices into corpus.ids, ascending, and its activation there. */
@@ -110,7 +108,6 @@ export async function readActivity(
   return {
     corpus,
     doc_of,
-    corpus_hash: whole.hash,
     n_tokens,
     of: (latent) =>
       inOrder(

@@ -1,8 +1,8 @@
 /**
  * The texts that a label is judged on, none of which its maker has seen.
  *
- * 1. Texts on which the latent fires: stored examples kept from the explainer, then the strongest place of each further document
- *    of the scoring half; documents of which the maker has seen any example are left out.
+ * 1. Texts on which the latent fires: stored examples that share no token with what the explainer was shown, then the strongest
+ *    place of each document of the scoring half of which the maker has seen no example.
  * 2. They are taken in turn from five equal stretches of strength, so that weak activations count as much as strong ones.
  * 3. Texts on which it is silent: windows around random tokens of the scoring half with no activation anywhere.
  */
@@ -26,8 +26,6 @@ export type MaterialOptions = {
   readonly n_examples: number
   /** Tokens on each side of the middle, as the index shows. */
   readonly context: number
-  /** Hash of the corpus that the index was made from: only where it is the activity's can documents be compared. */
-  readonly index_corpus_hash: string
   readonly seen: Seen
 }
 
@@ -48,14 +46,14 @@ export function materialOf(
 function positivesOf(
   record: LatentRecord,
   activity: Activity,
-  { n_examples, context, index_corpus_hash, seen }: MaterialOptions,
+  { n_examples, context, seen }: MaterialOptions,
 ): LatentExample[] {
   const { shown, held_out } = splitExamples(record)
   const by_maker = seen === 'all' ? record.examples : shown
-  const is_same_corpus = activity.corpus_hash === index_corpus_hash
-  const seen_docs = new Set(is_same_corpus ? by_maker.map((e) => e.doc) : [])
+  const seen_docs = new Set(by_maker.filter((e) => isFrom(activity, e)).map((e) => e.doc))
   const seen_texts = new Set(by_maker.map(textKey))
   const candidates = seen === 'all' ? [] : held_out.filter((e) => !seen_texts.has(textKey(e)))
+  const stored = candidates.filter((e) => isFrom(activity, e))
 
   const { corpus, doc_of } = activity
   const firing = activity.of(record.index)
@@ -67,7 +65,7 @@ function positivesOf(
     if (seen_docs.has(doc_of[doc]!)) continue
     const at = firing.token[strongest]!
     const example = windowAround(activity, firing, at, { context, interval: 0 })
-    const is_known = is_same_corpus && candidates.some((other) => overlap(example, other))
+    const is_known = stored.some((other) => overlap(example, other))
     if (!is_known && !seen_texts.has(textKey(example))) candidates.push(example)
   }
 
@@ -89,13 +87,13 @@ function positivesOf(
 function negativesOf(
   record: LatentRecord,
   activity: Activity,
-  { n_examples, context, index_corpus_hash, seen }: MaterialOptions,
+  { n_examples, context, seen }: MaterialOptions,
 ): LatentExample[] {
   const { corpus } = activity
   const n = corpus.ids.length
   const firing = activity.of(record.index)
   const by_maker = seen === 'all' ? record.examples : splitExamples(record).shown
-  const known = activity.corpus_hash === index_corpus_hash ? by_maker : []
+  const known = by_maker.filter((e) => isFrom(activity, e))
   const chosen: LatentExample[] = []
   const docs = new Set<number>()
   // A latent on everywhere would be looked for in vain.
@@ -109,6 +107,18 @@ function negativesOf(
     chosen.push(example)
   }
   return chosen
+}
+
+/**
+ * Whether an example of the index stands at its place in the activity's text. Only then can documents and places be compared: the
+ * index may have been made from other text, or from more of the same.
+ */
+function isFrom({ corpus, doc_of }: Activity, { doc, start, ids }: LatentExample): boolean {
+  const chosen = doc_of.indexOf(doc)
+  if (chosen < 0) return false
+  const from = corpus.doc_start[chosen]! + start
+  const is_within = from + ids.length <= corpus.doc_start[chosen + 1]!
+  return is_within && ids.every((id, i) => corpus.ids[from + i] === id)
 }
 
 const textKey = ({ ids }: LatentExample): string => ids.join(' ')

@@ -47,8 +47,8 @@ export type ExplainOptions = {
   readonly hook: string
   /** For the contrastive explainer. */
   readonly near_misses?: (record: LatentRecord) => readonly NearMiss[]
-  /** Longest answer in tokens (120): models that think before they answer need more. */
-  readonly max_output_tokens?: number | undefined
+  /** Added to the longest answer in tokens: for models that think before they answer. */
+  readonly thinking_tokens?: number | undefined
 }
 
 export type ExplainRunOptions = ExplainOptions & {
@@ -82,7 +82,7 @@ export type ExplainSummary = Spent & {
 /** The question about one latent; undefined where there is nothing to show. */
 export function explainQuestion(
   record: LatentRecord,
-  { explainer, pieces, hook, near_misses, max_output_tokens }: ExplainOptions,
+  { explainer, pieces, hook, near_misses, thinking_tokens = 0 }: ExplainOptions,
 ): ChatQuestion | undefined {
   const prompt = EXPLAINERS[explainer]({
     record,
@@ -95,8 +95,8 @@ export function explainQuestion(
       kind: 'chat',
       ...prompt,
       purpose: `${explainer} ${hook}/${record.index}`,
-      max_output_tokens: max_output_tokens ?? MAX_OUTPUT_TOKENS,
-      usual_output_tokens: USUAL_OUTPUT_TOKENS,
+      max_output_tokens: MAX_OUTPUT_TOKENS + thinking_tokens,
+      usual_output_tokens: USUAL_OUTPUT_TOKENS + thinking_tokens,
     }
   )
 }

@@ -78,7 +78,7 @@ export function parseLabel(answer: string): string | null {
 
 /** The JSON that an answer is, alone or in a code fence. @throws Error for anything else. */
 export function parseObject(answer: string): unknown {
-  const body = answer.trim().replace(/^```(?:json)?\s*\n([\s\S]*)\n```$/, '$1')
+  const body = answer.trim().replace(/^```(?:json)?[ \t]*\n([\s\S]*)\n```$/, '$1')
   try {
     return JSON.parse(body)
   } catch (cause) {

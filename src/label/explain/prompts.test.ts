@@ -95,6 +95,12 @@ describe('parseLabel', () => {
     expect(parseLabel('{"label": "Unclear."}')).toBeNull()
   })
 
+  it('is not kept busy by a fence that never ends', () => {
+    const started = performance.now()
+    expect(() => parseLabel(`\`\`\`${'\n'.repeat(200_000)}x`)).toThrow()
+    expect(performance.now() - started).toBeLessThan(1000)
+  })
+
   it.each(['', 'moon', '{"label": "moon"} and more', '{"label": 3}', '[]', '{"label": "a'])(
     'refuses %j',
     (answer) => {

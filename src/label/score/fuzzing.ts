@@ -4,8 +4,9 @@
  * Half of the wrong marks stand in texts on which the latent is silent, half on other tokens of texts on which it fires: only a label
  * that says on which tokens it fires tells the latter.
  */
+import type { LatentExample } from '../../latents/index.ts'
 import { pieceOf } from '../examples/text.ts'
-import { rightlyMarked, usualMarks, wronglyMarked } from './marks.ts'
+import { canMislead, rightlyMarked, usualMarks, wronglyMarked } from './marks.ts'
 import type { Scorer } from './types.ts'
 import { type Item, lacking, yesOrNo } from './yesOrNo.ts'
 
@@ -19,8 +20,9 @@ export const fuzzing: Scorer = (subject) => {
   const piece = pieceOf(subject.pieces)
   const { positives, negatives } = subject.material
   const n = usualMarks(positives)
-  const silent = negatives.slice(0, Math.ceil(positives.length / 2))
-  const firing = positives.slice(0, positives.length - silent.length)
+  const misleading = (e: LatentExample) => canMislead(e, piece)
+  const silent = negatives.filter(misleading).slice(0, Math.ceil(positives.length / 2))
+  const firing = positives.filter(misleading).slice(0, positives.length - silent.length)
   const items: Item[] = [
     ...positives.map((e) => ({ text: rightlyMarked(e, piece), truth: true })),
     ...[...silent, ...firing].map((e) => ({ text: wronglyMarked(e, n, piece), truth: false })),

@@ -7,7 +7,7 @@ import { hash32 } from '../../activations/index.ts'
 import { shuffle } from '../examples/material.ts'
 import { numbered, pieceOf } from '../examples/text.ts'
 import { parseObject } from '../explain/prompt.ts'
-import { rightlyMarked, usualMarks, wronglyMarked } from './marks.ts'
+import { canMislead, rightlyMarked, usualMarks, wronglyMarked } from './marks.ts'
 import { shareOf } from './measures.ts'
 import type { Scorer } from './types.ts'
 import { chat, lacking } from './yesOrNo.ts'
@@ -27,7 +27,8 @@ export const intruder: Scorer = (subject) => {
   const piece = pieceOf(subject.pieces)
   const { positives, negatives } = subject.material
   const n_marks = usualMarks(positives)
-  const rounds = negatives.slice(0, N_ROUNDS).map((stranger, round) => {
+  const strangers = negatives.filter((e) => canMislead(e, piece)).slice(0, N_ROUNDS)
+  const rounds = strangers.map((stranger, round) => {
     const texts = shuffle([...positives], hash32(subject.record.index ^ hash32(round)))
       .slice(0, N_TEXTS - 1)
       .map((e) => rightlyMarked(e, piece))

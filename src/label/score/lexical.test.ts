@@ -84,7 +84,6 @@ const activity: Activity = {
     hash: 'h',
   } as Activity['corpus'],
   doc_of: Int32Array.from({ length: N_DOCS }, (_, doc) => doc),
-  corpus_hash: 'h',
   n_tokens: ids.length,
   of: () => ({
     token: Int32Array.from(fires),
@@ -110,12 +109,8 @@ const record: LatentRecord = {
   bottom_logits: [],
   neighbours: [],
 }
-const material: Material = materialOf(record, activity, {
-  n_examples: 20,
-  context: 4,
-  index_corpus_hash: 'h',
-  seen: 'all',
-})
+const options = { n_examples: 20, context: 4, seen: 'all' } as const
+const material: Material = materialOf(record, activity, options)
 const subject = (claim: LexicalClaim | undefined): Subject => ({
   label: 'x',
   claim,
@@ -140,6 +135,29 @@ describe('the lexical scorer', () => {
     expect(negatives.every(isSilent)).toBe(true)
     for (const text of [...positives, ...negatives])
       expect(examples.some((example) => overlap(text, example))).toBe(false)
+  })
+
+  it('knows a document that was seen in other text by its words, not by its number', () => {
+    const { corpus } = activity
+    const firstOf = (n_docs: number, from = 0): Activity => {
+      const ids = corpus.ids.subarray(from * LENGTH, (from + n_docs) * LENGTH)
+      const token = Int32Array.from(ids.keys()).filter((at) => ids[at] === NIGHT)
+      return {
+        corpus: { ...corpus, ids, doc_start: corpus.doc_start.slice(0, n_docs + 1) },
+        doc_of: activity.doc_of.slice(0, n_docs),
+        n_tokens: ids.length,
+        of: () => ({ token, value: Float32Array.from(token, () => 1) }),
+      }
+    }
+    const seen = new Set(examples.map(({ doc }) => doc))
+    const docsOf = (text: Activity) =>
+      materialOf(record, text, { ...options, n_examples: 100 }).positives.map(({ doc }) => doc)
+    // Less of the same text: the documents are those that the examples come from.
+    const less = docsOf(firstOf(12))
+    expect(less.length).toBeGreaterThan(0)
+    expect(less.some((doc) => seen.has(doc))).toBe(false)
+    // Other text: its documents have the same numbers by chance.
+    expect(docsOf(firstOf(12, 20)).some((doc) => seen.has(doc))).toBe(true)
   })
 
   it('gives 1 to a right label made from the examples, and about 0.5 to wrong ones', () => {

@@ -13,11 +13,16 @@ function firingAt(example: LatentExample): number[] {
 export const rightlyMarked = (example: LatentExample, piece: PieceOf): string =>
   markedAt(example, firingAt(example), piece)
 
+/** Whether a text holds a token to be marked wrongly: one with text, on which the latent is silent. */
+export const canMislead = (example: LatentExample, piece: PieceOf): boolean =>
+  silentAt(example, piece).length > 0
+
+const silentAt = ({ ids, values }: LatentExample, piece: PieceOf): number[] =>
+  Array.from(ids.keys()).filter((at) => values[at] === 0 && piece(ids[at]).trim() !== '')
+
 /** The text with `n` tokens marked on which the latent is silent, chosen by a hash. */
 export function wronglyMarked(example: LatentExample, n: number, piece: PieceOf): string {
-  const silent = Array.from(example.ids.keys()).filter(
-    (at) => example.values[at] === 0 && piece(example.ids[at]).trim() !== '',
-  )
+  const silent = silentAt(example, piece)
   const seed = hash32(example.doc ^ hash32(example.start))
   const order = silent.sort((a, b) => hash32(a ^ seed) - hash32(b ^ seed))
   return markedAt(example, order.slice(0, n), piece)

@@ -152,7 +152,6 @@ function plantedActivity(half: Half): Activity {
   }
   return {
     ...chosen,
-    corpus_hash: corpus.hash,
     n_tokens: ids.length,
     of: (latent) => ({
       token: Int32Array.from(found[latent]!.token),
@@ -201,7 +200,7 @@ describe('texts for scoring', () => {
     const docs = new Set(explaining.doc_of)
     expect(scoring.doc_of.some((doc) => docs.has(doc))).toBe(false)
     const record = plantedRecord(0, [explaining, scoring])
-    const options = { n_examples: 20, context: CONTEXT, index_corpus_hash: corpus.hash }
+    const options = { n_examples: 20, context: CONTEXT }
     const { shown } = splitExamples(record)
     const share = materialOf(record, scoring, { ...options, seen: 'share' })
     expect(share.positives).toHaveLength(20)
@@ -263,7 +262,6 @@ describe('a judge who knows the planted sets', () => {
       const material = materialOf(record, halves[1]!, {
         n_examples: 30,
         context: CONTEXT,
-        index_corpus_hash: corpus.hash,
         seen: 'share',
       })
       return { record, material }

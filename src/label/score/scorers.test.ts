@@ -12,6 +12,12 @@ it('reads a strength for every token, and its expectation where the odds are tol
   expect(readActivations(text, 3, expected)).toEqual([0, 10, 5.5])
 })
 
+it('takes no odds where numbers are written so that they cannot be told apart', () => {
+  const text = '{"activations": [[1, 5.0], [2, 10], [3, 4]]}'
+  const expected = [{ at: text.indexOf('10'), value: 9 }]
+  expect(readActivations(text, 3, expected)).toEqual([5, 10, 4])
+})
+
 it.each([
   ['a token too few', '{"activations": [[1, 0], [2, 10]]}'],
   ['out of order', '{"activations": [[2, 0], [1, 10], [3, 4]]}'],

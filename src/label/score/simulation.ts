@@ -65,9 +65,8 @@ export function readActivations(
       `answer ${excerpt(text)} is no list of ${n_tokens} tokens in order, each with a strength from 0 to ${HIGHEST}`,
     )
   const odds = new Map(expected.map(({ at, value }) => [at, value]))
+  // In this shape alone the i-th pair of the text is the i-th token: not where `5.0` stands for 5, or pairs stand elsewhere too.
   const places = [...text.matchAll(/\[\s*\d+\s*,\s*(\d+)\s*\]/dg)]
-  return activations.map(([, act], i) => {
-    const at = places[i]?.indices?.[1]?.[0]
-    return (at === undefined ? undefined : odds.get(at)) ?? act!
-  })
+  if (places.length !== n_tokens) return activations.map(([, act]) => act!)
+  return activations.map(([, act], i) => odds.get(places[i]!.indices![1]![0]) ?? act!)
 }

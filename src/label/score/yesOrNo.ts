@@ -49,7 +49,7 @@ export function yesOrNo(subject: Subject, items: readonly Item[], scorer: string
   } satisfies Plan
 }
 
-/** A question of a scorer; an answer may be four times as long as usual before it is cut. */
+/** A question of a scorer; an answer may be four times as long as usual before it is cut. All that may be thought is reckoned as thought. */
 export function chat(
   { name, thinking_tokens }: Subject,
   scorer: string,
@@ -60,6 +60,7 @@ export function chat(
     purpose: `${scorer} ${name}`,
     max_output_tokens: 4 * question.usual_output_tokens + thinking_tokens,
     ...question,
+    usual_output_tokens: question.usual_output_tokens + thinking_tokens,
   }
 }
 
@@ -72,7 +73,7 @@ export function lacking({ material: { positives, negatives } }: Subject): Lackin
     }
   if (n_on < LEAST_EXAMPLES)
     return {
-      lacks: `fires on ${n_on} texts that nobody has seen, expected ${LEAST_EXAMPLES}. Read more text with --tokens.`,
+      lacks: `fires on ${n_on} texts that its maker has not seen, expected ${LEAST_EXAMPLES}. More text may hold them (hooke score --tokens, --data).`,
     }
   return undefined
 }

@@ -1,9 +1,8 @@
 /** The page's standing line to the server: applies events to the cache, reconnects, and says when the server is away. */
 import type { QueryClient } from '@tanstack/react-query'
 import type { Event, Run, RunPoint, Workspace } from '../../../src/api/index.ts'
-import { readEvents } from '../../../src/api/sse.ts'
 import { saeName } from '../format/names.ts'
-import { send } from './client.ts'
+import { api } from './client.ts'
 import { keys } from './queries.ts'
 
 /** `connecting` only before the first answer. */
@@ -25,11 +24,12 @@ export async function keepLive(
   let wasAway = false
   while (!signal.aborted) {
     try {
-      const response = await send('GET', '/api/events', undefined, signal)
-      onState('open')
-      delay_ms = firstDelay_ms
-      if (wasAway) await client.invalidateQueries()
-      for await (const event of readEvents<Event>(response)) applyEvent(client, event)
+      const onOpen = () => {
+        onState('open')
+        delay_ms = firstDelay_ms
+        if (wasAway) void client.invalidateQueries()
+      }
+      for await (const event of api.events({}, { signal, onOpen })) applyEvent(client, event)
     } catch (error) {
       if (signal.aborted) return
       console.warn('events: the stream broke and will be opened again', error)
@@ -66,7 +66,7 @@ export function applyEvent(client: QueryClient, event: Event): void {
 
 const staleAfter = {
   workspace: [keys.workspace, keys.microscope, keys.plots, keys.selfTests],
-  labels: [keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
+  labels: [keys.scoring, keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
   latents: [keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
 } as const
 

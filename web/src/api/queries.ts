@@ -2,12 +2,14 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type {
   DepthRequest,
+  LatentSort,
   MicroscopeRequest,
   ReviewFilter,
+  ScoringScope,
   Workspace,
 } from '../../../src/api/index.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
-import { ApiError, api, type LatentOrder, type ReviewQuery } from './client.ts'
+import { ApiError, api } from './client.ts'
 
 /** First words of the query keys, so that a change can invalidate all queries of a kind. */
 export const keys = {
@@ -24,29 +26,32 @@ export const keys = {
   plots: ['plots'],
   selfTests: ['self-tests'],
   beginnings: ['beginnings'],
+  scoring: ['scoring'],
 } as const
 
 /** The workspace: model, suites, runs. */
 export const workspaceQuery = queryOptions({
   queryKey: keys.workspace,
-  queryFn: ({ signal }) => api.workspace(signal),
+  queryFn: ({ signal }) => api.workspace({}, { signal }),
 })
 
 /** Layers by tokens for one text; the last answer stays while the next is on its way. */
 export const microscopeQuery = (request: MicroscopeRequest) =>
   queryOptions({
     queryKey: [...keys.microscope, request],
-    queryFn: ({ signal }) => api.microscope({ top_k: 6, ...request }, signal),
+    queryFn: ({ signal }) => api.microscope({ top_k: 6, ...request }, { signal }),
     placeholderData: keepPreviousData,
     enabled: request.text.trim() !== '' && request.suite !== undefined,
     staleTime: 60_000,
+    // Comparing two answers of many megabytes entry by entry stops the page for longer than drawing the new one.
+    structuralSharing: false,
   })
 
 /** One token through the layers; that of the last token stays while the next is on its way. */
 export const depthQuery = (request: DepthRequest) =>
   queryOptions({
     queryKey: [...keys.depth, request],
-    queryFn: ({ signal }) => api.depth(request, signal),
+    queryFn: ({ signal }) => api.depth(request, { signal }),
     placeholderData: keepPreviousData,
     staleTime: Number.POSITIVE_INFINITY,
   })
@@ -55,15 +60,32 @@ export const depthQuery = (request: DepthRequest) =>
 export const latentQuery = (sae: string, index: number) =>
   queryOptions({
     queryKey: [...keys.latent, sae, index],
-    queryFn: ({ signal }) => api.latent(sae, index, signal),
+    queryFn: ({ signal }) => api.latent({ sae, index }, { signal }),
     staleTime: 30_000,
+  })
+
+/** What tests of labels would cost. */
+export const scoringOffersQuery = (scope: { suite: string } & ScoringScope) =>
+  queryOptions({
+    queryKey: [...keys.scoring, scope],
+    queryFn: ({ signal }) => api.offerScores(scope, { signal }),
+    placeholderData: keepPreviousData,
+    staleTime: 10_000,
+  })
+
+/** The same without what anybody said of it or its neighbours, for whoever is to guess. */
+export const unlabelledQuery = (sae: string, index: number) =>
+  queryOptions({
+    queryKey: [...keys.latent, sae, index, 'unlabelled'],
+    queryFn: ({ signal }) => api.latent({ sae, index, labels: false }, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
   })
 
 /** Latents with near directions; labels in it change with those of the latents. */
 export const familyQuery = (sae: string, index: number) =>
   queryOptions({
     queryKey: [...keys.latent, sae, index, 'family'],
-    queryFn: ({ signal }) => api.latentFamily(sae, index, signal),
+    queryFn: ({ signal }) => api.latentFamily({ sae, index }, { signal }),
     staleTime: 30_000,
   })
 
@@ -71,9 +93,12 @@ export const familyQuery = (sae: string, index: number) =>
 export const effectsQuery = (sae: string, index: number) =>
   queryOptions({
     queryKey: [...keys.latent, sae, index, 'effects'],
-    queryFn: ({ signal }) => api.latentEffects(sae, index, signal),
+    queryFn: ({ signal }) => api.latentEffects({ sae, index }, { signal }),
     staleTime: 30_000,
   })
+
+/** What the latent list is sorted by. */
+export type LatentOrder = { sort: LatentSort; order: 'asc' | 'desc' }
 
 /** Latents of a page of the list. */
 export const latentPage = 100
@@ -82,7 +107,8 @@ export const latentPage = 100
 export const latentPageQuery = (sae: string, by: LatentOrder, page: number) =>
   queryOptions({
     queryKey: [...keys.latents, sae, by, page],
-    queryFn: ({ signal }) => api.latents(sae, by, page * latentPage, latentPage, signal),
+    queryFn: ({ signal }) =>
+      api.latents({ sae, ...by, offset: page * latentPage, limit: latentPage }, { signal }),
     staleTime: 60_000,
   })
 
@@ -98,9 +124,9 @@ export const wordLatentsQuery = (suites: Workspace['suites']) => {
   return queryOptions({
     queryKey: [...keys.beginnings, 'words', ids],
     queryFn: async ({ signal }) => {
-      const by = { sort: 'max_act', order: 'desc' } as const
+      const strongest = { sort: 'max_act', order: 'desc', limit: asked.latents } as const
       const lists = await Promise.all(
-        ids.map((id) => api.latents(id, by, 0, asked.latents, signal)),
+        ids.map((sae) => api.latents({ sae, ...strongest }, { signal })),
       )
       return wordLatents(
         lists.flatMap(({ latents }) => latents),
@@ -118,7 +144,7 @@ export const raisersQuery = (latents: readonly ListedLatent[]) =>
     queryKey: [...keys.beginnings, 'raisers', latents.map(({ sae, index }) => `${sae}/${index}`)],
     queryFn: async ({ signal }) => {
       const views = await Promise.all(
-        latents.map(({ sae, index }) => api.latent(sae, index, signal)),
+        latents.map(({ sae, index }) => api.latent({ sae, index }, { signal })),
       )
       return raisers(latents.map((latent, i) => ({ latent, raised: views[i]?.top_logits ?? [] })))
     },
@@ -126,11 +152,14 @@ export const raisersQuery = (latents: readonly ListedLatent[]) =>
     staleTime: Number.POSITIVE_INFINITY,
   })
 
+/** Which latents wait for whom; blind ones are drawn at random. */
+export type ReviewQuery = ReviewFilter & { reviewer: string; blind: boolean }
+
 /** What waits for a reviewer. It is asked again when it runs low, not at every change: the next latent stays the next. */
 export const reviewQuery = (query: ReviewQuery) =>
   queryOptions({
     queryKey: [...keys.review, query],
-    queryFn: ({ signal }) => api.reviewQueue(query, signal),
+    queryFn: ({ signal }) => api.reviewQueue(query, { signal }),
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: 0,
   })
@@ -139,14 +168,14 @@ export const reviewQuery = (query: ReviewQuery) =>
 export const agreementQuery = (filter: ReviewFilter) =>
   queryOptions({
     queryKey: [...keys.agreement, filter],
-    queryFn: ({ signal }) => api.agreement(filter, signal),
+    queryFn: ({ signal }) => api.agreement(filter, { signal }),
   })
 
 /** What was measured of a suite's training so far, over all of its runs; later points arrive as events. */
 export const pointsQuery = (suite: string | undefined) =>
   queryOptions({
     queryKey: [...keys.points, suite],
-    queryFn: ({ signal }) => api.points(suite ?? '', signal),
+    queryFn: ({ signal }) => api.suitePoints({ suite: suite ?? '' }, { signal }),
     enabled: suite !== undefined,
     staleTime: Number.POSITIVE_INFINITY,
   })
@@ -157,7 +186,7 @@ export const plotsQuery = (suite: string) =>
     queryKey: [...keys.plots, suite],
     queryFn: async ({ signal }) => {
       try {
-        return await api.plots(suite, signal)
+        return await api.suitePlots({ suite }, { signal })
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return []
         throw error
@@ -170,7 +199,7 @@ export const plotsQuery = (suite: string) =>
 export const plotQuery = (suite: string, name: string) =>
   queryOptions({
     queryKey: [...keys.plots, suite, name],
-    queryFn: ({ signal }) => api.plot(suite, name, signal),
+    queryFn: ({ signal }) => api.suitePlot({ suite, file: `${name}.svg` }, { signal }),
     staleTime: 60_000,
   })
 
@@ -178,7 +207,7 @@ export const plotQuery = (suite: string, name: string) =>
 export const originQuery = (suite: string) =>
   queryOptions({
     queryKey: [...keys.origin, suite],
-    queryFn: ({ signal }) => api.origin(suite, signal),
+    queryFn: ({ signal }) => api.suite({ suite }, { signal }),
     staleTime: 60_000,
   })
 
@@ -186,7 +215,7 @@ export const originQuery = (suite: string) =>
 export const selfTestsQuery = (suite: string | undefined) =>
   queryOptions({
     queryKey: [...keys.selfTests, suite],
-    queryFn: ({ signal }) => api.selfTests(suite ?? '', signal),
+    queryFn: ({ signal }) => api.selfTests({ suite: suite ?? '' }, { signal }),
     enabled: suite !== undefined,
     staleTime: 30_000,
   })

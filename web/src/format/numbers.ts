@@ -28,6 +28,12 @@ export function percent(x: number | undefined | null): string {
   return `${p.toFixed(digits)} %`
 }
 
+/** A price: $12.50, $0.0031; what is less than a hundredth of a cent says so. */
+export function dollars(x: number): string {
+  if (x > 0 && x < 0.0001) return 'less than $0.0001'
+  return `$${x.toFixed(x === 0 || x >= 1 ? 2 : 4)}`
+}
+
 /** A count with thousands separated. */
 export function count(x: number | undefined): string {
   return x === undefined ? none : Math.round(x).toLocaleString('en')

@@ -3,7 +3,8 @@ import type { LabelScoreView, LabelView } from '../../../src/api/index.ts'
 import { fixed } from '../format/numbers.ts'
 
 /** What each scorer asks. */
-const questions: Readonly<Record<string, string>> = {
+export const testQuestions: Readonly<Record<string, string>> = {
+  lexical: 'whether the words it names stand where the latent fires',
   detection: 'which texts it fires in',
   fuzzing: 'whether the right tokens are marked',
   simulation: 'how strongly on each token',
@@ -35,7 +36,7 @@ export function LabelScores(props: {
               <li key={`${score.scorer} ${score.judge}`}>
                 <span>
                   {score.scorer}
-                  {questions[score.scorer] && <small>{questions[score.scorer]}</small>}
+                  {testQuestions[score.scorer] && <small>{testQuestions[score.scorer]}</small>}
                 </span>
                 <Whisker score={score} />
                 <span className="value">{fixed(score.value, 2)}</span>

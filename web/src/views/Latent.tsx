@@ -12,6 +12,7 @@ import { Family } from '../parts/Family.tsx'
 import { Histogram } from '../parts/Histogram.tsx'
 import { LabelEditor } from '../parts/LabelEditor.tsx'
 import { LabelScores } from '../parts/LabelScores.tsx'
+import { LabelTests } from '../parts/LabelTests.tsx'
 import { LatentLink, LikeLink, SteerLink } from '../parts/LatentLink.tsx'
 import { LatentMarks } from '../parts/LatentMarks.tsx'
 import { LogitTable } from '../parts/LogitTable.tsx'
@@ -162,6 +163,7 @@ function Body(props: {
             />
           </section>
           <LabelScores labels={latent.labels} scores={latent.label_scores ?? []} />
+          <LabelTests suite={saeName(latent.sae).suite} sae={latent.sae} index={latent.index} />
           <section aria-label="Place in documents">
             <h2>Where in documents</h2>
             <Positions positions={latent.positions} />

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { pointsQuery, selfTestsQuery, workspaceQuery } from '../api/queries.ts'
+import { LabelTests } from '../parts/LabelTests.tsx'
 import { LatentTable } from '../parts/LatentTable.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
 import { Plots } from '../parts/Plots.tsx'
@@ -113,6 +114,9 @@ export function Suite() {
         />
       )}
       {suite?.saes.some((s) => s.metrics) && <Plots suite={suite.name} />}
+      {suite?.saes.some((s) => s.n_labelled > 0) && (
+        <LabelTests key={suite.name} suite={suite.name} />
+      )}
       {listed && (
         <LatentTable
           sae={listed}

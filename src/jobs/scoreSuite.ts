@@ -1,0 +1,208 @@
+/**
+ * Scores labels of a suite on texts that their makers have not seen.
+ *
+ * 1. The model reads text once for each SAE: where do its latents fire, where not?
+ * 2. For every label the texts are chosen that it is judged on.
+ * 3. The scorers ask, cheap ones first, the labels in their order; each score is handed out at once.
+ */
+
+import {
+  type Asker,
+  EXPLAINERS,
+  materialOf,
+  type ScorerName,
+  type Spent,
+  type Subject,
+  scoreLabels,
+  type Task,
+  writeSteered,
+} from '../label/index.ts'
+import { loadSae } from '../sae/disk.ts'
+import type { Sae } from '../sae/index.ts'
+import type { ScoreEntry } from '../store/index.ts'
+import { openSuiteAsker } from './asking.ts'
+import { readLabelsFile } from './labelsFile.ts'
+import {
+  type DueLabel,
+  entriesOf,
+  judgeOf,
+  type ScoringOrder,
+  scorerNames,
+  withLatents,
+} from './scoring.ts'
+import { openSuiteText, type SuiteText } from './suiteText.ts'
+
+/** A score that was found, or why there is none. */
+export type ScoringResult =
+  | { readonly type: 'score'; readonly score: ScoreEntry }
+  | {
+      readonly type: 'failed'
+      readonly label: number
+      readonly scorer: ScorerName
+      readonly error: string
+    }
+
+export type ScoringOptions = {
+  readonly signal: AbortSignal
+  /** Told how far it is, 0 to 1. */
+  readonly onProgress: (message: string, share: number) => void
+  /** Awaited between the pieces of work where it gives a promise. */
+  readonly hold?: (() => Promise<void> | undefined) | undefined
+  /** Told what calls of earlier runs may have cost whose answers were lost. */
+  readonly onLost?: (what: string) => void
+}
+
+/** How it ended. */
+export type ScoringEnd = {
+  /** The cap kept it from asking more. */
+  readonly capped: boolean
+  /** Absent where nobody was asked. */
+  readonly spent?: Spent
+}
+
+/** Of the progress, the reading of text. */
+const READING = 0.4
+
+/** A label with all that its scoring needs. */
+type Claim = { readonly due: DueLabel; readonly path: string; readonly subject: Subject }
+
+/**
+ * Yields each result as soon as it is there.
+ * @throws Error where somebody is to be asked and nobody can be; CallError where the server refuses all; the signal's reason.
+ */
+export async function* scoreSuite(
+  order: ScoringOrder,
+  due: readonly DueLabel[],
+  options: ScoringOptions,
+): AsyncGenerator<ScoringResult, ScoringEnd, void> {
+  const { signal, onProgress, hold = () => undefined } = options
+  const asker = await askerOf(order, options)
+  const text = await openSuiteText(order.out, {
+    ...order,
+    signal,
+    hold,
+    onProgress,
+  })
+  try {
+    const claims = await gather(order, due, text, options)
+    const tasks = tasksOf(claims, { order, text, signal, hold })
+    const n_tasks = due.reduce((n, { scorers }) => n + scorers.length, 0)
+    const events = scoreLabels(tasks, asker ?? nobody, signal)
+    for (let n_done = 0; ; n_done++) {
+      onProgress(`scoring: ${n_done} of ${n_tasks}`, READING + (1 - READING) * (n_done / n_tasks))
+      const next = await events.next()
+      if (next.done) {
+        const capped = next.value.stopped
+        return { capped, ...(asker ? { spent: asker.spent() } : {}) }
+      }
+      const { id: label, scorer } = next.value
+      yield next.value.type === 'failed'
+        ? { type: 'failed', label, scorer, error: next.value.error }
+        : {
+            type: 'score',
+            score: { label, scorer, judge: judgeOf(scorer, order.ask), ...next.value.score },
+          }
+    }
+  } finally {
+    await text.close()
+  }
+}
+
+async function askerOf(
+  { scorers, ask, out }: ScoringOrder,
+  { signal, onLost }: ScoringOptions,
+): Promise<Asker | undefined> {
+  const [asking] = scorers.filter((scorer) => scorer !== 'lexical')
+  if (asking === undefined) return undefined
+  if (ask === undefined)
+    throw new Error(`the ${asking} scorer asks a language model, and none is known here`)
+  if (scorers.includes('embedding') && ask.embedding_model === undefined)
+    throw new Error(`${ask.provider} has no embedding model; leave the embedding scorer out`)
+  const { asker, lost } = await openSuiteAsker(ask, out, signal)
+  if (lost !== undefined) onLost?.(lost)
+  return asker
+}
+
+/** Finds the texts that each label is judged on, in the order of the labels. */
+async function gather(
+  order: ScoringOrder,
+  due: readonly DueLabel[],
+  text: SuiteText,
+  { onProgress }: ScoringOptions,
+): Promise<Claim[]> {
+  const claims = new Map<number, Claim>()
+  const entries = await entriesOf(order.out)
+  const saes = [...Map.groupBy(due, ({ sae }) => sae)]
+  const ours = Object.keys(EXPLAINERS).map((name) => `(${name})`)
+  for (const [n, [sae, labels]] of saes.entries()) {
+    const entry = entries.get(sae)!
+    const written = await readLabelsFile(entry.path)
+    const in_file = new Map(written?.labels.map((each) => [each.latent, each]))
+    const activity = await text.activity(entry, 'scoring', (message, share) =>
+      onProgress(message, (READING * (n + share)) / saes.length),
+    )
+    await withLatents(entry, async (file) => {
+      for (const one of labels) {
+        const { id, latent, text: label, method, author } = one.label
+        const record = await file.record(latent)
+        const saw_share = method === 'llm' && ours.some((name) => author.endsWith(name))
+        const lexical = in_file.get(latent)
+        const subject = {
+          label: label.replaceAll(/\s+/g, ' '),
+          claim: lexical?.text === label ? lexical.claim : undefined,
+          record,
+          material: materialOf(record, activity, {
+            n_examples: order.n_examples,
+            context: file.info.context,
+            seen: saw_share ? 'share' : 'all',
+          }),
+          pieces: text.pieces,
+          name: `${entry.hook}/${latent}`,
+          thinking_tokens: order.ask?.thinking_tokens ?? 0,
+        }
+        claims.set(id, { due: one, path: entry.path, subject })
+      }
+    })
+  }
+  return due.map(({ label }) => claims.get(label.id)!)
+}
+
+/** Cheap scorers first, within each the labels in their order. */
+async function* tasksOf(
+  claims: readonly Claim[],
+  run: {
+    order: ScoringOrder
+    text: SuiteText
+    signal: AbortSignal
+    hold: () => Promise<void> | undefined
+  },
+): AsyncGenerator<Task> {
+  const { order, text, signal, hold } = run
+  let loaded: { path: string; sae: Sae } | undefined
+  for (const scorer of scorerNames)
+    for (const { due, path, subject } of claims) {
+      if (!due.scorers.includes(scorer)) continue
+      await hold()
+      signal.throwIfAborted()
+      const { id } = due.label
+      if (scorer !== 'causal') {
+        yield { id, scorer, subject }
+        continue
+      }
+      if (loaded?.path !== path) loaded = { path, sae: await loadSae(path) }
+      const { index: latent, max_act } = subject.record
+      const { strength } = order
+      const turned_up = { sae: loaded.sae, latent, mode: 'add', strength, max_act } as const
+      const generated = await writeSteered(text.model, turned_up, signal)
+      yield { id, scorer, subject: { ...subject, generated } }
+    }
+}
+
+/** Who is asked where no scorer asks. */
+const nobody: Asker = {
+  model: 'hooke',
+  concurrency: 1,
+  prices: undefined,
+  ask: () => Promise.reject(new Error('lexical scores ask nobody')),
+  spent: () => ({ n_calls: 0, n_remembered: 0, input_tokens: 0, output_tokens: 0 }),
+}
