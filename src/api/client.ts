@@ -19,6 +19,7 @@ import type {
 import type { Depth, DepthRequest, Microscope, MicroscopeRequest } from './microscope.ts'
 import { type Method, type RequestOptions, sendRequest } from './request.ts'
 import type { Agreement, NewReview, Review, ReviewFilter, ReviewQueue } from './review.ts'
+import type { ScoringOffers, ScoringRequest, ScoringScope } from './scores.ts'
 import type {
   ContrastRequest,
   ContrastSearch,
@@ -53,6 +54,8 @@ export const operations = {
   voteOnLabel: 'POST /api/labels/{id}/votes',
   exportLabels: 'GET /api/suites/{suite}/labels.jsonl',
   importLabels: 'POST /api/suites/{suite}/labels',
+  offerScores: 'POST /api/suites/{suite}/scores/offers',
+  scoreLabels: 'POST /api/suites/{suite}/scores',
   reviewQueue: 'GET /api/reviews/queue',
   saveReview: 'POST /api/reviews',
   undoReview: 'DELETE /api/reviews/{id}',
@@ -94,7 +97,7 @@ type Calls = {
     takes: OfSae & Page & { sort?: LatentSort; order?: 'asc' | 'desc' }
     answers: LatentList
   }
-  latent: { takes: OfLatent; answers: LatentView }
+  latent: { takes: OfLatent & { labels?: boolean }; answers: LatentView }
   latentFamily: { takes: OfLatent; answers: LatentFamily }
   latentEffects: { takes: OfLatent; answers: EffectHistogram }
   runExamples: { takes: OfLatent; answers: ExampleRun }
@@ -104,7 +107,9 @@ type Calls = {
   undoLabel: { takes: { id: number }; answers: LabelView[] }
   voteOnLabel: { takes: { id: number } & NewVote; answers: LabelView }
   exportLabels: { takes: OfSuite & { format?: 'hooke' | 'neuronpedia' }; answers: string }
-  importLabels: { takes: OfSuite & { lines: string }; answers: LabelsImported }
+  importLabels: { takes: OfSuite & { lines: string; sae?: string }; answers: LabelsImported }
+  offerScores: { takes: OfSuite & ScoringScope; answers: ScoringOffers }
+  scoreLabels: { takes: OfSuite & ScoringRequest; answers: Run }
   reviewQueue: {
     takes: ReviewFilter & { reviewer?: string; blind?: boolean; limit?: number }
     answers: ReviewQueue
@@ -139,10 +144,14 @@ type Calls = {
 /** The name of an operation. */
 export type Operation = keyof typeof operations
 
-type Options = { readonly signal?: AbortSignal | undefined }
+type Options = {
+  readonly signal?: AbortSignal | undefined
+  /** Of a stream: called once the server has answered, before the first event. */
+  readonly onOpen?: () => void
+}
 type Given<K extends Operation> = Calls[K] extends { takes: infer T }
   ? [given: T, options?: Options]
-  : [given?: undefined, options?: Options]
+  : [given?: Record<string, never>, options?: Options]
 type Answer<K extends Operation> = Calls[K] extends { streams: infer E }
   ? AsyncGenerator<E, void, undefined>
   : Promise<Calls[K] extends { answers: infer A } ? A : never>
@@ -177,10 +186,12 @@ export function createClient(url: string | URL, options: ClientOptions = {}): Cl
     const address = new URL(path, url).href
     return sendRequest(method, address, { ...carried, body, signal })
   }
-  async function* stream(operation: Operation, given: object, signal: AbortSignal | undefined) {
-    yield* readEvents(await send(operation, given, signal))
+  async function* stream(operation: Operation, given: object, { signal, onOpen }: Options) {
+    const response = await send(operation, given, signal)
+    onOpen?.()
+    yield* readEvents(response)
   }
-  async function ask(operation: Operation, given: object, signal: AbortSignal | undefined) {
+  async function ask(operation: Operation, given: object, { signal }: Options) {
     const response = await send(operation, given, signal)
     const isJson = response.headers.get('content-type')?.includes('json')
     return isJson ? response.json() : response.text()
@@ -189,11 +200,15 @@ export function createClient(url: string | URL, options: ClientOptions = {}): Cl
     const call = STREAMS.has(operation) ? stream : ask
     return [
       operation,
-      (given: object = {}, { signal }: Options = {}) => call(operation, given, signal),
+      (given: object = {}, options: Options = {}) => call(operation, given, options),
     ]
   })
   return Object.fromEntries(entries) as Client
 }
+
+/** The address of a GET operation below its server, as for a link to what it answers. */
+export const addressOf = <K extends Operation>(operation: K, given: Given<K>[0]): string =>
+  requestOf(operation, given ?? {}).path
 
 /**
  * The request of an operation: what its path names goes there, the rest is its query (GET, DELETE) or its body.

@@ -42,9 +42,12 @@ export function addReadingTools(server: McpServer, client: Client): void {
       annotations: READS,
     },
     async (ctx) => {
-      const { model, suites, sample_text } = await client.workspace(undefined, {
-        signal: ctx.mcpReq.signal,
-      })
+      const { model, suites, sample_text } = await client.workspace(
+        {},
+        {
+          signal: ctx.mcpReq.signal,
+        },
+      )
       const structuredContent = {
         ...(model ? { model } : {}),
         suites: suites.map(({ name, saes }) => ({ name, saes: saes.map((sae) => Sae.parse(sae)) })),

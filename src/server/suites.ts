@@ -4,18 +4,18 @@ import { type SuiteInfo, saeId } from '../jobs/index.ts'
 import { parseHookName, saeFolder } from '../sae/index.ts'
 import {
   type Database,
-  listSaes,
+  getSae,
   listSuites,
-  type SaeSummary,
+  type Sae,
   type Suite,
-  saeSummary,
+  saesOf,
   suiteInfo,
 } from '../store/index.ts'
 import type { SuiteFolder } from './inferenceProtocol.ts'
 import { HttpProblem, notFound } from './problems.ts'
 
 /** An SAE with the folder it lies in and the model it reads. */
-export type SaeOnDisk = SaeSummary & {
+export type SaeOnDisk = Sae & {
   readonly dir: string
   readonly model: string
   readonly folder: string
@@ -78,8 +78,8 @@ export class SuiteShelf {
   }
 
   /** @throws HttpProblem 404 if there is no such SAE. */
-  async sae(id: string): Promise<SaeSummary> {
-    const sae = await saeSummary(this.#db, id)
+  async sae(id: string): Promise<Sae> {
+    const sae = await getSae(this.#db, id)
     if (!sae) throw notFound(`there is no SAE ${JSON.stringify(id)} in this workspace`)
     return sae
   }
@@ -114,8 +114,8 @@ export class SuiteShelf {
   }
 
   /** From a site to the SAE there that belongs to another of the same suite: of the same width and target where there is one. */
-  async siblings(sae: SaeSummary): Promise<(hook: string) => SaeSummary | undefined> {
-    const saes = await listSaes(this.#db, sae.suite)
+  async siblings(sae: Sae): Promise<(hook: string) => Sae | undefined> {
+    const saes = await saesOf(this.#db, sae.suite)
     return (hook) => {
       if (hook === sae.hook) return sae
       const there = saes.filter((other) => other.hook === hook)
@@ -132,10 +132,10 @@ export class SuiteShelf {
   }
 }
 
-const isTrained = ({ state }: SaeSummary): boolean =>
+const isTrained = ({ state }: Sae): boolean =>
   state === 'trained' || state === 'indexed' || state === 'labelled'
 
-function folderOf(info: SuiteInfo, { id, suite, hook, d_sae, l0_target }: SaeSummary): string {
+function folderOf(info: SuiteInfo, { id, suite, hook, d_sae, l0_target }: Sae): string {
   const l0 = l0_target ?? Number(id.slice(id.lastIndexOf('~l0_') + 4))
   const dir = saeFolder(info.folder, parseHookName(hook, info.folder), d_sae, l0)
   if (saeId(suite, { hook, d_sae, l0 }) !== id)

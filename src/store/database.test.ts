@@ -9,10 +9,11 @@ import { addLabel, addLabels, labelledLatents, labelsOf, retireLabel } from './l
 import { chipsOf, latentChips, listLatents, putLatents } from './latents.ts'
 import { addPoints, createRun, getRun, listRuns, pointsOf, suitePoints, updateRun } from './runs.ts'
 import {
+  getSae,
   listSaes,
   listSuites,
   removeSuite,
-  saeSummary,
+  saesOf,
   setSaeMetrics,
   setSaeState,
   upsertSae,
@@ -130,7 +131,7 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
     await setSaeState(db, SAE, 'trained')
     await upsertSae(db, { ...entry(), d_in: 11 })
     expect((await listSaes(db)).map(({ hook }) => hook)).toEqual(['hook_embed', HOOK])
-    expect(await saeSummary(db, SAE)).toEqual({
+    expect((await listSaes(db)).find(({ id }) => id === SAE)).toEqual({
       ...entry(),
       d_in: 11,
       state: 'trained',
@@ -138,11 +139,14 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
       density_histogram: { edges: [-1, 0], counts: [3] },
       n_labelled: 0,
     })
+    const { n_labelled: _, ...uncounted } = (await listSaes(db)).find(({ id }) => id === SAE)!
+    expect(await getSae(db, SAE)).toEqual(uncounted)
+    expect((await saesOf(db, 'tiny')).map(({ hook }) => hook)).toEqual(['hook_embed', HOOK])
     expect((await listSuites(db)).map(({ name, saes }) => [name, saes.length])).toEqual([
       ['bare', 0],
       ['tiny', 2],
     ])
-    expect(await saeSummary(db, 'none')).toBeUndefined()
+    expect(await getSae(db, 'none')).toBeUndefined()
     await expect(setSaeState(db, 'none', 'trained')).rejects.toThrow(/no SAE "none"/)
     await removeSuite(db, 'bare')
     expect(await listSuites(db)).toHaveLength(1)
@@ -228,7 +232,7 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
     expect(await retireLabel(db, lexical.id)).toEqual(once)
     expect(await retireLabel(db, 1_000_000)).toBeUndefined()
     expect(await shown()).toEqual([['other', 'manual']])
-    expect((await saeSummary(db, SAE))?.n_labelled).toBe(1)
+    expect(await listSaes(db)).toContainEqual(expect.objectContaining({ id: SAE, n_labelled: 1 }))
   })
 
   it('enters labels in bulk, the last of two for one latent, and adds no history where nothing changed', async () => {
@@ -341,9 +345,9 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
   it('says of an SAE why its training failed, until it is in another state', async () => {
     const failed = { step: 7, reason: HOSTILE, last_good_step: 5 }
     await setSaeState(db, SAE, 'failed', failed)
-    expect(await saeSummary(db, SAE)).toMatchObject({ state: 'failed', failed })
+    expect(await getSae(db, SAE)).toMatchObject({ state: 'failed', failed })
     await setSaeState(db, SAE, 'trained')
-    expect(await saeSummary(db, SAE)).not.toHaveProperty('failed')
+    expect(await getSae(db, SAE)).not.toHaveProperty('failed')
   })
 
   it('undoes a transaction that throws', async () => {

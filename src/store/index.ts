@@ -46,10 +46,11 @@ export {
 } from './scores.ts'
 export { refreshStatistics } from './statistics.ts'
 export {
+  getSae,
   listSaes,
   listSuites,
   removeSuite,
-  saeSummary,
+  saesOf,
   setSaeMetrics,
   setSaeState,
   suiteInfo,
@@ -59,6 +60,7 @@ export {
 export { tokenKey } from './text.ts'
 export * from './types.ts'
 export {
+  bitsOf,
   countVectors,
   type EmbedderSource,
   labelsWithoutVector,

@@ -4,6 +4,7 @@ import type { Queryable } from './database.ts'
 import { storable } from './text.ts'
 import type {
   DensityHistogram,
+  Sae,
   SaeEntry,
   SaeId,
   SaeMetrics,
@@ -92,28 +93,37 @@ type SaeRow = {
   failed: TrainFailure | null
   metrics: SaeMetrics | null
   density_histogram: DensityHistogram | null
-  n_labelled: number
 }
 
-const SELECT_SAES = `
-  select s.id, s.suite, s.hook, s.layer, s.d_in, s.d_sae, s.l0_target, s.state, s.failed, s.metrics, s.density_histogram,
-    (select count(distinct l.latent)::int from hooke.labels l where l.sae = s.id and l.retired_at is null) as n_labelled
-  from hooke.saes s`
+const SAE =
+  's.id, s.suite, s.hook, s.layer, s.d_in, s.d_sae, s.l0_target, s.state, s.failed, s.metrics, s.density_histogram'
+/** In the order of the forward pass, then by width and L0. */
+const IN_ORDER = 's.layer nulls first, s.hook, s.d_sae, s.l0_target nulls last, s.id'
 
 /** SAEs by suite, then in the order of the forward pass, then by width and L0. */
 export async function listSaes(db: Queryable, suite?: string): Promise<SaeSummary[]> {
-  const rows = await db.query<SaeRow>(
-    `${SELECT_SAES} where $1::text is null or s.suite = $1
-     order by s.suite, s.layer nulls first, s.hook, s.d_sae, s.l0_target nulls last, s.id`,
+  const rows = await db.query<SaeRow & { n_labelled: number }>(
+    `select ${SAE}, (select count(distinct l.latent)::int from hooke.labels l
+       where l.sae = s.id and l.retired_at is null) as n_labelled
+     from hooke.saes s where $1::text is null or s.suite = $1 order by s.suite, ${IN_ORDER}`,
     [suite ?? null],
   )
-  return rows.map(toSummary)
+  return rows.map((row) => ({ ...toSae(row), n_labelled: row.n_labelled }))
 }
 
-/** One SAE, or undefined where there is none of that name. */
-export async function saeSummary(db: Queryable, sae: SaeId): Promise<SaeSummary | undefined> {
-  const [row] = await db.query<SaeRow>(`${SELECT_SAES} where s.id = $1`, [sae])
-  return row && toSummary(row)
+/** The SAEs of a suite in the order of the forward pass, their labels not counted. */
+export async function saesOf(db: Queryable, suite: string): Promise<Sae[]> {
+  const rows = await db.query<SaeRow>(
+    `select ${SAE} from hooke.saes s where s.suite = $1 order by ${IN_ORDER}`,
+    [suite],
+  )
+  return rows.map(toSae)
+}
+
+/** One SAE, its labels not counted; undefined where there is none of that name. */
+export async function getSae(db: Queryable, sae: SaeId): Promise<Sae | undefined> {
+  const [row] = await db.query<SaeRow>(`select ${SAE} from hooke.saes s where s.id = $1`, [sae])
+  return row && toSae(row)
 }
 
 /** Every suite, also one without SAEs, by name. */
@@ -129,7 +139,7 @@ async function updated(db: Queryable, sae: SaeId, sql: string, params: unknown[]
     throw new Error(`no SAE ${JSON.stringify(sae)} in the database. Enter it first (upsertSae).`)
 }
 
-function toSummary(row: SaeRow): SaeSummary {
+function toSae(row: SaeRow): Sae {
   return {
     id: row.id,
     suite: row.suite,
@@ -142,6 +152,5 @@ function toSummary(row: SaeRow): SaeSummary {
     ...(row.failed === null ? {} : { failed: row.failed }),
     ...(row.metrics === null ? {} : { metrics: row.metrics }),
     ...(row.density_histogram === null ? {} : { density_histogram: row.density_histogram }),
-    n_labelled: row.n_labelled,
   }
 }

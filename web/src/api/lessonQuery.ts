@@ -13,16 +13,16 @@ export const lessonQuery = (saes: readonly SaeSummary[]) => {
   return queryOptions({
     queryKey: [...keys.beginnings, 'lesson', ids],
     queryFn: async ({ signal }) => {
-      const by = { sort: 'max_act', order: 'desc' } as const
+      const strongest = { sort: 'max_act', order: 'desc', limit: asked.latents } as const
       const lists = await Promise.all(
-        ids.map((id) => api.latents(id, by, 0, asked.latents, signal)),
+        ids.map((sae) => api.latents({ sae, ...strongest }, { signal })),
       )
       const latents = lessonCandidates(
         lists.flatMap((list) => list.latents),
         asked.candidates,
       )
       const views = await Promise.all(
-        latents.map(({ sae, index }) => api.latent(sae, index, signal)),
+        latents.map(({ sae, index }) => api.latent({ sae, index }, { signal })),
       )
       return inLessonOrder(views).map(({ sae, index }) => `${sae}/${index}`)
     },

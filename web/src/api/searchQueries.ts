@@ -2,14 +2,19 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type {
   ContrastRequest,
+  SearchFilters,
+  SearchKind,
   TextSearchRequest,
   VectorSearchRequest,
 } from '../../../src/api/index.ts'
-import { api, type WordSearch } from './client.ts'
+import { api } from './client.ts'
 import { keys } from './queries.ts'
 
 /** More pages than this nobody reads, and the server does not give. */
 const mostOffset = 2_000
+
+/** What words are looked for, where, and among which latents. */
+export type WordSearch = SearchFilters & { q: string; kind: SearchKind }
 
 /** Ranked hits for words. */
 export const searchQuery = (query: WordSearch) =>
@@ -17,7 +22,7 @@ export const searchQuery = (query: WordSearch) =>
     queryKey: [...keys.search, query],
     initialPageParam: 0,
     queryFn: ({ pageParam, signal }) =>
-      api.search({ ...query, offset: pageParam, limit: 40 }, signal),
+      api.search({ ...query, offset: pageParam, limit: 40 }, { signal }),
     getNextPageParam: (last, _pages, offset) => {
       const next = offset + last.hits.length
       const isMore = last.more || next < last.n_total
@@ -30,7 +35,7 @@ export const searchQuery = (query: WordSearch) =>
 /** What a search may be restricted to. */
 export const searchScopeQuery = queryOptions({
   queryKey: [...keys.search, 'scope'],
-  queryFn: ({ signal }) => api.searchScope(signal),
+  queryFn: ({ signal }) => api.searchScope({}, { signal }),
 })
 
 const asked = { staleTime: 60_000, placeholderData: keepPreviousData, retry: false } as const
@@ -39,7 +44,7 @@ const asked = { staleTime: 60_000, placeholderData: keepPreviousData, retry: fal
 export const textSearchQuery = (request: TextSearchRequest | undefined) =>
   queryOptions({
     queryKey: [...keys.search, 'text', request],
-    queryFn: ({ signal }) => api.searchText(request ?? { text: '' }, signal),
+    queryFn: ({ signal }) => api.searchText(request ?? { text: '' }, { signal }),
     enabled: request !== undefined,
     ...asked,
   })
@@ -48,7 +53,7 @@ export const textSearchQuery = (request: TextSearchRequest | undefined) =>
 export const vectorSearchQuery = (request: VectorSearchRequest | undefined) =>
   queryOptions({
     queryKey: [...keys.search, 'vector', request],
-    queryFn: ({ signal }) => api.searchVector(request ?? {}, signal),
+    queryFn: ({ signal }) => api.searchVector(request ?? {}, { signal }),
     enabled: request !== undefined,
     ...asked,
   })
@@ -57,7 +62,7 @@ export const vectorSearchQuery = (request: VectorSearchRequest | undefined) =>
 export const contrastQuery = (request: ContrastRequest | undefined) =>
   queryOptions({
     queryKey: [...keys.search, 'contrast', request],
-    queryFn: ({ signal }) => api.searchContrast(request ?? { a: [], b: [] }, signal),
+    queryFn: ({ signal }) => api.searchContrast(request ?? { a: [], b: [] }, { signal }),
     enabled: request !== undefined,
     ...asked,
   })

@@ -10,7 +10,7 @@ import { Term } from './Term.tsx'
 /** The press and its answer. */
 export function ExampleRun(props: { latent: LatentView }) {
   const { sae, index, examples } = props.latent
-  const run = useMutation({ mutationFn: () => api.runExamples(sae, index) })
+  const run = useMutation({ mutationFn: () => api.runExamples({ sae, index }) })
   if (examples.length === 0) return null
   return (
     <section className="example-run" aria-label="Its examples run again">

@@ -156,23 +156,23 @@ function useChanges(latent: LatentView, author: string) {
     )
   const add = useMutation({
     mutationFn: (label: { text: string; author: string }) =>
-      api.addLabel(latent.sae, latent.index, label),
+      api.addLabel({ sae: latent.sae, index: latent.index, ...label }),
     onSuccess: ({ id }) => setDone({ words: 'Saved.', id }),
     onSettled,
   })
   const retire = useMutation({
-    mutationFn: (label: LabelView) => api.retireLabel(label.id),
+    mutationFn: (label: LabelView) => api.retireLabel({ id: label.id }),
     onSuccess: ({ id }) => setDone({ words: 'Withdrawn.', id }),
     onSettled,
   })
   const back = useMutation({
-    mutationFn: (change: Done & { undone_by: number }) => api.undoLabel(change.id),
+    mutationFn: (change: Done & { undone_by: number }) => api.undoLabel({ id: change.id }),
     onSuccess: (_, { words, undone_by }) => setDone({ words, id: undone_by }),
     onSettled,
   })
   const cast = useMutation({
     mutationFn: ({ id, vote }: { id: number; vote: Parameters<CastVote>[1] }) =>
-      api.voteOnLabel(id, { author, vote }),
+      api.voteOnLabel({ id, author, vote }),
     onSettled,
   })
   const vote: CastVote = ({ id }, vote) => cast.mutate({ id, vote })

@@ -292,7 +292,8 @@ function Revealed({ latent, lesson }: { latent: LatentView; lesson: LessonState 
   const inForce = latent.labels.filter(({ retired_at }) => retired_at === undefined)
   const author = recall('author') ?? 'me'
   const save = useMutation({
-    mutationFn: () => api.addLabel(latent.sae, latent.index, { text: lesson.guess, author }),
+    mutationFn: () =>
+      api.addLabel({ sae: latent.sae, index: latent.index, text: lesson.guess, author }),
   })
   const isThere = inForce.some(({ text }) => text === lesson.guess)
   return (

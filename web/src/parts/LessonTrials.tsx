@@ -27,7 +27,8 @@ export function LessonTrials(props: {
   const [fires, setFires] = useState<boolean>()
   const test = useMutation({
     mutationFn: async (asked: { text: string; fires: boolean }) => {
-      const { tokens, values } = await api.testLatent(latent.sae, latent.index, asked.text)
+      const { sae, index } = latent
+      const { tokens, values } = await api.testLatent({ sae, index, text: asked.text })
       const counted = values.map((value, i) => (tokens[i]?.special ? 0 : value))
       return { ...asked, pieces: tokens.map(({ piece }) => piece), values: counted }
     },

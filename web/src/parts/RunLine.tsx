@@ -1,12 +1,16 @@
 /** One run: what it does, how far, how long still; and the ways to pause it, let it go on and stop it. */
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import type { Run } from '../../../src/api/index.ts'
-import { api, type RunChange } from '../api/client.ts'
+import { api } from '../api/client.ts'
 import { applyEvent } from '../api/live.ts'
 import { remaining } from '../format/numbers.ts'
 import { useKeys } from '../state/keys.ts'
 import { isUnderWay } from '../state/runs.ts'
 import { Failure } from './Notice.tsx'
+
+/** What can be done about a run. */
+const change = { pause: api.pauseRun, continue: api.continueRun, stop: api.stopRun } as const
+type RunChange = keyof typeof change
 
 /** What can be done about a run in each state, in the order of the buttons. */
 const changes = {
@@ -28,15 +32,15 @@ const words = {
 export function RunLine(props: { run: Run }) {
   const { run } = props
   const client = useQueryClient()
-  const change = useMutation({
-    mutationFn: (to: RunChange) => api.changeRun(run.id, to),
+  const changing = useMutation({
+    mutationFn: (to: RunChange) => change[to]({ id: run.id }),
     onSuccess: (changed) => applyEvent(client, { type: 'run', run: changed }),
   })
   const possible: readonly RunChange[] = changes[run.state]
   const hold = possible.find((to) => to !== 'stop')
   useKeys({
     p: () => {
-      if (hold && !change.isPending) change.mutate(hold)
+      if (hold && !changing.isPending) changing.mutate(hold)
     },
   })
   return (
@@ -51,13 +55,13 @@ export function RunLine(props: { run: Run }) {
         </span>
         <span className="run-changes">
           {possible.map((to) => {
-            const isComing = change.isPending && change.variables === to
+            const isComing = changing.isPending && changing.variables === to
             return (
               <button
                 key={to === 'stop' ? 'stop' : 'hold'}
                 type="button"
-                disabled={change.isPending}
-                onClick={() => change.mutate(to)}
+                disabled={changing.isPending}
+                onClick={() => changing.mutate(to)}
               >
                 {words[to][isComing ? 1 : 0]}
               </button>
@@ -69,7 +73,7 @@ export function RunLine(props: { run: Run }) {
         <progress max={1} value={run.progress} aria-label={`${run.kind}: ${run.message}`} />
       )}
       {run.error && <Failure error={run.error} />}
-      {change.error && <Failure error={change.error} />}
+      {changing.error && <Failure error={changing.error} />}
     </section>
   )
 }

@@ -9,7 +9,8 @@ import { Tokens } from './Tokens.tsx'
 /** The box and its answer. */
 export function TestBox(props: { sae: string; index: number; max_act: number | undefined }) {
   const [text, setText] = useState('')
-  const test = useMutation({ mutationFn: (t: string) => api.testLatent(props.sae, props.index, t) })
+  const { sae, index } = props
+  const test = useMutation({ mutationFn: (t: string) => api.testLatent({ sae, index, text: t }) })
   const submit = (event: FormEvent) => {
     event.preventDefault()
     if (text.trim() !== '') test.mutate(text)

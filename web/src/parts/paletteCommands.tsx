@@ -42,8 +42,7 @@ export function useCommands(
   const { data: workspace } = useQuery(workspaceQuery)
   const search = useQuery({
     queryKey: [...keys.search, 'palette', settled],
-    queryFn: ({ signal }) =>
-      api.search({ q: settled, kind: 'all', offset: 0, limit: mostLatents }, signal),
+    queryFn: ({ signal }) => api.search({ q: settled, limit: mostLatents }, { signal }),
     enabled: settled !== '',
     placeholderData: (old) => old,
   })

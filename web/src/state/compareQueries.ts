@@ -1,8 +1,7 @@
 /** Comparisons as queries: of prompts at once, of models with progress, cancelled when nobody waits for them. */
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
-import type { CompareModelsEvent, CompareModelsRequest } from '../../../src/api/index.ts'
-import { readEvents } from '../../../src/api/sse.ts'
-import { api, send } from '../api/client.ts'
+import type { CompareModelsRequest } from '../../../src/api/index.ts'
+import { api } from '../api/client.ts'
 
 /** Two prompts in a suite's model; the last answer stays while the next is on its way. */
 export const promptsQuery = (a: string, b: string, suite: string | undefined, dense: boolean) =>
@@ -11,7 +10,7 @@ export const promptsQuery = (a: string, b: string, suite: string | undefined, de
     queryFn: ({ signal }) =>
       api.comparePrompts(
         { a, b, ...(suite === undefined ? {} : { suite }), ...(dense ? { max_density: 1 } : {}) },
-        signal,
+        { signal },
       ),
     placeholderData: keepPreviousData,
     enabled: a.trim() !== '' && b.trim() !== '' && suite !== undefined,
@@ -29,8 +28,7 @@ export const modelsQuery = (
   queryOptions({
     queryKey: ['compare-models', request],
     queryFn: async ({ signal }) => {
-      const response = await send('POST', '/api/compare/models', request, signal)
-      for await (const event of readEvents<CompareModelsEvent>(response)) {
+      for await (const event of request ? api.compareModels(request, { signal }) : []) {
         if (event.type === 'done') return event.comparison
         if (event.type === 'error') throw new Error(event.error)
         onProgress(event)

@@ -1,8 +1,7 @@
 /** Steering runs: one text, or the turns of a chat; their streams, and how to stop them. */
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { SteerEvent, SteerRequest, SteerSide } from '../../../src/api/index.ts'
-import { readEvents } from '../../../src/api/sse.ts'
-import { send } from '../api/client.ts'
+import type { SteerRequest, SteerSide } from '../../../src/api/index.ts'
+import { api } from '../api/client.ts'
 
 /** The sides in the order in which they stand. */
 export const sides = ['default', 'steered', 'prompted'] as const satisfies SteerSide[]
@@ -146,8 +145,7 @@ async function* turnOf(request: SteerRequest, signal: AbortSignal): AsyncGenerat
     steered: [...own.steered],
     prompted: [...own.prompted],
   })
-  const response = await send('POST', '/api/steer', request, signal)
-  for await (const event of readEvents<SteerEvent>(response)) {
+  for await (const event of api.steer(request, { signal })) {
     switch (event.type) {
       case 'token': {
         const { side, piece, text, logprob } = event

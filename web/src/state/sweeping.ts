@@ -1,8 +1,7 @@
 /** One sweep: its request, its points as they come, and how to stop it. */
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { Intervention, SweepEvent, SweepRequest } from '../../../src/api/index.ts'
-import { readEvents } from '../../../src/api/sse.ts'
-import { send } from '../api/client.ts'
+import { api } from '../api/client.ts'
 
 /** A sweep with its strengths decided. */
 export type DecidedSweep = SweepRequest & {
@@ -64,8 +63,7 @@ async function follow(
   }
   try {
     change({})
-    const response = await send('POST', '/api/steer/sweep', request, signal)
-    for await (const event of readEvents<SweepEvent>(response)) {
+    for await (const event of api.sweep(request, { signal })) {
       switch (event.type) {
         case 'progress':
           change({ share: event.n_done / event.n_total })

@@ -2,13 +2,19 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
-import type { NewReview, Review as Reviewed, ReviewQueue } from '../../../src/api/index.ts'
+import type {
+  NewReview,
+  Review as Reviewed,
+  ReviewItem,
+  ReviewQueue,
+} from '../../../src/api/index.ts'
 import { api } from '../api/client.ts'
-import { keys, latentQuery, reviewQuery, workspaceQuery } from '../api/queries.ts'
+import { keys, latentQuery, reviewQuery, unlabelledQuery, workspaceQuery } from '../api/queries.ts'
 import { latentKey, latentName, parseLatentKey, saeName } from '../format/names.ts'
 import { count } from '../format/numbers.ts'
 import { Failure, Notice } from '../parts/Notice.tsx'
 import { Agreements } from '../parts/ReviewAgreements.tsx'
+import { ReviewFiles } from '../parts/ReviewFiles.tsx'
 import { ReviewFilters } from '../parts/ReviewFilters.tsx'
 import { ReviewLatent } from '../parts/ReviewLatent.tsx'
 import { useKeys } from '../state/keys.ts'
@@ -49,7 +55,7 @@ export function Review() {
     goTo: (at) => change({ at }),
   })
   useKeys({ u: () => last && undo(last) })
-  usePrefetched(items.slice(0, 3))
+  usePrefetched(items.slice(0, 3), blind)
   const waiting = queue.data?.items.find((i) => i.sae === item?.sae && i.index === item?.index)
   return (
     <main className="page review">
@@ -85,13 +91,18 @@ export function Review() {
         onChange={change}
         onReviewer={setReviewer}
       />
+      {suite !== undefined && (
+        <ReviewFiles suite={suite} saes={suites.find(({ name }) => name === suite)?.saes ?? []} />
+      )}
       {queue.error && <Failure error={queue.error} onRetry={() => void queue.refetch()} />}
       {error && <Failure error={error} />}
       {item ? (
         <Item
           key={`${latentKey(item.sae, item.index)} ${blind}`}
-          {...{ item, blind, reviewer, isPending }}
-          doubt={waiting?.doubt}
+          {...{ item, reviewer, isPending, waiting }}
+          // One that was asked for was not drawn at random, and may have been seen.
+          blind={blind && asked === undefined}
+          measuring={blind}
           method={search.method}
           author={search.author}
           onDecide={decide}
@@ -121,8 +132,9 @@ const latentAt = ({ sae, latent }: Reviewed) => latentName(saeName(sae).hook, la
 
 function Item(props: {
   item: { sae: string; index: number }
-  doubt: number | undefined
+  waiting: ReviewItem | undefined
   blind: boolean
+  measuring: boolean
   reviewer: string
   isPending: boolean
   method: ReviewState['method'] | undefined
@@ -130,7 +142,11 @@ function Item(props: {
   onDecide: (review: NewReview) => void
 }) {
   const { sae, index } = props.item
-  const { data: latent, error, refetch } = useQuery(latentQuery(sae, index))
+  const {
+    data: latent,
+    error,
+    refetch,
+  } = useQuery(props.blind ? unlabelledQuery(sae, index) : latentQuery(sae, index))
   if (error) return <Failure error={error} onRetry={() => void refetch()} />
   if (!latent) return <div className="review-waiting" aria-busy="true" />
   return <ReviewLatent {...props} latent={latent} />
@@ -145,7 +161,7 @@ function useDecisions(options: {
   const client = useQueryClient()
   const [done, setDone] = useState<readonly Reviewed[]>([])
   const save = useMutation({
-    mutationFn: api.saveReview,
+    mutationFn: (review: NewReview) => api.saveReview(review),
     onSuccess: async (review) => {
       setDone((old) => [...old, review])
       const queue = client.setQueryData<ReviewQueue>(queryKey, (old) => old && without(old, review))
@@ -156,7 +172,7 @@ function useDecisions(options: {
     onSettled: () => client.invalidateQueries({ queryKey: keys.agreement }),
   })
   const back = useMutation({
-    mutationFn: (review: Reviewed) => api.undoReview(review.id),
+    mutationFn: (review: Reviewed) => api.undoReview({ id: review.id }),
     onSuccess: async (review) => {
       setDone((old) => old.filter(({ id }) => id !== review.id))
       await client.invalidateQueries({ queryKey: [...keys.latent, review.sae, review.latent] })
@@ -180,11 +196,15 @@ const without = (queue: ReviewQueue, { sae, latent }: Reviewed): ReviewQueue => 
   return { ...queue, items, n_left: queue.n_left - n_gone, n_done: queue.n_done + 1 }
 }
 
-function usePrefetched(items: readonly { sae: string; index: number }[]): void {
+/** Fetches what comes next; of a blind review without its labels. */
+function usePrefetched(items: readonly { sae: string; index: number }[], blind: boolean): void {
   const client = useQueryClient()
   const names = items.map(({ sae, index }) => latentKey(sae, index)).join(' ')
   // biome-ignore lint/correctness/useExhaustiveDependencies: the names stand for the items
   useEffect(() => {
-    for (const { sae, index } of items) void client.prefetchQuery(latentQuery(sae, index))
-  }, [client, names])
+    for (const { sae, index } of items)
+      void (blind
+        ? client.prefetchQuery(unlabelledQuery(sae, index))
+        : client.prefetchQuery(latentQuery(sae, index)))
+  }, [client, names, blind])
 }
