@@ -38,6 +38,12 @@ test('nothing in a piece is invisible or turns its surroundings around', () => {
   expect(visiblePiece('')).toBe('∅')
 })
 
+test('a label in a cell is its head: what else a lexical one names is left out', () => {
+  expect(briefLabel('“before” after a comma; also “once”, “above”')).toBe('“before” after a comma')
+  expect(briefLabel('“; ” in lists; also “or”')).toBe('“; ” in lists')
+  expect(briefLabel('; only')).toBe('; only')
+})
+
 test('a label in a cell ends its list after a whole item', () => {
   expect(briefLabel('comma')).toBe('comma')
   expect(briefLabel('“G…” in Good, Griselda, Greed')).toBe('“G…” in Good, Griselda, Greed')

@@ -45,11 +45,13 @@ export function latentName(hook: string, index: number): string {
 }
 
 /**
- * A label for a cell: a list in it ends where an item does, and after the first item within `most` characters.
- * "“G…” in Good, Go, Give after a quotation mark" is "“G…” in Good, Go, Give".
+ * A label for a cell: what stands before its first semicolon (a lexical one goes on with what else it names), of which a list
+ * ends where an item does, and after the first item within `most` characters. "“G…” in Good, Go, Give after a quotation mark;
+ * also “h…”" is "“G…” in Good, Go, Give".
  */
 export function briefLabel(label: string, most = 42): string {
-  const items = label.split(', ')
+  const head = /^(?:“[^”]*”|[^;]|;(?! ))*/.exec(label)?.[0] || label
+  const items = head.split(', ')
   let brief = items[0] ?? ''
   for (const item of items.slice(1)) {
     if (brief.length + 2 + item.length > most) {

@@ -4,7 +4,7 @@ import { parseLatentKey, visiblePiece } from '../format/names.ts'
 import { fixed, percent } from '../format/numbers.ts'
 import type { Sheet } from '../state/sheet.ts'
 import { DepthProfile } from './DepthProfile.tsx'
-import type { Cell } from './Grid.tsx'
+import type { Cell } from './gridWindow.ts'
 import { type Chosen, SiteLatents } from './SiteLatents.tsx'
 import { Term } from './Term.tsx'
 

@@ -4,26 +4,16 @@
  * Only the rows and columns in sight are in the table, between spacers, so that a thousand rows cost as much as twenty; their
  * places are told by aria-rowindex and aria-colindex.
  */
-import { type Range, useVirtualizer, type VirtualItem } from '@tanstack/react-virtual'
-import { memo, type PointerEvent, useEffect, useId, useRef } from 'react'
+import { memo, type PointerEvent, useId, useMemo, useRef } from 'react'
 import type { LatentChip } from '../../../src/api/index.ts'
-import { briefLabel, latentKey, visiblePiece } from '../format/names.ts'
+import { briefLabel, visiblePiece } from '../format/names.ts'
 import { percent } from '../format/numbers.ts'
 import { lossHeight, tint } from '../format/tint.ts'
 import type { ActiveLatent, Sheet, SheetRow } from '../state/sheet.ts'
+import { type Cell, type GridMode, useGridWindow } from './gridWindow.ts'
 
 /** Up to this many rows the cells are taller, and show more of their labels. */
 const fewRows = 10
-
-/** Widths and heights in rem; the table takes them over, so that what is out of sight is known without measuring. */
-const sizes = {
-  tall: { cell: 5.5, special: 3, row: 4.25, head: 2.125, foot: 2.75 },
-  usual: { cell: 4.75, special: 3, row: 2.5, head: 2.125, foot: 2.75 },
-  narrow: { cell: 1.375, special: 1.375, row: 1.625, head: 6.25, foot: 6.25 },
-} as const
-
-/** A place in the grid. */
-export type Cell = { readonly row: number; readonly column: number }
 
 type GridProps = {
   sheet: Sheet
@@ -44,16 +34,17 @@ export const Grid = memo(function Grid(props: GridProps) {
   return <SizedGrid key={mode} {...props} mode={mode} />
 })
 
-function SizedGrid(props: GridProps & { mode: keyof typeof sizes }) {
+function SizedGrid(props: GridProps & { mode: GridMode }) {
   const { sheet, focus, lit, mode, onHover, onSelect } = props
   const scroller = useRef<HTMLDivElement>(null)
   const lastHover = useRef<string>(undefined)
   const id = useId()
-  const view = useWindow(sheet, sizes[mode], scroller, focus)
-  const trace = lit === undefined ? undefined : sheet.trace(lit)
+  const view = useGridWindow(sheet, mode, scroller, focus)
+  const trace = useMemo(() => (lit === undefined ? undefined : sheet.trace(lit)), [sheet, lit])
   const { columns, rows, px } = view
   const first = columns[0]?.index ?? 0
   const end = (columns.at(-1)?.index ?? -1) + 1
+  const span = { sheet, first, end, before: view.before, after: view.after }
   const isInSight =
     focus.column >= first &&
     focus.column < end &&
@@ -110,14 +101,7 @@ function SizedGrid(props: GridProps & { mode: keyof typeof sizes }) {
           ))}
           {view.after > 0 && <col style={{ inlineSize: view.after }} />}
         </colgroup>
-        <TokenHead
-          sheet={sheet}
-          view={view}
-          first={first}
-          end={end}
-          focus={focus.column}
-          lit={trace?.columns}
-        />
+        <TokenHead {...span} focus={focus.column} lit={trace?.columns} />
         <tbody>
           {view.above > 0 && <Gap block={view.above} />}
           {rows.map(({ index: r }) => {
@@ -126,14 +110,10 @@ function SizedGrid(props: GridProps & { mode: keyof typeof sizes }) {
               row && (
                 <GridRow
                   key={row.sae}
+                  {...span}
                   id={id}
-                  sheet={sheet}
                   row={row}
                   r={r}
-                  first={first}
-                  end={end}
-                  before={view.before}
-                  after={view.after}
                   focus={r === focus.row ? focus.column : undefined}
                   lit={r === trace?.row ? trace.columns : undefined}
                 />
@@ -142,93 +122,11 @@ function SizedGrid(props: GridProps & { mode: keyof typeof sizes }) {
           })}
           {view.below > 0 && <Gap block={view.below} />}
         </tbody>
-        <Predictions sheet={sheet} view={view} first={first} end={end} focus={focus.column} />
+        <Predictions {...span} focus={focus.column} />
       </table>
     </section>
   )
 }
-
-/** The part of the table that is in sight, and how much lies around it, in px. */
-type View = {
-  readonly columns: readonly VirtualItem[]
-  readonly rows: readonly VirtualItem[]
-  readonly before: number
-  readonly after: number
-  readonly above: number
-  readonly below: number
-  readonly width: number
-  readonly px: { readonly name: number; row: number; head: number; foot: number }
-}
-
-/** Follows the scroller, and once the focus has moved keeps it in sight without moving the page. */
-function useWindow(
-  sheet: Sheet,
-  rem: (typeof sizes)[keyof typeof sizes],
-  scroller: React.RefObject<HTMLDivElement | null>,
-  focus: Cell,
-): View {
-  const root_px = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
-  const longest = Math.max(5, ...sheet.rows.map(nameLength))
-  const px = {
-    name: (longest * 0.4 + 0.7) * root_px,
-    row: rem.row * root_px,
-    head: rem.head * root_px,
-    foot: rem.foot * root_px,
-  }
-  const across = useVirtualizer({
-    horizontal: true,
-    count: sheet.columns,
-    getScrollElement: () => scroller.current,
-    estimateSize: (c) => (sheet.tokens[c]?.special ? rem.special : rem.cell) * root_px,
-    paddingStart: px.name,
-    scrollPaddingStart: px.name,
-    rangeExtractor: wholeBlocks,
-    initialRect: { width: 1000, height: 0 },
-  })
-  const down = useVirtualizer({
-    count: sheet.rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => px.row,
-    paddingStart: px.head,
-    paddingEnd: px.foot,
-    scrollPaddingStart: px.head,
-    scrollPaddingEnd: px.foot,
-    rangeExtractor: wholeBlocks,
-    initialRect: { width: 0, height: 700 },
-  })
-  const shown = useRef(`${focus.row}.${focus.column}`)
-  useEffect(() => {
-    const place = `${focus.row}.${focus.column}`
-    if (shown.current === place) return
-    shown.current = place
-    across.scrollToIndex(focus.column, { align: 'auto' })
-    down.scrollToIndex(focus.row, { align: 'auto' })
-  }, [across, down, focus.row, focus.column])
-  const columns = across.getVirtualItems()
-  const rows = down.getVirtualItems()
-  return {
-    columns,
-    rows,
-    before: (columns[0]?.start ?? px.name) - px.name,
-    after: across.getTotalSize() - (columns.at(-1)?.end ?? across.getTotalSize()),
-    above: (rows[0]?.start ?? px.head) - px.head,
-    below: down.getTotalSize() - px.foot - (rows.at(-1)?.end ?? down.getTotalSize() - px.foot),
-    width: across.getTotalSize(),
-    px,
-  }
-}
-
-const block = 8
-
-/** What is in sight and what borders on it, in whole blocks: the table changes once a block, not once a column. */
-function wholeBlocks({ startIndex, endIndex, count }: Range): number[] {
-  const from = Math.max(0, Math.floor((startIndex - 2) / block) * block)
-  const to = Math.min(count, Math.ceil((endIndex + 3) / block) * block)
-  return Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
-}
-
-const nameLength = ({ name, variant = '' }: SheetRow): number =>
-  Math.max(name.length, variant.length)
 
 /** Rows out of sight. */
 const Gap = (props: { block: number }) => (
@@ -242,19 +140,19 @@ const Gap = (props: { block: number }) => (
 const Aside = (props: { inline: number }) =>
   props.inline > 0 && <td role="presentation" className="gap" />
 
-type Span = { sheet: Sheet; view: View; first: number; end: number; focus: number }
+/** Columns first .. end - 1, and the px of those before and after them. */
+type Span = { sheet: Sheet; first: number; end: number; before: number; after: number }
+type LitColumns = ReadonlyMap<number, { readonly weight: number }> | undefined
 
-function TokenHead(
-  props: Span & { lit: ReadonlyMap<number, { readonly weight: number }> | undefined },
-) {
-  const { sheet, view, first, end, focus, lit } = props
+const TokenHead = memo(function TokenHead(props: Span & { focus: number; lit: LitColumns }) {
+  const { sheet, first, end, focus, lit } = props
   return (
     <thead>
       <tr aria-rowindex={1}>
         <th className="corner" scope="col" aria-colindex={1}>
           token
         </th>
-        <Aside inline={view.before} />
+        <Aside inline={props.before} />
         {sheet.tokens.slice(first, end).map((token, i) => {
           const c = first + i
           const weight = lit?.get(c)?.weight
@@ -279,24 +177,21 @@ function TokenHead(
             </th>
           )
         })}
-        <Aside inline={view.after} />
+        <Aside inline={props.after} />
       </tr>
     </thead>
   )
-}
+})
 
-const GridRow = memo(function GridRow(props: {
-  id: string
-  sheet: Sheet
-  row: SheetRow
-  r: number
-  first: number
-  end: number
-  before: number
-  after: number
-  focus: number | undefined
-  lit: ReadonlyMap<number, { readonly weight: number }> | undefined
-}) {
+const GridRow = memo(function GridRow(
+  props: Span & {
+    id: string
+    row: SheetRow
+    r: number
+    focus: number | undefined
+    lit: LitColumns
+  },
+) {
   const { id, sheet, row, r, first, end, focus, lit } = props
   return (
     <tr
@@ -369,24 +264,23 @@ const GridCell = memo(function GridCell(props: {
         ...(lit === undefined ? {} : { '--lit': `${tint(Math.abs(lit), 1)}%` }),
       }}
     >
-      {active && <bdi>{nameOf(active, sheet.latents.get(keyOf(row, active)))}</bdi>}
+      {active && <bdi>{nameOf(active, sheet.chip(row.sae, active.index))}</bdi>}
     </td>
   )
 })
 
-const keyOf = (row: SheetRow, { index }: ActiveLatent): string => latentKey(row.sae, index)
-
 const nameOf = ({ index }: ActiveLatent, chip: LatentChip | undefined): string | number =>
   chip?.label ? briefLabel(chip.label) : index
 
-function Predictions({ sheet, view, first, end, focus }: Span) {
+const Predictions = memo(function Predictions(props: Span & { focus: number }) {
+  const { sheet, first, end, focus } = props
   return (
     <tfoot>
       <tr aria-rowindex={sheet.rows.length + 2}>
         <th scope="row" aria-colindex={1}>
           next
         </th>
-        <Aside inline={view.before} />
+        <Aside inline={props.before} />
         {sheet.predictions.slice(first, end).map(([best], i) => {
           const c = first + i
           return (
@@ -408,11 +302,11 @@ function Predictions({ sheet, view, first, end, focus }: Span) {
             </td>
           )
         })}
-        <Aside inline={view.after} />
+        <Aside inline={props.after} />
       </tr>
     </tfoot>
   )
-}
+})
 
 /** The names whose condition holds; undefined where none does. */
 function classes(names: Readonly<Record<string, boolean | undefined>>): string | undefined {

@@ -1,6 +1,6 @@
 /** The line above the grid: how to read it, or what the lit latent does in this text. */
 
-import { latentName, visiblePiece } from '../format/names.ts'
+import { latentName, parseLatentKey, visiblePiece } from '../format/names.ts'
 import { short } from '../format/numbers.ts'
 import type { Sheet } from '../state/sheet.ts'
 import { LabelText } from './LatentLink.tsx'
@@ -13,7 +13,8 @@ export function Legend(props: {
   onUnlock: () => void
 }) {
   const { sheet, lit, locked } = props
-  const chip = lit === undefined ? undefined : sheet.latents.get(lit)
+  const latent = parseLatentKey(lit)
+  const chip = latent && sheet.chip(latent.sae, latent.index)
   const trace = lit === undefined ? undefined : sheet.trace(lit)
   const text = sheet.tokens.filter((t) => !t.special).length
   let peak: { column: number; act: number } | undefined

@@ -63,7 +63,7 @@ export const SiteLatents = memo(function SiteLatents(
 export function LatentRow(props: Chosen & { sheet: Sheet; row: SheetRow; active: ActiveLatent }) {
   const { sheet, row, active } = props
   const key = latentKey(row.sae, active.index)
-  const chip = sheet.latents.get(key)
+  const chip = sheet.chip(row.sae, active.index)
   const weight = sheet.weight(row, active)
   return (
     <button

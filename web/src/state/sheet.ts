@@ -32,7 +32,8 @@ export type Sheet = {
   readonly predictions: Microscope['predictions']
   readonly rows: readonly SheetRow[]
   readonly columns: number
-  readonly latents: ReadonlyMap<string, LatentChip>
+  /** What is known of a latent in a cell. */
+  readonly chip: (sae: string, index: number) => LatentChip | undefined
   /** By what the cells are ranked and tinted. */
   readonly rank: CellRank
   /** The effect in logits that gets the full tint: few of the strongest ones are larger. Absent where ranked by activation. */
@@ -60,7 +61,7 @@ function strengthOf(
 /** Joins the answer with the SAEs to show, so that sites still in training keep their row. */
 export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet {
   const { rank } = data
-  const latents = new Map(data.latents.map((l) => [latentKey(l.sae, l.index), l]))
+  const chip = chipsOf(data.latents)
   const answered = new Map(data.rows.map((row) => [row.sae, row]))
   const rows: SheetRow[] = []
   for (const sae of saes) {
@@ -75,7 +76,7 @@ export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet 
   const full_effect = rank === 'activation' ? undefined : fullEffect(data)
   const weight = (row: SheetRow, active: ActiveLatent): number =>
     full_effect === undefined
-      ? strengthOf(active, latents.get(latentKey(row.sae, active.index)))
+      ? strengthOf(active, chip(row.sae, active.index))
       : (active.effect ?? 0) / full_effect
   return {
     tokens: data.tokens,
@@ -83,7 +84,7 @@ export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet 
     predictions: data.predictions,
     rows,
     columns: data.tokens.length,
-    latents,
+    chip,
     rank,
     ...(full_effect === undefined ? {} : { full_effect }),
     weight,
@@ -93,6 +94,20 @@ export function readSheet(data: Microscope, saes: readonly SaeSummary[]): Sheet 
       const first = rows[row]?.cells?.[column]?.[0]
       return sae && first ? latentKey(sae, first.index) : undefined
     },
+  }
+}
+
+/** Chips by place; those of an SAE are ordered when the first of them is asked for: of a hundred sites few are in sight. */
+function chipsOf(latents: readonly LatentChip[]): Sheet['chip'] {
+  const groups = Map.groupBy(latents, ({ sae }) => sae)
+  const ordered = new Map<string, ReadonlyMap<number, LatentChip>>()
+  return (sae, index) => {
+    let chips = ordered.get(sae)
+    if (!chips) {
+      chips = new Map(groups.get(sae)?.map((chip) => [chip.index, chip]))
+      ordered.set(sae, chips)
+    }
+    return chips.get(index)
   }
 }
 
