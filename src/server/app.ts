@@ -6,12 +6,13 @@ import { describeApi } from './openapi.ts'
 import { answerError, describeIssues, HttpProblem, notFound } from './problems.ts'
 import { addCompareRoutes } from './routes/compare.ts'
 import { addEventRoutes } from './routes/events.ts'
-import { addLabelRoutes } from './routes/labels.ts'
+import { addLabelRoutes, LABELS_PATH } from './routes/labels.ts'
 import { addLatentRoutes } from './routes/latents.ts'
 import { addMicroscopeRoutes } from './routes/microscope.ts'
 import { addPlotRoutes } from './routes/plots.ts'
 import { addReviewRoutes } from './routes/review.ts'
 import { addRunRoutes } from './routes/runs.ts'
+import { addScoreRoutes } from './routes/scores.ts'
 import { addSearchRoutes } from './routes/search.ts'
 import { addSelfTestRoutes } from './routes/selfTests.ts'
 import { addSteerRoutes } from './routes/steer.ts'
@@ -22,6 +23,16 @@ import { staticPage } from './staticPage.ts'
 
 /** The largest request: 20,000 characters of text at four bytes, escaped, and room for the rest. */
 const MAX_BODY_BYTES = 256 * 1024
+/** The largest file of labels, as JSON. */
+const MAX_IMPORT_BYTES = 32 * 2 ** 20
+
+const limitBody = (bytes: number) =>
+  bodyLimit({
+    maxSize: bytes,
+    onError: () => {
+      throw new HttpProblem(413, `the request is larger than ${bytes / 1024} KiB`)
+    },
+  })
 
 /**
  * The application over a context.
@@ -42,21 +53,15 @@ export function createApp(
   app.use(headers)
   app.use(sameHost({ any_host: options.any_host }))
   if (options.token !== undefined) app.use(requireToken(options.token))
-  app.use(
-    '/api/*',
-    bodyLimit({
-      maxSize: MAX_BODY_BYTES,
-      onError: () => {
-        throw new HttpProblem(413, `the request is larger than ${MAX_BODY_BYTES / 1024} KiB`)
-      },
-    }),
-  )
+  const [small, large] = [limitBody(MAX_BODY_BYTES), limitBody(MAX_IMPORT_BYTES)]
+  app.use('/api/*', (c, next) => (LABELS_PATH.test(c.req.path) ? large : small)(c, next))
 
   addWorkspaceRoutes(app, context)
   addEventRoutes(app, context)
   addMicroscopeRoutes(app, context)
   addLatentRoutes(app, context)
   addLabelRoutes(app, context)
+  addScoreRoutes(app, context)
   addReviewRoutes(app, context)
   addSearchRoutes(app, context)
   addSteerRoutes(app, context)

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 import { createAdaptorServer } from '@hono/node-server'
-import type { JobQueue } from '../jobs/index.ts'
+import { type AskSettings, askingFromEnvironment, type JobQueue } from '../jobs/index.ts'
 import type { OpenModelOptions } from '../model/index.ts'
 import { openBrowser } from './openBrowser.ts'
 import { type OpenWorkspace, openWorkspace } from './openWorkspace.ts'
@@ -20,6 +20,8 @@ export type ServerOptions = {
   readonly token?: string
   /** Models that a request may name beside the suites' own and the bundled ones (default: any on loopback, none beyond). */
   readonly models?: readonly string[]
+  /** The language model that tests labels (default: on loopback the provider whose key the environment holds, none beyond). */
+  readonly judge?: AskSettings
   /** Open the page in the browser. */
   readonly open?: boolean
   /** A folder, `memory://` or a Postgres URL; `<workspace>/.hooke/db` by default. */
@@ -63,6 +65,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     })
     const port = await listen(server, options.port, host)
     closers.push(() => stopListening(server))
+    const judge = options.judge ?? (beyond ? undefined : askingFromEnvironment())
     const opened = await openWorkspace({
       workspace,
       ...(options.database === undefined ? {} : { database: options.database }),
@@ -71,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ...(token === undefined ? {} : { token }),
       any_host: beyond,
       models: options.models ?? (beyond ? [] : 'any'),
+      ...(judge === undefined ? {} : { judge }),
     })
     closers.push(() => opened.close())
     app.resolve(opened.app)
