@@ -62,6 +62,7 @@ describe('hooke mcp WORKSPACE', () => {
       'run_text',
       'search_latents',
       'steer',
+      'sweep_strengths',
       'test_latent',
     ])
     for (const { name, description, inputSchema, outputSchema } of tools) {
@@ -126,7 +127,49 @@ describe('hooke mcp WORKSPACE', () => {
       ).data
     const none = await by(0)
     expect(none.steered).toBe(none.default)
-    expect((await by(30)).steered).not.toBe(none.default)
+    const much = await by(30)
+    expect(much.steered).not.toBe(none.default)
+    const perplexity = much.perplexity as { default: number; steered: number }
+    expect(perplexity.steered).toBeGreaterThan(perplexity.default)
+  })
+
+  it('sweeps strengths, telling how far it is: each with its figures and a text, and which are useful', async () => {
+    const given = {
+      prompt: 'The ship',
+      max_tokens: 6,
+      n_samples: 2,
+      strengths: [40, 0],
+      interventions: [{ sae: SAE, latent: 5, mode: 'add', strength: 1 }],
+    }
+    const told: number[] = []
+    const result = await client.callTool(
+      { name: 'sweep_strengths', arguments: given },
+      { onprogress: ({ progress, total }) => told.push(progress / (total ?? 0)) },
+    )
+    expect(told.length).toBeGreaterThan(0)
+    const found = result.structuredContent as {
+      default: { text: string; activation: number[] }
+      points: {
+        strength: number
+        kl: number
+        verdict: string
+        text: string
+        activation: number[]
+      }[]
+    }
+    expect(found.points.map(({ strength }) => strength)).toEqual([0, 40])
+    expect(found.points[0]).toMatchObject({ ...found.default, kl: 0, verdict: 'no_effect' })
+    expect(found.points[1]!.kl).toBeGreaterThan(0.1)
+    const [{ text } = { text: '' }] = result.content as { text: string }[]
+    expect(text).toMatch(/^default: perplexity \d/)
+    expect(text).toMatch(/^0: no_effect, KL 0 nats a token/m)
+    expect(text).toContain('standard errors')
+    const ablate = [{ sae: SAE, latent: 5, mode: 'ablate' }]
+    const refused = await call('sweep_strengths', { ...given, interventions: ablate })
+    expect(refused).toMatchObject({
+      failed: true,
+      text: expect.stringContaining('every intervention ablates'),
+    })
   })
 
   it('compares two texts: nothing between a text and itself, the changed word first', async () => {

@@ -12,8 +12,10 @@ export const Intervention = z.object({
   strength: z.number().min(-100).max(100).default(1),
   /** Only on tokens where the latent fires; everywhere where absent. */
   conditional: z.boolean().optional(),
-  /** Tokens given, tokens generated, or both; `all` where absent. */
+  /** Tokens given, tokens generated, or both; of a chat what the user says, what the model says in every turn, or both. `all` where absent. */
   positions: z.enum(['all', 'prompt', 'answer']).optional(),
+  /** Special tokens and what the chat template writes around what is said, too, as part of the tokens given; BOS is left alone. */
+  frame: z.boolean().optional(),
 })
 
 /** `default` is the model as it is, `steered` has latents changed, `prompted` is told what to write instead. */

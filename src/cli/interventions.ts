@@ -12,6 +12,7 @@ export type InterventionFlags = {
   readonly strength: number
   readonly positions: InterventionPositions
   readonly conditional?: boolean
+  readonly frame?: boolean
 }
 
 /**
@@ -21,7 +22,7 @@ export type InterventionFlags = {
 export async function openInterventions(
   suite: string,
   latents: readonly string[],
-  { mode: usual_mode, strength: usual_strength, positions, conditional = false }: InterventionFlags,
+  { mode: usual_mode, strength: usual_strength, ...where }: InterventionFlags,
 ): Promise<Intervention[]> {
   const { loadSae } = await import('../sae/disk.ts')
   const entries = await suiteEntries(suite)
@@ -33,7 +34,8 @@ export async function openInterventions(
     const needs_unit = mode === 'add' || mode === 'clamp'
     const max_act = needs_unit ? await maxAct(entry.path, latent) : 0
     const sae = await loadSae(entry.path)
-    interventions.push({ sae, latent, mode, strength, max_act, positions, conditional })
+    const { positions, conditional = false, frame = false } = where
+    interventions.push({ sae, latent, mode, strength, max_act, positions, conditional, frame })
   }
   return interventions
 }

@@ -11,7 +11,7 @@ export function addMcpCommand(program: Command, { signal }: Context): void {
     .command('mcp')
     .summary('tools for a language model (Model Context Protocol)')
     .description(
-      'Serves the Model Context Protocol over standard input and output: tools to list suites, search latents, read one, run a text, test a latent, compare two texts, steer and label. It opens the workspace itself, or, where hooke serve has it open, asks that server by --url: a workspace has one owner.',
+      'Serves the Model Context Protocol over standard input and output: tools to list suites, search latents, read one, run a text, test a latent, compare two texts, steer, sweep strengths and label. It opens the workspace itself, or, where hooke serve has it open, asks that server by --url: a workspace has one owner.',
     )
     .argument('[workspace]', 'folder of suites', 'hooke-demo')
     .option('--url <address>', 'ask a running server, at the address it printed')

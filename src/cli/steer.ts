@@ -46,11 +46,15 @@ export function addSteerCommand(program: Command, { signal }: Context): void {
     .addOption(new Option('--mode <mode>', 'how').choices(MODES).default('add'))
     .option('--strength <s>', 'how much', realNumber(-100, 100), 1)
     .addOption(
-      new Option('--positions <where>', 'tokens given, tokens generated, or all')
+      new Option(
+        '--positions <where>',
+        'tokens given, tokens generated, or all; of a chat what the user says, what the model says, or all that is said',
+      )
         .choices(['all', 'prompt', 'answer'])
         .default('all'),
     )
     .option('--conditional', 'change only tokens on which the latent fires')
+    .option('--frame', 'change special tokens and those of the chat template, too')
     .requiredOption('--prompt <text>', 'text to go on from')
     .option(
       '--instruction <text>',

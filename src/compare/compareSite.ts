@@ -62,7 +62,7 @@ export function compareSite(
   }
   const tallies = new Map<number, Tally>()
   let n_pairs = 0
-  let change = 0
+  const pair_changes: number[] = []
   const cells = columns.map(({ a, b }, column) => {
     const place = readPlace(runs, a, b)
     if (place === undefined) return null
@@ -70,10 +70,8 @@ export function compareSite(
     const changes = changesAt(runs, place, units, isDense)
     for (const one of changes) tally(tallies, one, column, isPair)
     const cell = cellOf(changes, isPair, units, options.n_top)
-    if (isPair) {
-      n_pairs++
-      change += cell.change ?? 0
-    }
+    if (isPair) n_pairs++
+    if (cell.change !== undefined) pair_changes.push(cell.change)
     return cell
   })
   const last = readPlace(runs, acts_a.n - 1, acts_b.n - 1)
@@ -86,7 +84,7 @@ export function compareSite(
   return {
     unit: units.unit,
     cells,
-    ...(n_pairs === 0 ? {} : { change: change / n_pairs }),
+    ...(pair_changes.length === 0 ? {} : { change: mean(pair_changes) }),
     l0_a: meanL0(acts_a, (token) => isRead('a', token)),
     l0_b: meanL0(acts_b, (token) => isRead('b', token)),
     n,
@@ -188,6 +186,9 @@ function cellOf(
   if (!isPair) return { n_gained: 0, n_lost: 0, n_stronger: 0, n_weaker: 0, top }
   return { ...(either > 0 ? { change: moved / either } : {}), ...n, top }
 }
+
+const mean = (numbers: readonly number[]): number =>
+  numbers.reduce((sum, x) => sum + x, 0) / numbers.length
 
 function meanL0({ n, row_start }: SparseActs, isRead: (token: number) => boolean): number {
   let tokens = 0

@@ -78,7 +78,7 @@ export type SiteComparison = {
   readonly unit: 'corpus' | 'runs'
   /** [n_columns]; null at special tokens, which SAEs do not read. */
   readonly cells: readonly (Cell | null)[]
-  /** Mean `change` over pairs; absent where there is none. */
+  /** Mean `change` over the pairs that have one; absent where none has. */
   readonly change?: number
   /** Mean number of active latents on each side's tokens. */
   readonly l0_a: number

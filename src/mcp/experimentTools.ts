@@ -1,10 +1,9 @@
-/** Tools that try something: run a text, test one latent on it, steer, label. */
+/** Tools that try something: run a text, test one latent on it, compare two, label. */
 import type { McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import {
   ChangeKind,
   type Client,
-  Intervention,
   Label,
   LatentChip,
   type Microscope,
@@ -15,8 +14,8 @@ import {
 import { answer } from './readingTools.ts'
 import { fixed, latentLine, quoted } from './words.ts'
 
-/** A text whose microscope is read. */
-const MOST_TEXT = 4_000
+/** Characters of a text. */
+export const MOST_TEXT = 4_000
 const Text = z.string().min(1).max(MOST_TEXT)
 
 /** Where a latent fires in a text. */
@@ -44,7 +43,7 @@ const Comparison = PromptComparison.shape.final
   .pick({ kl_ab: true, guesses: true })
   .extend({ changes: z.array(Change), left_out: z.array(z.string()) })
 
-/** Adds run_text, test_latent, steer, compare_texts and label_latent. */
+/** Adds run_text, test_latent, compare_texts and label_latent. */
 export function addExperimentTools(server: McpServer, client: Client): void {
   server.registerTool(
     'run_text',
@@ -107,38 +106,6 @@ export function addExperimentTools(server: McpServer, client: Client): void {
         ...(result.left_out ?? []).map((what) => `left out: ${what}`),
       ]
       return answer(lines, result)
-    },
-  )
-
-  server.registerTool(
-    'steer',
-    {
-      description:
-        'Continues a prompt twice with the same seed, as the model is and with latents changed. add and clamp: strength in units of the latent’s own maximum (try 0.5 to 3, negative to suppress); scale: a factor; ablate: strength is not used.',
-      inputSchema: z.object({
-        prompt: z.string().max(MOST_TEXT),
-        interventions: z.array(Intervention).min(1).max(16),
-        max_tokens: z.number().int().min(1).max(200).default(40),
-        temperature: z.number().min(0).max(5).default(0.7),
-        seed: z.number().int().default(0),
-      }),
-      outputSchema: z.object({ default: z.string(), steered: z.string() }),
-      annotations: { readOnlyHint: true, openWorldHint: false },
-    },
-    async (given, ctx) => {
-      for await (const event of client.steer(given, { signal: ctx.mcpReq.signal })) {
-        if (event.type === 'error') throw new Error(event.error)
-        if (event.type !== 'done') continue
-        const texts = { default: event.default, steered: event.steered }
-        return answer(
-          [
-            `default: ${JSON.stringify(texts.default)}`,
-            `steered: ${JSON.stringify(texts.steered)}`,
-          ],
-          texts,
-        )
-      }
-      throw new Error('steering ended before both texts were done; try again')
     },
   )
 

@@ -143,6 +143,37 @@ describe('interventionEdits', async () => {
     }
   })
 
+  it('of a chat keeps to who says a token, in all turns, and leaves the frame alone unless asked', async () => {
+    const kinds = ['frame', 'frame', 'prompt', 'answer', 'frame', 'prompt', 'frame'] as const
+    const chat = { n_prompt: kinds.length, bos: true, kinds }
+    const all = await rows([at(2, 'add', 1)])
+    for (const positions of ['prompt', 'answer', 'all'] as const)
+      for (const frame of [false, true]) {
+        const steering = interventionEdits([{ ...at(2, 'add', 1), positions, frame }], chat)
+        const { acts } = await model.forward(padBatch([ids]), { hooks: [hook], ...steering })
+        const { data } = acts.get(hook)!
+        for (let t = 0; t < ids.length; t++) {
+          const kind = kinds[t] ?? 'answer'
+          const is_said = positions === 'all' ? kind !== 'frame' : kind === positions
+          const is_in = is_said || (kind === 'frame' && frame && positions !== 'answer')
+          const row = data.slice(t * d_in, (t + 1) * d_in)
+          expect(row, `${positions} ${frame} ${t}`).toEqual(is_in ? all[t] : before[t])
+        }
+      }
+  })
+
+  it('refuses to guess which tokens of a chat are its frame', async () => {
+    const chat = { n_prompt: 6, bos: true, kinds: 'unknown' } as const
+    const refused = (part: Partial<Intervention>) =>
+      expect(() => interventionEdits([{ ...at(2, 'add', 1), ...part }], chat)).toThrow(
+        'which tokens are its own is not known',
+      )
+    refused({})
+    refused({ positions: 'answer' })
+    refused({ positions: 'prompt', frame: true })
+    expect(interventionEdits([{ ...at(2, 'add', 1), frame: true }], chat).edits).toHaveLength(1)
+  })
+
   it('counts positions from the beginning of the text where a cache holds it', async () => {
     const answer = { ...at(2, 'add', 1), positions: 'answer' } as const
     const steering = interventionEdits([answer], { n_prompt: 4, bos: true })

@@ -10,6 +10,7 @@ import {
   type Model,
 } from '../model/index.ts'
 import { outputSite, type Sae } from '../sae/index.ts'
+import type { TokenKind } from './chatLayout.ts'
 
 /**
  * What is done to a latent's part of an activation h; f is its value there and v its decoder row:
@@ -26,7 +27,7 @@ import { outputSite, type Sae } from '../sae/index.ts'
  */
 export type InterventionMode = 'add' | 'clamp' | 'scale' | 'ablate'
 
-/** Tokens that are given, tokens that are generated behind them, or both. Of a chat, earlier turns are given. */
+/** Tokens given, tokens generated behind them, or both; of a chat what the user says, what the model says in every turn, or both. */
 export type InterventionPositions = 'all' | 'prompt' | 'answer'
 
 export type Intervention = {
@@ -40,6 +41,8 @@ export type Intervention = {
   readonly conditional?: boolean | undefined
   /** Default `all`. */
   readonly positions?: InterventionPositions | undefined
+  /** Whether special tokens and a chat's frame, which count as given, change too (default false). */
+  readonly frame?: boolean | undefined
 }
 
 /** What interventions must know of the tokens that a text begins with. */
@@ -47,9 +50,11 @@ export type PromptLayout = {
   readonly n_prompt: number
   /** Whether position 0 holds BOS. */
   readonly bos: boolean
+  /** [n_prompt]: all `prompt` where absent; `unknown` where a chat's template does not tell. */
+  readonly kinds?: readonly TokenKind[] | 'unknown'
 }
 
-/** The layout of a prompt's ids, BOS included where there is one. */
+/** The layout of the ids of a plain prompt, BOS included where there is one: all of them are content. */
 export function promptLayout(
   { tokenizer, config }: Pick<Model, 'tokenizer' | 'config'>,
   ids: Int32Array,
@@ -65,21 +70,22 @@ export function promptLayout(
  *
  * The values f of all latents at one site are computed before any is changed, so their order does not matter and each
  * changes by its own rule what the model itself had. BOS at position 0 is left alone: its activations are of another scale,
- * and the dictionaries never saw it. Padding is left alone too.
+ * and the dictionaries never saw it. Padding is left alone too, and unless `frame` is set, special tokens and the words that a
+ * chat's template puts around what is said.
  *
  * After a clamp the latent's pre-activation is `pre + (c - f) W_dec[latent] . W_enc[:, latent]`: exactly c where the latent
  * was on and that product is 1, otherwise as near as encoder and decoder agree. A transcoder's pre-activation stays as it
  * is, because what it reads lies before what it writes.
  * @param prompt of every row of the passes that these edits go into.
- * @throws RangeError if a latent is not in its dictionary, `add` or `clamp` has no positive finite `max_act`, or a
- *   transcoder writes before it reads and f is needed.
+ * @throws RangeError if a latent is not in its dictionary, `add` or `clamp` has no positive finite `max_act`, a transcoder
+ *   writes before it reads and f is needed, or a chat's tokens are asked for by who says them and that is not known.
  * Source: the operators of Templeton et al. 2024 ("Scaling Monosemanticity") and of AxBench, arXiv:2501.17148.
  */
 export function interventionEdits(
   interventions: readonly Intervention[],
   prompt: PromptLayout,
 ): Required<Pick<ForwardOptions, 'edits' | 'reads'>> {
-  for (const intervention of interventions) check(intervention)
+  for (const intervention of interventions) check(intervention, prompt)
   const latents = interventions.map(openLatent)
   const edits = Array.from(
     Map.groupBy(latents, ({ writes }) => writes),
@@ -108,7 +114,7 @@ export function latentValue(sae: Sae, latent: number, x: Float32Array): number {
 const needsValue = ({ mode, conditional }: Intervention): boolean =>
   mode !== 'add' || conditional === true
 
-function check(intervention: Intervention): void {
+function check(intervention: Intervention, { kinds }: PromptLayout): void {
   const { sae, latent, mode, strength, max_act } = intervention
   if (!(Number.isInteger(latent) && latent >= 0 && latent < sae.d_sae)) {
     throw new RangeError(
@@ -121,6 +127,12 @@ function check(intervention: Intervention): void {
   if ((mode === 'add' || mode === 'clamp') && !(max_act > 0 && max_act < Infinity)) {
     throw new RangeError(
       `interventionEdits: max_act of latent ${latent} at ${sae.hook_name} is ${max_act}, but ${mode} takes its strength in units of it. The latent was never active where it was measured: choose another, or scale or ablate.`,
+    )
+  }
+  const isEverywhere = intervention.frame && (intervention.positions ?? 'all') === 'all'
+  if (kinds === 'unknown' && !isEverywhere) {
+    throw new RangeError(
+      "interventionEdits: the model's chat template rewrites what is said, so which tokens are its own is not known. Steer all of them (frame, with positions all), or give the prompt without chat.",
     )
   }
   const { hook } = outputSite(sae)
@@ -138,7 +150,7 @@ type OpenLatent = {
   readonly d_in: number
   readonly d_out: number
   readonly direction: Float32Array
-  readonly positions: InterventionPositions
+  readonly isCovered: (kind: TokenKind) => boolean
   /** Where f is found: at the site written, at one before it, or nowhere because it is not needed. */
   readonly sees: 'here' | 'before' | 'nothing'
   /** f at x[from .. from + d_in]. */
@@ -150,7 +162,8 @@ type OpenLatent = {
 }
 
 function openLatent(intervention: Intervention): OpenLatent {
-  const { sae, latent, mode, strength, max_act, conditional, positions = 'all' } = intervention
+  const { sae, latent, mode, strength, max_act, conditional } = intervention
+  const { positions = 'all', frame = false } = intervention
   const { hook: writes, d: d_out } = outputSite(sae)
   const target = strength * max_act
   return {
@@ -159,7 +172,10 @@ function openLatent(intervention: Intervention): OpenLatent {
     d_in: sae.d_in,
     d_out,
     direction: sae.W_dec.slice(latent * d_out, (latent + 1) * d_out),
-    positions,
+    isCovered: (kind) =>
+      kind === 'frame'
+        ? frame && positions !== 'answer'
+        : positions === 'all' || positions === kind,
     sees: !needsValue(intervention) ? 'nothing' : writes === sae.hook_name ? 'here' : 'before',
     value: openEncoder(sae, latent),
     shift(f) {
@@ -230,12 +246,9 @@ function* rowsOf(
   }
 }
 
-function isCovered(
-  { positions }: OpenLatent,
-  position: number,
-  { n_prompt }: PromptLayout,
-): boolean {
-  return positions === 'all' || (positions === 'prompt') === position < n_prompt
+function kindAt({ n_prompt, kinds }: PromptLayout, position: number): TokenKind {
+  if (position >= n_prompt) return 'answer'
+  return kinds === undefined || kinds === 'unknown' ? 'prompt' : kinds[position]!
 }
 
 function findValues(latent: OpenLatent, acts: HookActs, prompt: PromptLayout): void {
@@ -251,7 +264,8 @@ function applyAll(latents: readonly OpenLatent[], acts: HookActs, prompt: Prompt
   for (const { d_out } of latents) checkWidth(acts, 'd_out', d_out)
   for (const { row, position } of rowsOf(acts, prompt)) {
     const from = row * d
-    const here = latents.filter((latent) => isCovered(latent, position, prompt))
+    const kind = kindAt(prompt, position)
+    const here = latents.filter(({ isCovered }) => isCovered(kind))
     const shifts = here.map(({ sees, value, found, shift }) => {
       switch (sees) {
         case 'here':

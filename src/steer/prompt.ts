@@ -1,6 +1,8 @@
 /** What each side of a steering run goes on from: a text, token ids, or a conversation. */
 
 import { type ChatMessage, chatEnds, type Model, tokenizeChat } from '../model/index.ts'
+import { chatKinds } from './chatLayout.ts'
+import { type PromptLayout, promptLayout } from './interventions.ts'
 
 /** `default` is the model as it is, `steered` has latents changed, `prompted` is told what to write instead. */
 export type SteerSide = 'default' | 'steered' | 'prompted'
@@ -19,8 +21,16 @@ export type SteerPrompt = {
   readonly chat?: readonly SteerTurn[] | undefined
 }
 
+/** Where a side starts. */
+type Start = {
+  readonly ids: Int32Array
+  /** Ids that end its text besides the model's own. */
+  readonly stop: readonly number[]
+  readonly layout: PromptLayout
+}
+
 /**
- * The ids that one side goes on from, and those that end its text besides the model's own.
+ * What one side goes on from.
  * @param instruction put in front of the text, an empty line between; in a chat, in front of what the user says first.
  * @throws TypeError if there is not exactly one of `prompt` and `ids`, an instruction or a chat with `ids`, no tokenizer or
  *   chat template where one is needed; RangeError if an earlier turn has no answer of this side, or the template refuses.
@@ -30,28 +40,40 @@ export function promptOf(
   { prompt, ids, chat }: SteerPrompt,
   side: SteerSide,
   instruction = '',
-): { ids: Int32Array; stop: readonly number[] } {
+): Start {
   if ((prompt === undefined) === (ids === undefined)) {
     throw new TypeError('steer: give either a prompt or ids, and not both.')
   }
   const lead = instruction === '' ? '' : `${instruction}\n\n`
   if (ids !== undefined) {
-    if (chat === undefined && lead === '') return { ids, stop: [] }
+    if (chat === undefined && lead === '') return plainStart(model, ids)
     throw new TypeError('steer: an instruction or a chat needs a prompt that is text, not ids.')
   }
   if (chat !== undefined) {
     const messages = messagesOf(chat, prompt!, side)
     messages[0] = { ...messages[0]!, content: `${lead}${messages[0]!.content}` }
-    return { ids: tokenizeChat(model, messages), stop: chatEnds(model) }
+    const options = { now: new Date() }
+    const ids = tokenizeChat(model, messages, options)
+    const kinds = chatKinds(model, messages, ids, options) ?? 'unknown'
+    return { ids, stop: chatEnds(model), layout: { ...promptLayout(model, ids), kinds } }
   }
   if (model.tokenizer !== undefined) {
-    return { ids: model.tokenizer.tokenize(lead + prompt!), stop: [] }
+    return plainStart(model, model.tokenizer.tokenize(lead + prompt!))
   }
   throw new TypeError(`steer: ${model.name} has no tokenizer. Give token ids, BOS first.`)
 }
 
-function messagesOf(chat: readonly SteerTurn[], prompt: string, side: SteerSide): ChatMessage[] {
-  const earlier = chat.flatMap((turn, i): ChatMessage[] => {
+/** Special tokens may be written out in a plain prompt too, such as a chat's frame. */
+function plainStart(model: Model, ids: Int32Array): Start {
+  const special = model.tokenizer?.special_ids
+  const kinds = Array.from(ids, (id) => (special?.has(id) ? 'frame' : 'prompt'))
+  return { ids, stop: [], layout: { ...promptLayout(model, ids), kinds } }
+}
+
+type Said = ChatMessage & { readonly content: string }
+
+function messagesOf(chat: readonly SteerTurn[], prompt: string, side: SteerSide): Said[] {
+  const earlier = chat.flatMap((turn, i): Said[] => {
     const content = turn[side]
     if (content === undefined) {
       throw new RangeError(

@@ -215,6 +215,25 @@ describe('a chat', () => {
     }
   })
 
+  it('steers what is said and not the template, in a plain prompt not what is special either', async () => {
+    const chat = [{ user: 'What is there?', default: 'A law.', steered: 'A law.' }]
+    const strong = { ...add(), strength: 6 }
+    const texts = new Set<string>()
+    for (const part of [{}, { frame: true }, { positions: 'prompt' }, { positions: 'answer' }]) {
+      const interventions = [{ ...strong, ...part } as Intervention]
+      texts.add((await runAll(speaker, { ...asked, chat, interventions })).done.steered)
+    }
+    expect(texts.size).toBe(4)
+    const { bos } = speaker.tokenizer!
+    const special = Int32Array.of(bos!, bos!)
+    const { prompt: _, ...rest } = { ...asked, chat: undefined, ids: special, max_tokens: 1 }
+    const { done } = await runAll(speaker, {
+      ...rest,
+      interventions: [{ ...strong, strength: 90 }],
+    })
+    expect(done.steered).toBe(done.default)
+  })
+
   it('needs an earlier answer of every side', async () => {
     const options = {
       ...asked,

@@ -9,7 +9,7 @@ import {
   type Model,
   padBatch,
 } from '../model/index.ts'
-import { type Intervention, interventionEdits, promptLayout } from './interventions.ts'
+import { type Intervention, interventionEdits } from './interventions.ts'
 import { promptOf, type SteerPrompt, type SteerSide } from './prompt.ts'
 
 /** One thing of every side; `prompted` only where it was asked for. */
@@ -59,8 +59,7 @@ export async function* steer(
   ]
   const sides = names.map((side) => {
     const start = promptOf(model, given, side, side === 'prompted' ? instruction : '')
-    const steering =
-      side === 'steered' ? interventionEdits(interventions, promptLayout(model, start.ids)) : {}
+    const steering = side === 'steered' ? interventionEdits(interventions, start.layout) : {}
     const stop = [...start.stop, ...(options.stop ?? [])]
     const tokens = generate(model, { ...options, ...steering, ids: start.ids, stop })
     return { side, tokens, text: '', answer: [] as number[], logprobs: [] as number[] }

@@ -178,6 +178,8 @@ describe('a sweep', () => {
     const ablate: Intervention = { ...add, mode: 'ablate' }
     await expect(run({ interventions: [ablate] })).rejects.toThrow('every intervention ablates')
     await expect(run({ n_samples: 1 })).rejects.toThrow('n_samples is 1')
+    await expect(run({ temperature: 0 })).rejects.toThrow('temperature is 0')
+    await expect(run({ top_k: 1 })).rejects.toThrow('their spread says nothing')
     await expect(run({ strengths: [] })).rejects.toThrow('strengths are []')
     await expect(run({ strengths: [Number.NaN] })).rejects.toThrow('strengths are [NaN]')
   })

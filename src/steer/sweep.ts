@@ -2,7 +2,7 @@
 
 import { generate, type HookName, type Model, padBatch } from '../model/index.ts'
 import { type Band, bandsOf, type Measure, repetition, type Verdict, verdictOf } from './band.ts'
-import { type Intervention, interventionEdits, openEncoder, promptLayout } from './interventions.ts'
+import { type Intervention, interventionEdits, openEncoder } from './interventions.ts'
 import { promptOf } from './prompt.ts'
 import { isEnd, readAnswer, type SteerOptions } from './steer.ts'
 import { atStrength, leadOf, SWEEP_STRENGTHS } from './strengths.ts'
@@ -40,7 +40,7 @@ export type SweepOptions = Omit<SteerOptions, 'instruction'> & {
  * 3. reads the default's samples both ways: divergence of the predictions;
  * 4. compares with the model as it is: `verdictOf`.
  * Of a chat it goes on from the default's answers.
- * @throws as `steer`; RangeError if the strengths or the number of samples are none that can be swept.
+ * @throws as `steer`; RangeError if the strengths or the number of samples are none that can be swept, or the texts are not drawn.
  */
 export async function* sweep(
   model: Model,
@@ -55,10 +55,9 @@ export async function* sweep(
     ...options
   }: SweepOptions,
 ): AsyncGenerator<SweepEvent, void, undefined> {
-  const grid = checkGrid(strengths, n_samples)
+  const grid = checkGrid(strengths, n_samples, options)
   const lead = leadOf(interventions)
   const start = promptOf(model, { prompt, ids, chat }, 'default')
-  const layout = promptLayout(model, start.ids)
   const stop = [...start.stop, ...(options.stop ?? [])]
   const room = model.config.n_ctx - start.ids.length
   const max_tokens = Math.min(options.max_tokens ?? 40, room)
@@ -94,7 +93,7 @@ export async function* sweep(
   const points: SweepPoint[] = []
   for (const strength of grid) {
     const doses = atStrength(interventions, strength)
-    const steering = interventionEdits(doses, layout)
+    const steering = interventionEdits(doses, start.layout)
     const { measure: measured } = yield* measure(steering)
     const kl = await meanDivergence(model, start.ids, plain.answers, steering, options)
     const verdict = verdictOf(measured, plain.measure, { intervention: doses[lead]!, lead })
@@ -108,7 +107,11 @@ export async function* sweep(
 type Steering = Partial<ReturnType<typeof interventionEdits>>
 type Stoppable = { readonly signal?: AbortSignal }
 
-function checkGrid(strengths: readonly number[], n_samples: number): number[] {
+function checkGrid(
+  strengths: readonly number[],
+  n_samples: number,
+  { temperature, top_k }: Pick<SweepOptions, 'temperature' | 'top_k'>,
+): number[] {
   const grid = [...new Set(strengths)].sort((a, b) => a - b)
   if (grid.length === 0 || !grid.every(Number.isFinite)) {
     throw new RangeError(
@@ -118,6 +121,11 @@ function checkGrid(strengths: readonly number[], n_samples: number): number[] {
   if (!(Number.isInteger(n_samples) && n_samples >= 2)) {
     throw new RangeError(
       `sweep: n_samples is ${n_samples}, expected 2 or more: their spread says whether an effect is one.`,
+    )
+  }
+  if (temperature === 0 || top_k === 1) {
+    throw new RangeError(
+      `sweep: ${temperature === 0 ? 'temperature is 0' : 'top_k is 1'}, so all texts of a strength are the same and their spread says nothing. Draw them, at a temperature such as 0.7 and from more than one token.`,
     )
   }
   return grid

@@ -14,11 +14,17 @@ const modes = {
   ablate: 'ablate',
 } as const satisfies Record<Intervention['mode'], string>
 
+type Positions = NonNullable<Intervention['positions']>
 const places = {
   all: 'on all tokens',
   prompt: 'on the prompt',
   answer: 'on the answer',
-} as const satisfies Record<NonNullable<Intervention['positions']>, string>
+} as const satisfies Record<Positions, string>
+const chatPlaces = {
+  all: 'on all that is said',
+  prompt: 'on what you say',
+  answer: 'on what the model says',
+} as const satisfies Record<Positions, string>
 
 const ranges = {
   add: { min: -8, max: 8 },
@@ -30,6 +36,7 @@ const ranges = {
 /** The row: latent, mode, slider, number, what the number means. */
 export function InterventionRow(props: {
   item: Intervention
+  chat: boolean
   onChange: (next: Intervention) => void
   onRemove: () => void
 }) {
@@ -99,11 +106,11 @@ export function InterventionRow(props: {
           aria-label="Tokens that change"
           value={item.positions ?? 'all'}
           onChange={(e) => {
-            const positions = e.target.value as NonNullable<Intervention['positions']>
+            const positions = e.target.value as Positions
             onChange({ ...item, positions: positions === 'all' ? undefined : positions })
           }}
         >
-          {Object.entries(places).map(([positions, words]) => (
+          {Object.entries(props.chat ? chatPlaces : places).map(([positions, words]) => (
             <option key={positions} value={positions}>
               {words}
             </option>
@@ -117,6 +124,16 @@ export function InterventionRow(props: {
               onChange={(e) => onChange({ ...item, conditional: e.target.checked || undefined })}
             />{' '}
             only where it fires
+          </label>
+        )}
+        {props.chat && (
+          <label className="check">
+            <input
+              type="checkbox"
+              checked={item.frame === true}
+              onChange={(e) => onChange({ ...item, frame: e.target.checked || undefined })}
+            />{' '}
+            the template’s own tokens too
           </label>
         )}
       </div>

@@ -65,6 +65,7 @@ export function SteerPanel(props: {
         </label>
         <Interventions
           items={form.interventions}
+          chat={form.chat}
           compact={compact}
           offered={props.offered ?? []}
           onItems={(interventions) => change({ interventions })}
@@ -196,6 +197,7 @@ export const added = (chip: Pick<LatentChip, 'sae' | 'index'>): Intervention => 
 
 function Interventions(props: {
   items: readonly Intervention[]
+  chat: boolean
   compact: boolean
   offered: readonly LatentChip[]
   onItems: (items: readonly Intervention[]) => void
@@ -208,6 +210,7 @@ function Interventions(props: {
         <InterventionRow
           key={`${item.sae}/${item.latent}`}
           item={item}
+          chat={props.chat}
           onChange={(next) => onItems(items.map((old, j) => (j === i ? next : old)))}
           onRemove={() => onItems(items.filter((_, j) => j !== i))}
         />

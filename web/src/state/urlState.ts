@@ -317,13 +317,13 @@ const modes = ['add', 'scale', 'clamp', 'ablate'] as const satisfies Interventio
 
 /**
  * Interventions as `<sae>/<latent>:<mode>:<strength>`, with `:prompt` or `:answer` where they do not act on all tokens, then
- * `:firing` where they act on firing ones only; joined by `;`. The SAE's id is percent-encoded.
+ * `:firing` where they act on firing ones only and `:frame` where on special ones too; joined by `;`. The SAE's id is percent-encoded.
  */
 export function formatInterventions(list: readonly SetIntervention[]): string {
   return list
     .map((i) => {
       const where = i.positions === undefined || i.positions === 'all' ? '' : `:${i.positions}`
-      const when = i.conditional ? ':firing' : ''
+      const when = `${i.conditional ? ':firing' : ''}${i.frame ? ':frame' : ''}`
       return `${encodeURIComponent(i.sae)}/${i.latent}:${i.mode}:${i.strength}${where}${when}`
     })
     .join(';')
@@ -333,7 +333,8 @@ export function formatInterventions(list: readonly SetIntervention[]): string {
 export function parseInterventions(text: string | undefined): SetIntervention[] {
   const list: SetIntervention[] = []
   for (const item of (text ?? '').split(';').slice(0, 16)) {
-    const match = /^([^/]+)\/(\d+):([a-z]+):(-?[\d.]+)(?::(prompt|answer))?(:firing)?$/.exec(item)
+    const match =
+      /^([^/]+)\/(\d+):([a-z]+):(-?[\d.]+)(?::(prompt|answer))?(:firing)?(:frame)?$/.exec(item)
     const mode = modes.find((m) => m === match?.[3])
     const strength = Number(match?.[4])
     if (!match?.[1] || !mode || !Number.isFinite(strength)) continue
@@ -344,6 +345,7 @@ export function parseInterventions(text: string | undefined): SetIntervention[] 
       strength: Math.min(100, Math.max(-100, strength)),
       ...(match[5] === undefined ? {} : { positions: match[5] === 'prompt' ? 'prompt' : 'answer' }),
       ...(match[6] === undefined ? {} : { conditional: true }),
+      ...(match[7] === undefined ? {} : { frame: true }),
     })
   }
   return list
