@@ -119,12 +119,8 @@ type LabelLines = {
  * @param sae the SAE that every line is about, whatever it says; else each line names its own.
  */
 function parseLabelLines(text: string, names: SuiteNames, sae?: SaeId): LabelLines {
-  const lookUp = new Map<string, SaeId>([
-    ...[...names.saes.keys()].map((id) => [withoutSuite(id), id] as const),
-    ...[...names.sources].map(([id, source]) => [source.id, id] as const),
-  ])
-  const more = lookUp.size - MOST_NAMED
-  const known = `${[...lookUp.keys()].slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  const ours = new Map([...names.saes.keys()].map((id) => [withoutSuite(id), id]))
+  const theirs = new Map([...names.sources].map(([id, source]) => [source.id, id]))
   const labels: LabelEntry[] = []
   const votes: VoteEntry[] = []
   const bad: { line: number; problem: string }[] = []
@@ -136,11 +132,11 @@ function parseLabelLines(text: string, names: SuiteNames, sae?: SaeId): LabelLin
       const { votes: cast, ...read } = parseLine(line)
       // A line that was exported elsewhere may name the suite there as well.
       const name = read.sae.split('~').length === 4 ? withoutSuite(read.sae) : read.sae
-      const id = sae ?? lookUp.get(name)
+      const id = sae ?? ours.get(name) ?? theirs.get(name)
       const d_sae = id === undefined ? undefined : names.saes.get(id)?.d_sae
       if (id === undefined || d_sae === undefined)
         throw new RangeError(
-          `names the SAE ${JSON.stringify(name.slice(0, LONGEST_NAME))}, expected one of ${known}`,
+          `names the SAE ${JSON.stringify(name.slice(0, LONGEST_NAME))}, expected one of ${listed(name.includes('~') ? ours : theirs)}`,
         )
       if (read.latent >= d_sae)
         throw new RangeError(`latent is ${read.latent}, expected 0 to ${d_sae - 1}`)
@@ -153,6 +149,11 @@ function parseLabelLines(text: string, names: SuiteNames, sae?: SaeId): LabelLin
     }
   }
   return { n_lines, labels, votes, bad }
+}
+
+function listed(names: ReadonlyMap<string, SaeId>): string {
+  const more = names.size - MOST_NAMED
+  return `${[...names.keys()].slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 /** @throws SyntaxError where it is not JSON; RangeError where it is neither form. */

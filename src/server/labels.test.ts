@@ -131,6 +131,34 @@ describe('files', () => {
     expect(message).toContain('line 9: is [1], expected a JSON object')
     expect((await view(7)).labels.some(({ author }) => author === 'eve')).toBe(false)
   })
+
+  it('may name other SAEs where one is given for all lines, one file at a time, of any usual length', async () => {
+    const row = { layer: '20-other-res-16k', index: '8', description: 'ships' }
+    const line = JSON.stringify({ ...row, explanationModelName: 'a-model' })
+    const lines = `${line}\n`.repeat(5_000)
+    expect(lines.length).toBeGreaterThan(256 * 1024)
+    const first = api.importLabels({ suite: 'tiny', lines, sae: SAE })
+    await expect(
+      Promise.all([first, api.importLabels({ suite: 'tiny', lines, sae: SAE })]),
+    ).rejects.toEqual(refusal(503, /another file of labels is being read/))
+    expect(await first).toEqual({ n_lines: 5_000, n_labels: 1, n_votes: 0 })
+    expect((await view(8)).labels[0]).toMatchObject({ text: 'ships', author: 'a-model' })
+    await expect(
+      api.importLabels({ suite: 'tiny', lines, sae: SAE.replace('tiny', 'other') }),
+    ).rejects.toEqual(refusal(404, /no SAE "other~/))
+  })
+})
+
+it('shows a latent without a word that anybody said of it or its neighbours, to whoever is to guess', async () => {
+  const { neighbours } = await view(3)
+  await say(3, 'a telling word')
+  for (const { index, sae } of neighbours.filter(({ sae }) => sae === SAE))
+    await api.addLabel({ sae, index, text: 'a telling word', author: 'ann' })
+  expect(JSON.stringify(await view(3))).toContain('a telling word')
+  const blind = LatentView.parse(await api.latent({ sae: SAE, index: 3, labels: false }))
+  expect(blind).toMatchObject({ index: 3, labels: [] })
+  expect(blind.examples.length).toBeGreaterThan(0)
+  expect(JSON.stringify(blind)).not.toMatch(/telling|label_method|lexical/)
 })
 
 describe('the review', () => {
@@ -142,7 +170,8 @@ describe('the review', () => {
     expect(before.n_done).toBe(0)
     expect(before.items.length).toBe(before.n_left)
     // Where a person has said other words than the machine, it is put first.
-    expect(before.items[0]).toMatchObject({ index: 5, why: 'labels' })
+    expect(before.items[0]).toMatchObject({ why: 'labels' })
+    expect(before.items.slice(0, 5).map((item) => item.index)).toContain(5)
     const { index } = before.items.at(-1)!
     const label = (await view(index)).labels.find(({ method }) => method === 'lexical')!
     const review = { sae: SAE, latent: index, reviewer: 'rea' }

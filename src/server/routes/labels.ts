@@ -164,7 +164,7 @@ export function addLabelRoutes(app: OpenAPIHono, { db, hub, suites }: ServerCont
       )
     importing = true
     try {
-      const done = await importLabels(db, names, { file: 'the file', text: lines, sae })
+      const done = await importLabels(db, names, { file: 'The file', text: lines, sae })
       if (done.n_labels + done.n_votes > 0) hub.publish({ type: 'changed', what: 'labels' })
       return c.json(done, 200)
     } finally {

@@ -4,6 +4,7 @@ import type { Agreement } from '../../../src/api/index.ts'
 import { agreementQuery } from '../api/queries.ts'
 import { count, fixed } from '../format/numbers.ts'
 import { methodName } from './LabelClaim.tsx'
+import { Term } from './Term.tsx'
 
 /** The table; nothing where nothing was measured, unless it is `shown` that measuring is under way. */
 export function Agreements(props: {
@@ -32,9 +33,12 @@ export function Agreements(props: {
               <tr>
                 <th>label</th>
                 <th className="number">guesses</th>
+                <th className="number">people</th>
                 <th>the same</th>
                 <th>the same or partly</th>
-                <th className="number">words shared</th>
+                <th className="number">
+                  <Term of="overlap">words shared</Term>
+                </th>
               </tr>
             </thead>
             <tbody>
@@ -44,13 +48,19 @@ export function Agreements(props: {
                     {methodName(row.method)}: <bdi>{row.author}</bdi>
                   </th>
                   <td className="number">{count(row.n)}</td>
+                  <td className="number">{count(row.n_reviewers)}</td>
                   <td>
                     <Interval of={row.same} />
                   </td>
                   <td>
                     <Interval of={row.at_least_partly} />
                   </td>
-                  <td className="number">{fixed(row.overlap, 2)}</td>
+                  <td className="number">
+                    {fixed(row.overlap, 2)}
+                    {row.overlap_by_chance !== undefined && (
+                      <span className="quiet"> (by chance {fixed(row.overlap_by_chance, 2)})</span>
+                    )}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -59,8 +69,9 @@ export function Agreements(props: {
       )}
       {data.length > 0 && (
         <p className="quiet">
-          Shares with 95 % intervals (Wilson). Words shared: words in both over words in either,
-          mean over guesses.
+          Judged by whoever guessed, each label before its author was shown. Shares with 95 %
+          intervals (Wilson), as if every guess were independent. Latents skipped without a guess
+          are not in it: skipping the hard ones flatters.
         </p>
       )}
     </section>

@@ -1,6 +1,5 @@
 /** What is reviewed, whose labels, by whom, and whether blind: all but the reviewer's name stands in the URL. */
 import type { ReviewQueue, Workspace } from '../../../src/api/index.ts'
-import { labelsAt } from '../api/client.ts'
 import { siteName } from '../format/names.ts'
 import { count } from '../format/numbers.ts'
 import type { ReviewState } from '../state/urlState.ts'
@@ -97,11 +96,6 @@ export function ReviewFilters(props: {
           onKeyDown={(e) => e.key === 'Enter' && e.currentTarget.blur()}
         />
       </label>
-      {suite !== undefined && (
-        <a className="action" href={labelsAt(suite)} download>
-          export labels
-        </a>
-      )}
     </div>
   )
 }

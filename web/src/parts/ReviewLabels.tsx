@@ -12,7 +12,8 @@ const verdictWords: Record<Verdict, string> = {
 export function ReviewLabels(props: {
   labels: readonly LabelView[]
   judged: readonly { label: number; verdict: Verdict }[]
-  chosen: number
+  /** Its id; undefined where none is. */
+  chosen: number | undefined
   named: boolean
   onChoose: (at: number) => void
 }) {
@@ -26,17 +27,16 @@ export function ReviewLabels(props: {
         return (
           <li
             key={label.id}
-            aria-current={at === props.chosen}
+            aria-current={label.id === props.chosen}
             className={props.named && label.disputed ? 'disputed' : undefined}
           >
-            <button
-              type="button"
-              className="review-label"
-              onClick={() => props.onChoose(at)}
-              disabled={!props.named}
-            >
-              <bdi className={props.named ? `label by-${label.method}` : 'label'}>{label.text}</bdi>
-            </button>
+            {props.named ? (
+              <button type="button" className="review-label" onClick={() => props.onChoose(at)}>
+                <bdi className={`label by-${label.method}`}>{label.text}</bdi>
+              </button>
+            ) : (
+              <bdi className="label review-label">{label.text}</bdi>
+            )}
             {props.named && <Provenance label={label} />}
             {props.named && votes.length > 0 && (
               <p className="provenance quiet">

@@ -1,27 +1,39 @@
 /** One latent under review: its examples, a guess, then its labels, then the decision. By keys and by touch alike. */
+import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
-import type { LabelView, LatentView, NewReview, Verdict } from '../../../src/api/index.ts'
+import type {
+  LabelView,
+  LatentView,
+  NewReview,
+  ReviewItem,
+  Verdict,
+} from '../../../src/api/index.ts'
+import { latentQuery } from '../api/queries.ts'
 import { latentName } from '../format/names.ts'
 import { fixed, percent } from '../format/numbers.ts'
 import { useKeys } from '../state/keys.ts'
 import { Example } from './Examples.tsx'
 import { LabelForm } from './LabelEditor.tsx'
 import { LogitTable } from './LogitTable.tsx'
+import { Failure } from './Notice.tsx'
 import { ReviewLabels } from './ReviewLabels.tsx'
 import { Term } from './Term.tsx'
 
 /** How many examples are put to a reviewer: the strongest, and of each lower interval. */
-const shown = { strongest: 8, each: 2 }
+const most = { strongest: 8, each: 2 }
 
 type Judgement = { readonly label: number; readonly verdict: Verdict }
 
 /** The whole of one review; `key` it by its latent. */
 export function ReviewLatent(props: {
+  /** In a blind review without its labels. */
   latent: LatentView
-  /** Why it is its turn, where it is not for its use. */
-  doubt: number | undefined
+  /** Why it is its turn, where it waits. */
+  waiting: ReviewItem | undefined
   blind: boolean
+  /** Whether blind reviews are asked for, be this one or not. */
+  measuring: boolean
   reviewer: string
   isPending: boolean
   method: LabelView['method'] | undefined
@@ -33,22 +45,27 @@ export function ReviewLatent(props: {
   const [judged, setJudged] = useState<readonly Judgement[]>([])
   const [chosen, setChosen] = useState(0)
   const [editing, setEditing] = useState(false)
-  const labels = putLabels(props)
+  const shown = useQuery({
+    ...latentQuery(latent.sae, latent.index),
+    enabled: guess !== undefined || !blind,
+  })
+  const labels = putLabels(shown.data?.labels ?? [], props)
   const label = labels[Math.min(chosen, labels.length - 1)]
-  const judging = blind && guess !== undefined && judged.length < labels.length
-  const revealed = guess !== undefined && !judging
+  // Another window may add labels or withdraw some meanwhile: what is judged next is whatever has no verdict.
+  const next = blind ? labels.find(({ id }) => judged.every((one) => one.label !== id)) : undefined
+  const judging = guess !== undefined && next !== undefined
+  const revealed = guess !== undefined && shown.data !== undefined && !judging
 
   const decide = (decision: NewReview['decision'], more: Partial<NewReview> = {}) => {
     if (props.isPending) return
     props.onDecide({
       ...{ sae: latent.sae, latent: latent.index, reviewer, blind, decision, ...more },
-      ...(guess ? { guess, judgements: [...judged] } : {}),
+      ...(guess
+        ? { guess, judgements: judged.filter((one) => labels.some(({ id }) => id === one.label)) }
+        : {}),
     })
   }
-  const judge = (verdict: Verdict) => {
-    const next = labels[judged.length]
-    if (judging && next) setJudged([...judged, { label: next.id, verdict }])
-  }
+  const judge = (verdict: Verdict) => judging && setJudged([...judged, { label: next.id, verdict }])
   const decideOn = (decision: 'accept' | 'dispute') =>
     revealed && label && decide(decision, { label: label.id })
   const move = (step: number) =>
@@ -74,12 +91,10 @@ export function ReviewLatent(props: {
         <span>
           {blind ? (
             'drawn at random'
-          ) : props.doubt === undefined ? (
-            'by use'
+          ) : props.measuring ? (
+            'asked for, so not blind: it does not count as agreement'
           ) : (
-            <>
-              <Term of="doubt">doubt</Term> {fixed(props.doubt, 2)}
-            </>
+            <Doubt item={props.waiting} />
           )}
         </span>
         {revealed && (
@@ -99,13 +114,27 @@ export function ReviewLatent(props: {
                 <span className="quiet">your guess</span> <bdi className="label">{guess}</bdi>
               </p>
             )}
-            <ReviewLabels
-              labels={judging ? labels.slice(0, judged.length + 1) : labels}
-              judged={judged}
-              chosen={judging ? judged.length : labels.findIndex((l) => l.id === label?.id)}
-              named={!judging}
-              onChoose={setChosen}
-            />
+            {shown.error ? (
+              <Failure error={shown.error} onRetry={() => void shown.refetch()} />
+            ) : shown.data === undefined ? (
+              <p className="quiet" aria-busy="true">
+                Fetching the labels.
+              </p>
+            ) : (
+              <ReviewLabels
+                labels={
+                  judging
+                    ? labels.filter(
+                        ({ id }) => id === next.id || judged.some((one) => one.label === id),
+                      )
+                    : labels
+                }
+                judged={judged}
+                chosen={judging ? next.id : label?.id}
+                named={!judging}
+                onChoose={setChosen}
+              />
+            )}
             {editing ? (
               <LabelForm
                 text={guess || (label?.text ?? '')}
@@ -115,6 +144,7 @@ export function ReviewLatent(props: {
               />
             ) : judging ? (
               <Actions
+                key="judge"
                 name="How does your guess compare with this label?"
                 actions={[
                   ['1', 'the same', () => judge('same')],
@@ -124,6 +154,7 @@ export function ReviewLatent(props: {
               />
             ) : (
               <Actions
+                key="decide"
                 name="Decide"
                 actions={[
                   ...(label
@@ -145,13 +176,15 @@ export function ReviewLatent(props: {
 }
 
 /** The labels that are put to the reviewer: not their own, those that the queue is about, in an order that tells nothing. */
-function putLabels(props: {
-  latent: LatentView
-  reviewer: string
-  method: LabelView['method'] | undefined
-  author: string | undefined
-}): LabelView[] {
-  return props.latent.labels
+function putLabels(
+  labels: readonly LabelView[],
+  props: {
+    reviewer: string
+    method: LabelView['method'] | undefined
+    author: string | undefined
+  },
+): LabelView[] {
+  return labels
     .filter(
       ({ retired_at, method, author }) =>
         retired_at === undefined &&
@@ -159,7 +192,25 @@ function putLabels(props: {
         (props.author === undefined || author === props.author) &&
         !(method === 'manual' && author === props.reviewer),
     )
-    .sort((a, b) => a.text.localeCompare(b.text) || a.id - b.id)
+    .toSorted((a, b) => a.text.localeCompare(b.text) || a.id - b.id)
+}
+
+const reasons = {
+  score: 'low score',
+  votes: 'disputed',
+  guesses: 'guesses differ',
+  labels: 'labels differ',
+} as const satisfies Record<NonNullable<ReviewItem['why']>, string>
+
+/** How doubtful its labels are, and what makes them so. */
+function Doubt({ item }: { item: ReviewItem | undefined }) {
+  if (item?.doubt === undefined) return 'by use'
+  return (
+    <>
+      <Term of="doubt">doubt</Term> {fixed(item.doubt, 2)}
+      {item.why && `: ${reasons[item.why]}`}
+    </>
+  )
 }
 
 /** What there is to guess from: examples, how often it fires, what it raises. No label, and no neighbour's either. */
@@ -167,7 +218,7 @@ function Evidence(props: { latent: LatentView }) {
   const { latent } = props
   const groups = [...Map.groupBy(latent.examples, (e) => e.interval)].sort(([a], [b]) => a - b)
   const examples = groups.flatMap(([interval, list]) =>
-    list.slice(0, interval === 0 ? shown.strongest : shown.each),
+    list.slice(0, interval === 0 ? most.strongest : most.each),
   )
   const scale = Math.max(
     0,

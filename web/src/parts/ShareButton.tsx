@@ -2,6 +2,7 @@
 import { useState } from 'react'
 import { renderView } from '../format/shareView.ts'
 import { useKeys } from '../state/keys.ts'
+import { saveFile } from '../state/saveFile.ts'
 
 /** A button, and the key S. */
 export function ShareButton() {
@@ -37,12 +38,7 @@ export function ShareButton() {
 
 async function save(): Promise<void> {
   const html = await renderView(document, new URL(location.href))
-  const url = URL.createObjectURL(new Blob([html], { type: 'text/html' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = `${fileName()}.html`
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(url), 60_000)
+  saveFile(`${fileName()}.html`, html, 'text/html')
 }
 
 /** `hooke-latent-417`, from the view's address. */

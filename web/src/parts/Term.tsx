@@ -57,7 +57,9 @@ const definitions = {
   self_test:
     'Self-test: L0, FVU and delta loss on a built-in text beside what the release claims of this dictionary. Press a badge for the numbers.',
   doubt:
-    'Doubt: the larger of 1 − score and the share of votes that dispute, over the labels of the latent. The most doubtful come first, then the most used.',
+    'Doubt: the largest of 1 − score, the share of votes that dispute, half the share of blind guesses that differ, and half of how far another label differs in its words, over the labels of the latent. The most doubtful come first, then the most used.',
+  overlap:
+    'Words in both over words in either, each counted once, mean over the guesses; behind it what guesses share with the labels of other latents, by chance.',
   ablation:
     'The latent’s part is taken out of the activation, f · decoder row, wherever it is on; its dictionary’s error stays. Change of the next-token loss in nats, ablated less plain: mean over examples ± standard error. Above 0 the model needs it.',
   companions:

@@ -148,7 +148,12 @@ function Item(props: {
     refetch,
   } = useQuery(props.blind ? unlabelledQuery(sae, index) : latentQuery(sae, index))
   if (error) return <Failure error={error} onRetry={() => void refetch()} />
-  if (!latent) return <div className="review-waiting" aria-busy="true" />
+  if (!latent)
+    return (
+      <p className="review-waiting quiet" aria-busy="true">
+        Fetching its examples.
+      </p>
+    )
   return <ReviewLatent {...props} latent={latent} />
 }
 
