@@ -35,6 +35,18 @@ export const LatentView = LatentChip.extend({
     )
     .optional(),
   histogram: z.object({ edges: z.array(z.number()), counts: z.array(z.number()) }),
+  /**
+   * The activation intervals of its examples, the strongest first: `from` up to, but not including, `to`; absent counts could not
+   * be told.
+   */
+  intervals: z.array(
+    z.object({
+      interval: z.number(),
+      from: z.number(),
+      to: z.number(),
+      n_active: z.number().optional(),
+    }),
+  ),
   examples: z.array(ExampleView),
   top_logits: z.array(z.object({ piece: z.string(), effect: z.number() })),
   bottom_logits: z.array(z.object({ piece: z.string(), effect: z.number() })),

@@ -3,6 +3,7 @@
 export { EXAMPLE_DEFAULTS, type ExampleOptions, indexBytes } from './accumulate.ts'
 export { N_TOP_TOKENS } from './examples.ts'
 export { type IndexProgress, indexLatents } from './indexLatents.ts'
+export { type ActivationInterval, intervalsOf } from './intervals.ts'
 export { type LatentReader, parseLatents, renderLatents } from './latentFile.ts'
 export { effectHistogram, meanRow, N_LOGITS, whyNoLogits } from './logits.ts'
 export { N_NEIGHBOURS } from './neighbours.ts'

@@ -7,8 +7,7 @@
  * Source: neuronpedia, `apps/webapp/prisma/schema.prisma` and `utils/neuronpedia-utils` (the exporters), 2026-08.
  */
 
-import { binOf, topAbove } from './bins.ts'
-import { RESERVOIR_BINS_PER_INTERVAL } from './reservoir.ts'
+import { intervalsOf } from './intervals.ts'
 import type { LatentExample, LatentRecord } from './types.ts'
 
 /** Whose rows they are. */
@@ -133,17 +132,8 @@ function extremes({ values }: LatentExample) {
 
 /** The activation interval that an example was drawn from: `binMin` up to but not including `binMax`; none of the strongest. */
 function borders({ interval }: LatentExample, max_act: number, n_intervals: number) {
-  if (interval === 0) return {}
-  const n_bins = n_intervals * RESERVOIR_BINS_PER_INTERVAL
-  const top = topAbove(max_act)
-  const n_used = binOf(max_act, top, n_bins) + 1
-  const bins = Array.from({ length: n_used }, (_, b) => b).filter(
-    (b) => n_intervals - Math.floor((b * n_intervals) / n_used) === interval,
-  )
-  return {
-    binMin: (bins[0]! * top) / n_bins,
-    binMax: ((bins.at(-1)! + 1) * top) / n_bins,
-  }
+  const own = intervalsOf(max_act, n_intervals, []).find((one) => one.interval === interval)
+  return own ? { binMin: own.from, binMax: own.to } : {}
 }
 
 /** A float32 in the fewest digits that give it back. */

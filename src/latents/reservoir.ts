@@ -8,6 +8,7 @@
 
 import { hash32 } from '../activations/index.ts'
 import { binOf, topAbove } from './bins.ts'
+import { BINS_PER_INTERVAL, intervalOf } from './intervals.ts'
 import { makeSlots, type Peak, type Slots } from './slots.ts'
 
 /** Samples of all latents. */
@@ -20,12 +21,9 @@ export type Reservoirs = {
   interval(latent: number, interval: number): number[]
 }
 
-/** Bins an interval is made of, at most: with fewer, intervals would be less equal. */
-export const RESERVOIR_BINS_PER_INTERVAL = 4
-
 /** Slots that each latent takes. */
 export function reservoirSlots(n_intervals: number, per_interval: number): number {
-  return n_intervals * RESERVOIR_BINS_PER_INTERVAL * per_interval
+  return n_intervals * BINS_PER_INTERVAL * per_interval
 }
 
 /**
@@ -42,7 +40,7 @@ export function makeReservoirs(
   window: number,
   seed: number,
 ): Reservoirs {
-  const n_bins = n_intervals * RESERVOIR_BINS_PER_INTERVAL
+  const n_bins = n_intervals * BINS_PER_INTERVAL
   const slots = makeSlots(d_sae * n_bins * per_interval, window)
   const { token, key } = slots
   const count = new Uint8Array(d_sae * n_bins)
@@ -110,7 +108,7 @@ export function makeReservoirs(
       const n_used = used.findLastIndex((n) => n > 0) + 1
       const found: number[] = []
       for (let b = 0; b < n_used; b++) {
-        if (n_intervals - Math.floor((b * n_intervals) / n_used) !== interval) continue
+        if (intervalOf(b, n_used, n_intervals) !== interval) continue
         const bin = latent * n_bins + b
         for (let s = 0; s < count[bin]!; s++) found.push(bin * per_interval + s)
       }

@@ -1,29 +1,17 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type HookName, type Model, openRandom, padBatch } from '../model/index.ts'
-import { encode, openRunner, type Sae, type SaeRunner } from '../sae/index.ts'
+import { D_MODEL, openNoise, randomTopk } from '../../test/handmadeSaes.ts'
+import { type HookName, type Model, padBatch } from '../model/index.ts'
+import { encode, openRunner, type SaeRunner } from '../sae/index.ts'
 import { depthOf } from './depth.ts'
-import { effectDirections } from './directEffect.ts'
+import { effectDirections, NO_TARGET } from './directEffect.ts'
 import { microscope } from './microscope.ts'
 import { Workbench } from './workbench.ts'
 
 const LAST: HookName = 'blocks.5.hook_resid_post'
 const TEXT = 'The lamp stood on the rock, and the sea was dark.'
-const [d, d_sae] = [256, 19]
-const random = openRandom(4)
-const noise = (n: number) => Float32Array.from({ length: n }, () => 2 * random() - 1)
-const SAE: Sae = {
-  architecture: 'topk',
-  k: 4,
-  hook_name: LAST,
-  d_in: d,
-  d_sae,
-  W_enc: noise(d * d_sae),
-  b_enc: noise(d_sae),
-  W_dec: noise(d_sae * d),
-  b_dec: noise(d),
-  threshold: new Float32Array(d_sae),
-  metadata: {},
-}
+const d_sae = 19
+const d = D_MODEL
+const SAE = randomTopk(LAST, { d_sae, k: 4, noise: openNoise(4) })
 
 let model: Model
 let runner: SaeRunner
@@ -55,7 +43,7 @@ it('at the last residual stream the effects of latents, b_dec and error add up t
   for (const rank of ['predicted', 'actual'] as const) {
     const view = await microscope(model, sites, { text: TEXT, top_k: 4, max_density: 1, rank })
     const targets = Int32Array.from(ids, (_, t) => {
-      if (rank === 'actual') return ids[t + 1] ?? -1
+      if (rank === 'actual') return ids[t + 1] ?? NO_TARGET
       const row = pass.logits!.subarray(t * 4096, (t + 1) * 4096)
       return row.indexOf(Math.max(...row))
     })
@@ -75,19 +63,19 @@ it('at the last residual stream the effects of latents, b_dec and error add up t
       const sizes = cell.map(({ effect }) => Math.abs(effect!))
       expect(sizes).toEqual(sizes.toSorted((a, b) => b - a))
     }
-    const last = view.rows[0]!.cells.at(-1)!
-    if (rank === 'actual') expect(last.every(({ effect }) => effect === 0)).toBe(true)
+    // Nothing follows the last token: no latent has an effect there, not one of 0.
+    expect(view.rows[0]!.cells.at(-1)).toHaveLength(rank === 'actual' ? 0 : 4)
   }
 })
 
-it('a site before the attention’s output projection has no direct effects, and says why', async () => {
+it('sites before the attention’s output projection have no direct effects, and one line says why', async () => {
   const hook: HookName = 'blocks.2.attn.hook_z'
   const z = await openRunner({ ...SAE, hook_name: hook }, { threads: 1 })
-  const sites = [{ id: 'z', hook, open: async () => ({ runner: z }) }]
+  const sites = ['z', 'narrower z'].map((id) => ({ id, hook, open: async () => ({ runner: z }) }))
   const options = { text: TEXT, top_k: 3, max_density: 1 }
   const ranked = await microscope(model, sites, { ...options, rank: 'predicted' })
   expect(ranked.rows[0]!.cells.every((cell) => cell.length === 0)).toBe(true)
-  expect(ranked.left_out.join()).toContain(`effects at ${hook}: ${hook} lies before`)
+  expect(ranked.left_out.join()).toContain(`effects at 2 sites: ${hook} lies before`)
   const active = await microscope(model, sites, options)
   expect(active.rows[0]!.cells[4]).toHaveLength(3)
   await z.close()

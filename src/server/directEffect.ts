@@ -12,12 +12,15 @@
 import { meanRow } from '../latents/index.ts'
 import type { Model, ModelConfig } from '../model/index.ts'
 
+/** Stands for a token that no other follows. */
+export const NO_TARGET = -1
+
 const means = new WeakMap<Float32Array, Float32Array>()
 
 /**
  * What decoder directions are multiplied with, token by token.
  * @param resid [n, d_model], the residual stream that the final norm reads.
- * @param targets [n] output tokens, -1 where there is none.
+ * @param targets [n] output tokens, NO_TARGET where there is none.
  * @returns [n, d_model]; rows of zeros where there is no target.
  */
 export async function effectDirections(
@@ -31,7 +34,7 @@ export async function effectDirections(
   means.set(U, mean)
   const directions = new Float32Array(targets.length * d_model)
   for (const [token, target] of targets.entries()) {
-    if (target < 0) continue
+    if (target === NO_TARGET) continue
     const at = token * d_model
     const scale = normScale(resid.subarray(at, at + d_model), model.config)
     for (let k = 0; k < d_model; k++)

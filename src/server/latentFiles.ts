@@ -7,16 +7,34 @@ import type { LatentRecord } from '../latents/index.ts'
 
 const MAX_OPEN = 64
 
+/** A file, how many read it now, and whether it is to be closed once nobody does. */
+type Opened = {
+  readonly file: Promise<LatentFile>
+  readonly written_ms: number
+  n_readers: number
+  isRetired: boolean
+}
+
 /** Keeps files open between requests, the least recently used closed, a file that was written again opened anew. */
 export class LatentFiles {
   /** In the order of use. */
-  #files = new Map<string, { readonly file: Promise<LatentFile>; readonly written_ms: number }>()
+  #files = new Map<string, Opened>()
   #pieces = new Map<string, Promise<(id: number) => string>>()
 
   /** @throws RangeError if there is no such latent; FileError if the SAE is not indexed. */
-  async record(dir: string, index: number): Promise<{ record: LatentRecord; n_tokens: number }> {
-    const file = await this.#open(dir)
-    return { record: await file.record(index), n_tokens: file.n_tokens }
+  async record(
+    dir: string,
+    index: number,
+  ): Promise<{ record: LatentRecord; n_tokens: number; n_intervals: number }> {
+    const opened = await this.#take(dir)
+    try {
+      const file = await opened.file
+      const { n_intervals } = file.info
+      return { record: await file.record(index), n_tokens: file.n_tokens, n_intervals }
+    } finally {
+      opened.n_readers--
+      await closeIdle(opened)
+    }
   }
 
   /** How token ids of a suite are shown. */
@@ -31,31 +49,43 @@ export class LatentFiles {
   }
 
   async close(): Promise<void> {
-    const files = [...this.#files.values()]
-    this.#files.clear()
-    for (const { file } of files) await (await file).close()
+    for (const dir of [...this.#files.keys()]) await this.#retire(dir)
   }
 
-  async #open(dir: string): Promise<LatentFile> {
+  /** The file with one reader more. */
+  async #take(dir: string): Promise<Opened> {
     const written_ms = (await stat(join(dir, LATENTS_FILE))).mtimeMs
-    const known = this.#files.get(dir)
-    this.#files.delete(dir)
-    if (known?.written_ms === written_ms) {
-      this.#files.set(dir, known)
-      return known.file
+    let opened = this.#files.get(dir)
+    if (opened?.written_ms !== written_ms) {
+      const retired = this.#retire(dir)
+      // Kept while it opens, so that requests at the same time share it.
+      opened = { file: openLatents(dir), written_ms, n_readers: 0, isRetired: false }
+      const failed = opened
+      opened.file.catch(() => this.#files.get(dir) === failed && this.#files.delete(dir))
+      opened.n_readers++
+      this.#files.set(dir, opened)
+      await retired
+    } else {
+      opened.n_readers++
+      this.#files.delete(dir)
+      this.#files.set(dir, opened)
     }
-    // Kept while it opens, so that requests at the same time share it.
-    const file = openLatents(dir)
-    this.#files.set(dir, { file, written_ms })
-    file.catch(() => {
-      if (this.#files.get(dir)?.file === file) this.#files.delete(dir)
-    })
-    if (known) await (await known.file).close()
-    const [oldest] = this.#files
-    if (oldest && this.#files.size > MAX_OPEN) {
-      this.#files.delete(oldest[0])
-      await (await oldest[1].file).close()
-    }
-    return file
+    const [oldest] = this.#files.keys()
+    if (oldest !== undefined && this.#files.size > MAX_OPEN) await this.#retire(oldest)
+    return opened
   }
+
+  /** Closed now, or after its last reader. */
+  async #retire(dir: string): Promise<void> {
+    const opened = this.#files.get(dir)
+    if (!opened) return
+    this.#files.delete(dir)
+    opened.isRetired = true
+    await closeIdle(opened)
+  }
+}
+
+/** A file that did not open has told its reader why. */
+const closeIdle = async ({ file, n_readers, isRetired }: Opened): Promise<void> => {
+  if (isRetired && n_readers === 0) await file.then((opened) => opened.close()).catch(() => {})
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
+import { TINY_SAE as SAE, serveTiny, type TinyServer } from '../../test/tinyServer.ts'
 import {
   Depth,
   EffectHistogram,
@@ -9,34 +9,18 @@ import {
   Microscope,
   Problem,
 } from '../api/index.ts'
-import { runPipeline } from '../jobs/index.ts'
-import { type RunningServer, startServer } from './server.ts'
 
-const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const LATENT = `/api/saes/${encodeURIComponent(SAE)}/latents/3`
 const TEXT = 'The ship came home through the fog.'
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let server: RunningServer
+let tiny: TinyServer
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
-  const options = { port: 0, database: 'memory://', model: { threads: 1 } } as const
-  server = await startServer({ workspace: folder.path, ...options })
-  await server.imported
-}, 60_000)
-afterAll(async () => {
-  await server.close()
-  await folder.remove()
+  tiny = await serveTiny()
 })
+afterAll(() => tiny.close())
 
 const ask = async (path: string, body?: object): Promise<{ status: number; json: unknown }> => {
-  const init = {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  }
-  const answer = await fetch(new URL(path, server.url), body ? init : {})
+  const answer = await (body ? tiny.post(path, body) : tiny.get(path))
   return { status: answer.status, json: await answer.json() }
 }
 
@@ -64,6 +48,17 @@ it('counts where in documents it fires: all activations, each once', async () =>
   const { positions, n_active, n_tokens } = LatentView.parse((await ask(LATENT)).json)
   const sum = (key: 'n_active' | 'n_tokens') => positions!.reduce((all, p) => all + p[key], 0)
   expect([sum('n_active'), sum('n_tokens')]).toEqual([n_active, n_tokens])
+})
+
+it('gives the activation intervals that its examples are drawn from', async () => {
+  const { intervals, examples, n_active, max_act } = LatentView.parse((await ask(LATENT)).json)
+  expect(intervals.reduce((sum, { n_active }) => sum + n_active!, 0)).toBe(n_active)
+  expect(intervals[0]!.to).toBeGreaterThan(max_act!)
+  for (const { interval, values, peak } of examples.filter(({ interval }) => interval > 0)) {
+    const { from, to } = intervals.find((one) => one.interval === interval)!
+    expect(values[peak]).toBeGreaterThanOrEqual(from)
+    expect(values[peak]).toBeLessThan(to)
+  }
 })
 
 it('runs its examples, and still finds it on at most of their peaks', async () => {

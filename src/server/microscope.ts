@@ -14,7 +14,7 @@ import { FormatError } from '../formats/index.ts'
 import { whyNoLogits } from '../latents/index.ts'
 import { type HookName, type Model, padBatch } from '../model/index.ts'
 import { outputSite, type Sae, type SaeRunner, type SparseActs } from '../sae/index.ts'
-import { directEffect, effectDirections } from './directEffect.ts'
+import { directEffect, effectDirections, NO_TARGET } from './directEffect.ts'
 import {
   readAllLogits,
   requireTokenizer,
@@ -82,16 +82,15 @@ export async function microscope(
   const predictions = readAllLogits(pass.logits!, config.d_vocab)
   const targets = {
     activation: undefined,
-    predicted: () => predictions.map(({ top }) => top[0]!),
-    actual: () => [...ids.slice(1), -1],
+    predicted: Int32Array.from(predictions, ({ top }) => top[0]!),
+    actual: Int32Array.of(...ids.subarray(1), NO_TARGET),
   }[rank]
-  const directions =
-    targets &&
-    (await effectDirections(model, pass.acts.get(last)!.data, Int32Array.from(targets())))
+  const directions = targets && (await effectDirections(model, pass.acts.get(last)!.data, targets))
   if (rank === 'actual') left_out.push('effects at the last token, which no other follows')
 
   const rows: Row[] = []
   const chips: Microscope['latents'] = []
+  const noEffects: string[] = []
   let n_dense = 0
   let n_unmeasured = 0
   for (const { id, hook, open } of sites) {
@@ -106,11 +105,14 @@ export async function microscope(
     const x = pass.acts.get(hook)!.data
     const acts = await runner.encode(x)
     const why = directions && whyNoLogits(runner.sae, config.d_model)
-    if (why !== undefined) left_out.push(`effects at ${hook}: ${why}`)
+    if (why !== undefined) noEffects.push(why)
     const { cells, dense } = cellsOf(acts, {
       ...options,
       measured,
-      isRead: (token) => why === undefined && (options.special === true || !special[token]),
+      isRead: (token) =>
+        why === undefined &&
+        targets?.[token] !== NO_TARGET &&
+        (options.special === true || !special[token]),
       ...(directions && why === undefined
         ? { effectOf: effectsOf(runner.sae, directions, config.d_model) }
         : {}),
@@ -134,6 +136,11 @@ export async function microscope(
     if (!measured) n_unmeasured++
   }
 
+  const [first, ...others] = noEffects
+  if (first !== undefined)
+    left_out.push(
+      `effects at ${noEffects.length} site${plural(noEffects.length)}: ${first}${others.length > 0 ? ', and the others likewise' : ''}`,
+    )
   const n_special = special.filter(Boolean).length
   if (n_special > 0 && !options.special)
     left_out.push(`${n_special} special token${plural(n_special)}: shown, not read`)

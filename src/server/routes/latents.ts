@@ -9,6 +9,7 @@ import {
   LatentView,
   SaeId,
 } from '../../api/index.ts'
+import { intervalsOf } from '../../latents/index.ts'
 import { readSaeConfig } from '../../sae/disk.ts'
 import { labelsOf, latentChips, listLatents, scoresOf } from '../../store/index.ts'
 import { labelledChips } from '../chips.ts'
@@ -82,12 +83,20 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
       throw new HttpProblem(404, `${sae.hook} has latents 0 to ${sae.d_sae - 1}, not ${index}`)
     return sae
   }
-  /** Stored neighbours, each with its SAE of the same suite; none of an SAE that is not indexed. */
-  const neighboursOf = async ({ sae: id, index }: Pick<Member, 'sae' | 'index'>) => {
-    const sae = await suites.trained(id)
-    if (sae.state !== 'indexed' && sae.state !== 'labelled') return []
-    const { record } = await latents.record(sae.dir, index)
-    return namedNeighbours(record, await suites.siblings(sae))
+  /** Stored neighbours, each with its SAE of the same suite; none of an SAE that is not indexed. Each SAE is looked up once. */
+  const readsNeighbours = () => {
+    const looked = new Map<string, ReturnType<typeof lookUp>>()
+    const lookUp = async (id: string) => {
+      const sae = await suites.trained(id)
+      return { sae, saeAt: await suites.siblings(sae) }
+    }
+    return async ({ sae: id, index }: Pick<Member, 'sae' | 'index'>) => {
+      if (!looked.has(id)) looked.set(id, lookUp(id))
+      const { sae, saeAt } = await looked.get(id)!
+      if (sae.state !== 'indexed' && sae.state !== 'labelled') return []
+      const { record } = await latents.record(sae.dir, index)
+      return namedNeighbours(record, saeAt)
+    }
   }
 
   app.openapi(listRoute, async (c) => {
@@ -99,7 +108,7 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
   app.openapi(viewRoute, async (c) => {
     const { sae: id, index } = c.req.valid('param')
     const sae = await saeOf({ sae: id, index })
-    const { record, n_tokens } = await latents.record(sae.dir, index)
+    const { record, n_tokens, n_intervals } = await latents.record(sae.dir, index)
     const pieceOf = await latents.pieces(sae.folder)
     const effects = (list: typeof record.top_logits) =>
       list.map(({ id, effect }) => ({ piece: pieceOf(id), effect }))
@@ -122,6 +131,7 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
           edges: [...record.histogram.edges],
           counts: [...record.histogram.counts],
         },
+        intervals: intervalsOf(record.max_act, n_intervals, record.histogram.counts),
         examples: record.examples.map(({ ids, values, ...example }) => ({
           ...example,
           pieces: Array.from(ids, pieceOf),
@@ -146,7 +156,7 @@ export function addLatentRoutes(app: OpenAPIHono, context: ServerContext): void 
   app.openapi(familyRoute, async (c) => {
     const { sae: id, index } = c.req.valid('param')
     const { hook } = await saeOf({ sae: id, index })
-    const { members, edges } = await latentFamily({ sae: id, hook, index }, neighboursOf)
+    const { members, edges } = await latentFamily({ sae: id, hook, index }, readsNeighbours())
     const layered = members.map((member) => {
       const layer = /^blocks\.(\d+)\./.exec(member.hook)?.[1]
       return { ...member, ...(layer === undefined ? {} : { layer: Number(layer) }) }
