@@ -5,9 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../src/api/index.ts'
-import { runPipeline } from '../src/jobs/index.ts'
-import { type RunningServer, startServer } from '../src/server/index.ts'
-import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+import { serveTiny, TINY_SAE, type TinyServer } from './tinyServer.ts'
 
 const run = promisify(execFile)
 const PRINTED_AT = 'http://127.0.0.1:4665'
@@ -26,31 +24,17 @@ const examples = (language: string): { code: string; line: number }[] =>
     line: page.slice(0, match.index).split('\n').length,
   }))
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let server: RunningServer
 const TOKEN = 'a-token-for-the-examples'
 
+let tiny: TinyServer
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
-  server = await startServer({
-    workspace: folder.path,
-    port: 0,
-    database: 'memory://',
-    model: { threads: 1 },
-  })
-  await server.imported
-  const label = { text: 'the sea', author: 'test' }
-  const sae = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
-  await createClient(server.url).addLabel({ sae, index: 5, ...label })
+  tiny = await serveTiny()
+  await tiny.api.addLabel({ sae: TINY_SAE, index: 5, text: 'the sea', author: 'test' })
 })
-afterAll(async () => {
-  await server?.close()
-  await folder?.remove()
-})
+afterAll(() => tiny?.close())
 
 const here = (code: string): string =>
-  code.replaceAll(PRINTED_AT, server.url.replace(/\/$/, '')).replaceAll('hooke/api', API)
+  code.replaceAll(PRINTED_AT, tiny.server.url.replace(/\/$/, '')).replaceAll('hooke/api', API)
 
 describe('docs/api.md', () => {
   it.skipIf(!hasCurl).each(examples('sh'))(
@@ -64,7 +48,7 @@ describe('docs/api.md', () => {
   )
 
   it.each(examples('ts'))('runs the example at line $line', async ({ code, line }) => {
-    const file = join(folder.path, `example${line}.ts`)
+    const file = join(tiny.folder, `example${line}.ts`)
     await writeFile(file, here(code))
     const { stdout, stderr } = await run(process.execPath, ['--no-warnings', file])
     expect(stderr).toBe('')
@@ -118,14 +102,13 @@ describe('the client', () => {
   })
 
   it('ends a stream when its signal aborts or its loop is broken off', async () => {
-    const client = createClient(server.url)
+    const client = createClient(tiny.server.url)
     const stop = new AbortController()
     const events = client.events(undefined, { signal: stop.signal })
     const waiting = events.next()
     stop.abort()
     await expect(waiting).rejects.toThrow(/abort/i)
-    const sae = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
-    const interventions = [{ sae, latent: 1, mode: 'ablate' as const }]
+    const interventions = [{ sae: TINY_SAE, latent: 1, mode: 'ablate' as const }]
     for await (const event of client.steer({ prompt: 'The', max_tokens: 200, interventions })) {
       expect(event.type).toBe('token')
       break

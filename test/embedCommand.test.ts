@@ -3,9 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { runPipeline } from '../src/jobs/index.ts'
 import { hooke } from './commandLine.ts'
-import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+import { type temporaryFolder, tinyWorkspace } from './tinySuite.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let suite: string
@@ -16,8 +15,7 @@ const sent: string[] = []
 let refuses_after = Number.POSITIVE_INFINITY
 
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
+  folder = await tinyWorkspace()
   suite = join(folder.path, 'tiny')
   server = createServer(async (request, response) => {
     let body = ''

@@ -1,4 +1,5 @@
 /** The explorer on a workspace of two tiny suites, in a real browser, for the tests of the page. */
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -6,7 +7,9 @@ import { build } from 'vite'
 import { obtainBrowser } from '../scripts/browser.mjs'
 import { runPipeline } from '../src/jobs/index.ts'
 import { type RunningServer, startServer } from '../src/server/index.ts'
-import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+import { madeOnce } from './madeOnce.ts'
+import { TINY_OPTIONS } from './tinyServer.ts'
+import { tinyConfig, tinyWorkspace } from './tinySuite.ts'
 
 /** Undefined where there is none to be had. */
 export const executablePath = await obtainBrowser()
@@ -30,27 +33,28 @@ export type Explorer = {
   readonly close: () => Promise<void>
 }
 
-/** Builds the page, makes the suites `tiny` (with everything) and `tiny2` (trained and measured only), serves them. */
+/** The folder of the built page. */
+export const builtPage = (): Promise<string> =>
+  madeOnce('page', async (outDir) => {
+    // As it ships; the tests' own setting would give React with its checks, which is slower.
+    process.env.NODE_ENV = 'production'
+    await build({
+      configFile: join(import.meta.dirname, '../web/vite.config.ts'),
+      logLevel: 'error',
+      build: { outDir, emptyOutDir: false },
+    })
+  })
+
+/** Serves the suites `tiny` (with everything) and `tiny2` (trained and measured only). */
 export async function openExplorer(): Promise<Explorer> {
-  const folder = await temporaryFolder()
-  const built = join(folder.path, '.page')
-  // As it ships; the tests' own setting would give React with its checks, which is slower.
-  process.env.NODE_ENV = 'production'
-  await build({
-    configFile: join(import.meta.dirname, '../web/vite.config.ts'),
-    logLevel: 'error',
-    build: { outDir: built },
+  const folder = await tinyWorkspace()
+  const second = await madeOnce('tiny2', async (path) => {
+    const config = { ...(await tinyConfig(path, 'tiny2')), l0: [5], seed: 8 }
+    await runPipeline(config, { stages: ['capture', 'train', 'evaluate'] })
   })
-  await runPipeline(await tinyConfig(folder.path))
-  const stages = ['capture', 'train', 'evaluate'] as const
-  await runPipeline({ ...(await tinyConfig(folder.path, 'tiny2')), l0: [5], seed: 8 }, { stages })
-  const server = await startServer({
-    workspace: folder.path,
-    port: 0,
-    database: 'memory://',
-    model: { threads: 1 },
-    page: built,
-  })
+  await cp(join(second, 'tiny2'), join(folder.path, 'tiny2'), { recursive: true })
+  const page = await builtPage()
+  const server = await startServer({ workspace: folder.path, ...TINY_OPTIONS, page })
   await server.imported
   const browser = await chromium.launch({
     ...(executablePath === undefined ? {} : { executablePath }),

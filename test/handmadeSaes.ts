@@ -2,6 +2,35 @@
 import { type HookName, type Model, openRandom, padBatch } from '../src/model/index.ts'
 import type { Sae } from '../src/sae/index.ts'
 
+/** The bundled model's width. */
+export const D_MODEL = 256
+
+/** `n` values from -1 to 1, others at every call. */
+export function openNoise(seed: number): (n: number) => Float32Array {
+  const random = openRandom(seed)
+  return (n) => Float32Array.from({ length: n }, () => 2 * random() - 1)
+}
+
+/** A TopK SAE of `d_sae` latents at a site. */
+export function randomTopk(
+  hook_name: HookName,
+  { d_sae, k, noise }: { d_sae: number; k: number; noise: (n: number) => Float32Array },
+): Sae & { readonly architecture: 'topk' } {
+  return {
+    architecture: 'topk',
+    k,
+    hook_name,
+    d_in: D_MODEL,
+    d_sae,
+    W_enc: noise(D_MODEL * d_sae),
+    b_enc: noise(d_sae),
+    W_dec: noise(d_sae * D_MODEL),
+    b_dec: noise(D_MODEL),
+    threshold: new Float32Array(d_sae),
+    metadata: {},
+  }
+}
+
 /** A dictionary of random unit directions; encoder columns are `align` times the decoder row plus noise. */
 export function randomSae(
   hook_name: HookName,

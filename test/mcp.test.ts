@@ -3,9 +3,8 @@ import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runPipeline } from '../src/jobs/index.ts'
 import { startServer } from '../src/server/index.ts'
-import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+import { type temporaryFolder, tinyWorkspace } from './tinySuite.ts'
 
 const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const TEXT = 'The ship came home through the fog.'
@@ -42,8 +41,7 @@ async function call(name: string, given: object = {}, by = client): Promise<Call
 }
 
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
+  folder = await tinyWorkspace()
   client = await connect('curious-model', folder.path, '--threads', '1')
 })
 afterAll(async () => {

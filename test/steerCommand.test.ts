@@ -1,17 +1,15 @@
 /** `hooke steer`: every way to steer, and its figures as JSON. */
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runPipeline } from '../src/jobs/index.ts'
 import { hooke } from './commandLine.ts'
-import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+import { type temporaryFolder, tinyWorkspace } from './tinySuite.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let suite: string
 const LATENT = 'blocks.4.hook_resid_post/5'
 
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
+  folder = await tinyWorkspace()
   suite = join(folder.path, 'tiny')
 })
 afterAll(() => folder.remove())

@@ -1,8 +1,9 @@
 /** A suite small enough to make in a test: two sites of the bundled model, 64 latents each, a few pages of the anthology. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { PipelineConfig } from '../src/jobs/index.ts'
+import { type PipelineConfig, runPipeline } from '../src/jobs/index.ts'
+import { madeOnce } from './madeOnce.ts'
 
 const ANTHOLOGY = join(import.meta.dirname, '../models/thimble-5m/anthology.txt')
 const SEPARATOR = '<|endoftext|>'
@@ -11,6 +12,16 @@ const SEPARATOR = '<|endoftext|>'
 export async function temporaryFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'hooke-'))
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** A temporary folder with the suite `tiny` in it, finished to its labels, which is the caller's to change. */
+export async function tinyWorkspace(): ReturnType<typeof temporaryFolder> {
+  const made = await madeOnce('tiny', async (path) => {
+    await runPipeline(await tinyConfig(path))
+  })
+  const folder = await temporaryFolder()
+  await cp(made, folder.path, { recursive: true })
+  return folder
 }
 
 /** Settings of a run of about two seconds; writes its text (the first six documents of the anthology) into the workspace. */

@@ -1,39 +1,24 @@
 /** Labels by people over HTTP: history, undo, votes, files, and the review queue. */
 import { z } from '@hono/zod-openapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
+import { TINY_SAE as SAE, serveTiny, type TinyServer } from '../../test/tinyServer.ts'
 import {
   Agreement,
   type Client,
-  createClient,
   Label,
   LabelsImported,
   LatentView,
   Review,
   ReviewQueue,
 } from '../api/index.ts'
-import { runPipeline } from '../jobs/index.ts'
-import { type RunningServer, startServer } from './server.ts'
 
-const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let server: RunningServer
+let tiny: TinyServer
 let api: Client
-
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
-  server = await startServer({
-    workspace: folder.path,
-    ...{ port: 0, database: 'memory://', model: { threads: 1 } },
-  })
-  await server.imported
-  api = createClient(server.url)
+  tiny = await serveTiny()
+  ;({ api } = tiny)
 })
-afterAll(async () => {
-  await server.close()
-  await folder.remove()
-})
+afterAll(() => tiny.close())
 
 const view = async (index: number) => LatentView.parse(await api.latent({ sae: SAE, index }))
 const say = async (index: number, text: string, author = 'ann') =>

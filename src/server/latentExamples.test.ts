@@ -1,28 +1,16 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { D_MODEL, openNoise, randomTopk } from '../../test/handmadeSaes.ts'
 import { effectHistogram } from '../latents/index.ts'
-import { type HookName, type Model, openRandom, padBatch } from '../model/index.ts'
-import { encode, openRunner, type Sae, type SaeRunner } from '../sae/index.ts'
+import { type HookName, type Model, padBatch } from '../model/index.ts'
+import { encode, openRunner, type SaeRunner } from '../sae/index.ts'
 import { runExamples } from './latentExamples.ts'
 import { latentFamily, type Member } from './latentFamily.ts'
 import { Workbench } from './workbench.ts'
 
 const HOOK: HookName = 'blocks.4.hook_resid_post'
-const [d, d_sae] = [256, 13]
-const random = openRandom(9)
-const noise = (n: number) => Float32Array.from({ length: n }, () => 2 * random() - 1)
-const SAE: Sae = {
-  architecture: 'topk',
-  k: 5,
-  hook_name: HOOK,
-  d_in: d,
-  d_sae,
-  W_enc: noise(d * d_sae),
-  b_enc: noise(d_sae),
-  W_dec: noise(d_sae * d),
-  b_dec: noise(d),
-  threshold: new Float32Array(d_sae),
-  metadata: {},
-}
+const d_sae = 13
+const d = D_MODEL
+const SAE = randomTopk(HOOK, { d_sae, k: 5, noise: openNoise(9) })
 
 let model: Model
 let runner: SaeRunner

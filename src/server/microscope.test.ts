@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Model, openRandom, padBatch } from '../model/index.ts'
+import { D_MODEL, openNoise, randomTopk } from '../../test/handmadeSaes.ts'
+import { type Model, padBatch } from '../model/index.ts'
 import { saveSae } from '../sae/disk.ts'
 import { decode, encode, openRunner, type Sae } from '../sae/index.ts'
 import { microscope, testLatent } from './microscope.ts'
@@ -10,27 +11,16 @@ import { snippetsOf } from './snippets.ts'
 import { Workbench } from './workbench.ts'
 
 const [READS, WRITES] = ['blocks.2.ln2.hook_normalized', 'blocks.2.hook_mlp_out'] as const
-const [d, d_sae] = [256, 19]
+const [d, d_sae] = [D_MODEL, 19]
 const TEXT = 'The lamp stood on the rock, and the sea was dark.'
 const options = { text: TEXT, top_k: 5, max_density: 1 }
 
-const random = openRandom(4)
-const noise = (n: number) => Float32Array.from({ length: n }, () => 2 * random() - 1)
+const noise = openNoise(4)
 
 /** A TopK transcoder of the MLP in block 2 with random weights and a skip. */
-const TRANSCODER: Sae = {
-  architecture: 'topk',
-  k: 4,
-  hook_name: READS,
-  d_in: d,
-  d_sae,
-  W_enc: noise(d * d_sae),
-  b_enc: noise(d_sae),
-  W_dec: noise(d_sae * d),
-  b_dec: noise(d),
-  threshold: new Float32Array(d_sae),
+const TRANSCODER = {
+  ...randomTopk(READS, { d_sae, k: 4, noise }),
   transcoder: { hook_name_out: WRITES, d_out: d, W_skip: noise(d * d) },
-  metadata: {},
 }
 
 let model: Model

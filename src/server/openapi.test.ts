@@ -1,31 +1,19 @@
 import type { z } from '@hono/zod-openapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
-import { createClient, operations, Problem } from '../api/index.ts'
-import { runPipeline } from '../jobs/index.ts'
-import { type OpenWorkspace, openWorkspace } from './openWorkspace.ts'
+import { openTiny, TINY_SAE as SAE } from '../../test/tinyServer.ts'
+import { operations, Problem } from '../api/index.ts'
+import type { OpenWorkspace } from './openWorkspace.ts'
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let open: OpenWorkspace
-const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const TEXT = 'The ship came home through the fog.'
 const KNOWN: Readonly<Record<string, string>> = { sae: SAE, index: '5', suite: 'tiny' }
 
+let tiny: Awaited<ReturnType<typeof openTiny>>
+let open: OpenWorkspace
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
-  open = await openWorkspace({
-    workspace: folder.path,
-    database: 'memory://',
-    model: { threads: 1 },
-    any_host: true,
-  })
-  await open.imported
+  tiny = await openTiny()
+  ;({ open } = tiny)
 })
-afterAll(async () => {
-  await open.close()
-  await folder.remove()
-})
+afterAll(() => tiny.close())
 
 /** `GET /api/saes/{sae}/latents` of every route that is registered to answer, as the description writes it. */
 const registered = (): string[] => {
@@ -113,13 +101,10 @@ const ids: Record<'retired' | 'undone' | 'voted' | 'review', number> = {
   review: 0,
 }
 beforeAll(async () => {
-  const client = createClient('http://localhost', {
-    fetch: (address, init) => open.app.request(address, init),
-  })
   const of = { sae: SAE, index: 5 }
   for (const [i, name] of (['retired', 'undone', 'voted'] as const).entries())
-    ids[name] = (await client.addLabel({ ...of, index: 6 + i, text: name })).id
-  ids.review = (await client.saveReview({ sae: SAE, latent: 5, decision: 'skip' })).id
+    ids[name] = (await tiny.api.addLabel({ ...of, index: 6 + i, text: name })).id
+  ids.review = (await tiny.api.saveReview({ sae: SAE, latent: 5, decision: 'skip' })).id
 })
 
 /** What each route is asked that takes more than what is known of the suite. Others are asked with the values of KNOWN. */
@@ -133,6 +118,7 @@ const ASKED: Readonly<Record<string, () => { body?: object; query?: string; path
   'POST /api/labels/{id}/votes': () => ({ path: { id: ids.voted }, body: { vote: 'agree' } }),
   'POST /api/suites/{suite}/labels': () => ({ body: { lines: '' } }),
   'POST /api/suites/{suite}/scores/offers': () => ({ body: {} }),
+  'POST /api/suites/{suite}/explanations/offers': () => ({ body: {} }),
   'POST /api/reviews': () => ({ body: { sae: SAE, latent: 6, decision: 'skip' } }),
   'DELETE /api/reviews/{id}': () => ({ path: { id: ids.review } }),
   'GET /api/search': () => ({ query: '?q=ships' }),
@@ -151,6 +137,7 @@ const ELSEWHERE = new Set([
   'POST /api/steer/sweep',
   'POST /api/compare/models',
   'POST /api/suites/{suite}/scores',
+  'POST /api/suites/{suite}/explanations',
   'GET /api/runs/{id}/points',
   'POST /api/runs/{id}/pause',
   'POST /api/runs/{id}/continue',

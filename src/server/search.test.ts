@@ -1,60 +1,31 @@
 /** Searches over HTTP, on the tiny suite. */
-import type { z } from '@hono/zod-openapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
+import {
+  parsed,
+  problem,
+  TINY_SAE as SAE,
+  serveTiny,
+  type TinyServer,
+} from '../../test/tinyServer.ts'
 import {
   ContrastSearch,
   LatentView,
-  Problem,
   SearchResult,
   SearchScope,
   TestResult,
   TextSearch,
   VectorSearch,
 } from '../api/index.ts'
-import { runPipeline } from '../jobs/index.ts'
-import { type RunningServer, startServer } from './server.ts'
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let server: RunningServer
-const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const TEXT = 'The ship came home through the fog.'
-
+let tiny: TinyServer
+let get: TinyServer['get']
+let post: TinyServer['post']
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
-  server = await startServer({
-    workspace: folder.path,
-    port: 0,
-    database: 'memory://',
-    model: { threads: 1 },
-  })
-  await server.imported
+  tiny = await serveTiny()
+  ;({ get, post } = tiny)
 })
-afterAll(async () => {
-  await server.close()
-  await folder.remove()
-})
-
-const get = (path: string, init?: RequestInit): Promise<Response> =>
-  fetch(new URL(path, server.url), init)
-const post = (path: string, body: unknown): Promise<Response> =>
-  get(path, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify(body),
-  })
-
-async function parsed<T extends z.ZodType>(schema: T, answer: Response): Promise<z.infer<T>> {
-  const body = await answer.json()
-  expect({ status: answer.status, body }).toMatchObject({ status: 200 })
-  return schema.parse(body)
-}
-
-async function problem(answer: Response, status: number): Promise<string> {
-  expect(answer.status).toBe(status)
-  return Problem.parse(await answer.json()).error
-}
+afterAll(() => tiny.close())
 
 describe('GET /api/search', () => {
   it('finds a latent by its label', async () => {

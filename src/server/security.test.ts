@@ -2,12 +2,11 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
+import { TINY_SAE as SAE, TINY_OPTIONS } from '../../test/tinyServer.ts'
+import { type temporaryFolder, tinyWorkspace } from '../../test/tinySuite.ts'
 import { createClient, Problem } from '../api/index.ts'
-import { runPipeline } from '../jobs/index.ts'
 import { type RunningServer, startServer } from './server.ts'
 
-const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const TOKEN = 'tok-7f3a-this-stays-between-us'
 const API_KEY = 'sk-live-9c1b-this-too'
 const KEYS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY', 'HF_TOKEN']
@@ -19,18 +18,17 @@ let guarded: RunningServer
 const said: string[] = []
 
 beforeAll(async () => {
-  folder = await temporaryFolder()
+  folder = await tinyWorkspace()
   for (const name of KEYS) vi.stubEnv(name, API_KEY)
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
     vi.spyOn(console, method).mockImplementation(
       (...args) => void said.push(args.map(String).join(' ')),
     )
-  await runPipeline(await tinyConfig(folder.path))
   const page = join(folder.path, '.page')
   await mkdir(join(page, 'assets'), { recursive: true })
   await writeFile(join(page, 'index.html'), '<!doctype html><title>page</title>')
   await writeFile(join(folder.path, 'secret.json'), '{"secret": 1}')
-  const options = { port: 0, database: 'memory://', model: { threads: 1 }, page } as const
+  const options = { ...TINY_OPTIONS, page }
   server = await startServer({ workspace: folder.path, ...options })
   guarded = await startServer({
     workspace: folder.path,

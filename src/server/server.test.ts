@@ -3,58 +3,39 @@ import { createServer, request } from 'node:http'
 import { join } from 'node:path'
 import { z } from '@hono/zod-openapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
+import {
+  TINY_OPTIONS as OPTIONS,
+  parsed,
+  problem,
+  TINY_SAE as SAE,
+  serveTiny,
+  type TinyServer,
+} from '../../test/tinyServer.ts'
+import { tinyConfig } from '../../test/tinySuite.ts'
 import {
   Label,
   LatentList,
   LatentView,
   Microscope,
-  Problem,
   Run,
   RunPoint,
   SuiteOrigin,
   TestResult,
   Workspace,
 } from '../api/index.ts'
-import { runPipeline } from '../jobs/index.ts'
 import { type RunningServer, startServer } from './server.ts'
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let server: RunningServer
-const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const TEXT = 'The ship came home through the fog.'
-const OPTIONS = { port: 0, database: 'memory://', model: { threads: 1 } } as const
-
+let tiny: TinyServer
+let folder: string
+let server: RunningServer
+let get: TinyServer['get']
+let post: TinyServer['post']
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
-  server = await startServer({ workspace: folder.path, ...OPTIONS })
-  await server.imported
+  tiny = await serveTiny()
+  ;({ folder, server, get, post } = tiny)
 })
-afterAll(async () => {
-  await server.close()
-  await folder.remove()
-})
-
-const get = (path: string, init?: RequestInit): Promise<Response> =>
-  fetch(new URL(path, server.url), init)
-const post = (path: string, body: unknown): Promise<Response> =>
-  get(path, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  })
-
-async function parsed<T extends z.ZodType>(schema: T, answer: Response): Promise<z.infer<T>> {
-  const body = await answer.json()
-  expect({ status: answer.status, body }).toMatchObject({ status: 200 })
-  return schema.parse(body)
-}
-
-async function problem(answer: Response, status: number): Promise<string> {
-  expect(answer.status).toBe(status)
-  return Problem.parse(await answer.json()).error
-}
+afterAll(() => tiny.close())
 
 describe('GET /api/workspace', () => {
   it('shows suites, their SAEs and a sample text', async () => {
@@ -252,7 +233,7 @@ describe('a restart', () => {
     const path = `/api/saes/${SAE}/latents/21`
     const open = async () => {
       const restarted = await startServer({
-        workspace: folder.path,
+        workspace: folder,
         port: 0,
         model: { threads: 1 },
       })
@@ -278,8 +259,8 @@ describe('a restart', () => {
 
 describe('a damaged file', () => {
   it('costs its own row of the microscope, which names it, and nothing else', async () => {
-    const workspace = join(folder.path, 'damaged')
-    await cp(join(folder.path, 'tiny'), join(workspace, 'tiny'), { recursive: true })
+    const workspace = join(folder, 'damaged')
+    await cp(join(folder, 'tiny'), join(workspace, 'tiny'), { recursive: true })
     const weights = join(
       workspace,
       'tiny/blocks.1.hook_resid_post/width_64/l0_8/sae_weights.safetensors',
@@ -315,7 +296,7 @@ describe('runs', () => {
     const stop = new AbortController()
     const stream = await get('/api/events', { signal: stop.signal })
     expect(stream.headers.get('content-type')).toContain('text/event-stream')
-    const config = { ...(await tinyConfig(folder.path, 'streamed')), n_tokens: 4_000_000 }
+    const config = { ...(await tinyConfig(folder, 'streamed')), n_tokens: 4_000_000 }
     const id = await server.jobs.enqueue('train', config)
     const seen = new Set<string>()
     for await (const event of serverSentEvents(stream)) {
@@ -491,7 +472,7 @@ describe('who may ask', () => {
 
   it('asks for the token where there is one, and takes it as header, or once by address', async () => {
     const guarded = await startServer({
-      workspace: join(folder.path, 'guarded'),
+      workspace: join(folder, 'guarded'),
       port: 0,
       host: '0.0.0.0',
       database: 'memory://',
@@ -529,7 +510,7 @@ describe('the rest', () => {
     const other = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => other.once('listening', resolve))
     const { port } = other.address() as { port: number }
-    const workspace = join(folder.path, 'busy')
+    const workspace = join(folder, 'busy')
     await expect(startServer({ workspace, port, database: 'memory://' })).rejects.toThrow(
       new RegExp(`${port} is taken.*--port ${port + 1}`),
     )

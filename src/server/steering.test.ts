@@ -1,57 +1,26 @@
 /** Steering and sweeps over HTTP: what is asked reaches the model, and what comes back is the contract's. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { temporaryFolder, tinyConfig } from '../../test/tinySuite.ts'
-import {
-  createClient,
-  SteerEvent,
-  type SteerRequest,
-  SweepEvent,
-  type SweepRequest,
-} from '../api/index.ts'
-import { runPipeline } from '../jobs/index.ts'
-import { type OpenWorkspace, openWorkspace } from './openWorkspace.ts'
+import { openTiny, TINY_SAE as SAE } from '../../test/tinyServer.ts'
+import { SteerEvent, type SteerRequest, SweepEvent, type SweepRequest } from '../api/index.ts'
 
-let folder: Awaited<ReturnType<typeof temporaryFolder>>
-let open: OpenWorkspace
-const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
-
+let tiny: Awaited<ReturnType<typeof openTiny>>
 beforeAll(async () => {
-  folder = await temporaryFolder()
-  await runPipeline(await tinyConfig(folder.path))
-  open = await openWorkspace({
-    workspace: folder.path,
-    database: 'memory://',
-    model: { threads: 1 },
-    any_host: true,
-  })
-  await open.imported
+  tiny = await openTiny()
 })
-afterAll(async () => {
-  await open.close()
-  await folder.remove()
-})
-
-const client = () =>
-  createClient('http://hooke', { fetch: async (path, init) => open.app.request(path, init) })
-const post = async (path: string, body: object): Promise<Response> =>
-  open.app.request(path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  })
+afterAll(() => tiny.close())
 
 const add = { sae: SAE, latent: 5, mode: 'add', strength: 20 } as const
 const asked = { prompt: 'The ship came home', temperature: 1, seed: 3 }
 
 async function steered(change: Partial<SteerRequest>): Promise<SteerEvent[]> {
   const request = { ...asked, max_tokens: 8, interventions: [add], ...change }
-  return Array.fromAsync(client().steer(request), (event) => SteerEvent.parse(event))
+  return Array.fromAsync(tiny.api.steer(request), (event) => SteerEvent.parse(event))
 }
 
 async function swept(change: Partial<SweepRequest>): Promise<SweepEvent[]> {
   const sizes = { max_tokens: 6, n_samples: 2, strengths: [2, 0] }
   const request = { ...asked, ...sizes, interventions: [add], ...change }
-  return Array.fromAsync(client().sweep(request), (event) => SweepEvent.parse(event))
+  return Array.fromAsync(tiny.api.sweep(request), (event) => SweepEvent.parse(event))
 }
 
 describe('POST /api/steer', () => {
@@ -89,7 +58,7 @@ describe('POST /api/steer', () => {
 
   it('refuses positions that are none', async () => {
     const interventions = [{ ...add, positions: 'middle' }]
-    expect((await post('/api/steer', { ...asked, interventions })).status).toBe(400)
+    expect((await tiny.post('/api/steer', { ...asked, interventions })).status).toBe(400)
   })
 })
 
@@ -114,7 +83,7 @@ describe('POST /api/steer/sweep', () => {
   it('refuses one sample, no strength, and more than the server takes', async () => {
     for (const change of [{ n_samples: 1 }, { strengths: [] }, { max_tokens: 513 }]) {
       const body = { ...asked, interventions: [add], ...change }
-      expect((await post('/api/steer/sweep', body)).status).toBe(400)
+      expect((await tiny.post('/api/steer/sweep', body)).status).toBe(400)
     }
   })
 })
