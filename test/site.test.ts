@@ -1,23 +1,21 @@
 /** What leaves the explorer as files: the static site on a file host, and a view as one file, in a real browser. */
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { extname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { build } from 'vite'
 import { afterAll, beforeAll, describe as describeAlways, expect, it } from 'vitest'
-import { obtainBrowser } from '../scripts/browser.mjs'
 import { createClient } from '../src/api/index.ts'
-import { exportSite, renderIndex } from '../src/cli/exportSite.ts'
-import { runPipeline } from '../src/jobs/index.ts'
+import { exportSite } from '../src/cli/exportSite.ts'
+import { renderIndex } from '../src/cli/siteFiles.ts'
 import { type RunningServer, startServer } from '../src/server/index.ts'
-import { temporaryFolder, tinyConfig } from './tinySuite.ts'
+import { builtPage, executablePath } from './explorer.ts'
+import { type temporaryFolder, tinyWorkspace } from './tinySuite.ts'
 
 const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
 const HOSTILE = `<img src=x onerror="window.harmed=1"></script><script>window.harmed=1</script>\u202e`
 const TEXT = 'The ship came home through the fog.'
-const executablePath = await obtainBrowser()
-if (!executablePath) console.warn('site.test: skipped, no Chromium to be had; set CHROMIUM')
 const describe = describeAlways.skipIf(!executablePath)
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -26,6 +24,9 @@ let page_built: string
 let host: Server
 let server: RunningServer
 let browser: Browser
+
+/** Whether the host says of a `.gz` that its content is encoded, as some do: the browser unpacks it then. */
+let saysEncoded = false
 
 /** A file host as plain as they come: files below a sub-path, 404 for all else. */
 function serveFiles(root: string, below: string): Promise<Server> {
@@ -43,7 +44,8 @@ function serveFiles(root: string, below: string): Promise<Server> {
       ? await readFile(join(root, name)).catch(() => undefined)
       : undefined
     response.writeHead(content ? 200 : 404, {
-      'content-type': types[extname(name)] ?? 'text/plain',
+      'content-type': types[extname(name)] ?? 'application/octet-stream',
+      ...(saysEncoded && name.endsWith('.gz') ? { 'content-encoding': 'gzip' } : {}),
     })
     response.end(content ?? 'not here')
   })
@@ -52,14 +54,8 @@ function serveFiles(root: string, below: string): Promise<Server> {
 
 beforeAll(async () => {
   if (!executablePath) return
-  folder = await temporaryFolder()
-  page_built = join(folder.path, '.page')
-  await build({
-    configFile: join(import.meta.dirname, '../web/vite.config.ts'),
-    logLevel: 'error',
-    build: { outDir: page_built },
-  })
-  await runPipeline(await tinyConfig(folder.path))
+  folder = await tinyWorkspace()
+  page_built = await builtPage()
   const before = await startServer({ workspace: folder.path, port: 0, model: { threads: 1 } })
   await before.imported
   await createClient(before.url).addLabel({
@@ -69,21 +65,10 @@ beforeAll(async () => {
     author: 'x',
   })
   await before.close()
+  await spoilPieces(join(folder.path, 'tiny', 'pieces.json'))
   site = join(folder.path, '.site')
-  await exportSite(join(folder.path, 'tiny'), site, {
-    texts: [TEXT],
-    signal: new AbortController().signal,
-    onProgress: () => {},
-    page: page_built,
-  })
+  await exportTo(site)
   host = await serveFiles(site, '/some/where/')
-  server = await startServer({
-    workspace: folder.path,
-    port: 0,
-    model: { threads: 1 },
-    page: page_built,
-  })
-  await server.imported
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 }, 180_000)
 afterAll(async () => {
@@ -92,6 +77,20 @@ afterAll(async () => {
   await server?.close()
   await folder?.remove()
 })
+
+/** Makes every third token of the vocabulary, as latents show it, hostile. */
+async function spoilPieces(path: string): Promise<void> {
+  const pieces = JSON.parse(await readFile(path, 'utf8')) as string[]
+  await writeFile(path, JSON.stringify(pieces.map((piece, i) => (i % 3 === 0 ? HOSTILE : piece))))
+}
+
+const exportTo = (out: string, onProgress = () => {}, signal = new AbortController().signal) =>
+  exportSite(join(folder.path, 'tiny'), out, {
+    texts: [TEXT],
+    signal,
+    onProgress,
+    page: page_built,
+  })
 
 /** How the parts of a view are set, as the browser computed it. */
 const LOOKS = `[...document.querySelectorAll('body, main h1, main h2, main p, main td, main th')].slice(0, 40).map((e) => {
@@ -173,10 +172,69 @@ describe('hooke export --site', () => {
   it('says nothing of the machine that made it, and keeps to files of a hundred latents', async () => {
     const files = await readdir(join(site, 'data'), { recursive: true })
     expect(files).toEqual(
-      expect.arrayContaining(['index.json', 'saes/0/list.json', 'saes/1/0.json']),
+      expect.arrayContaining(['index.json', 'saes/0/list.json.gz', 'saes/1/0.json.gz']),
     )
-    for (const name of files.filter((name) => extname(name) !== ''))
-      expect(await readFile(join(site, 'data', name), 'utf8'), name).not.toContain(folder.path)
+    for (const name of files.filter((name) => extname(name) !== '')) {
+      const content = await readFile(join(site, 'data', name))
+      const text = (name.endsWith('.gz') ? gunzipSync(content) : content).toString()
+      expect(text, name).not.toContain(folder.path)
+      expect(text, name).not.toContain(dirname(import.meta.dirname))
+    }
+  })
+
+  it('shows every view or says what it needs, in a link and loaded again, and asks nobody else', async () => {
+    const steered = encodeURIComponent(`${SAE}/3:add:1`)
+    const views: [string, RegExp][] = [
+      ['?dense=shown', /fog/],
+      ['latent/SAE/3', /Its next in other layers|Family, nearest|No direction/],
+      ['suite', /tiny/],
+      ['search?q=foghorn', /onerror/],
+      ['search?kind=text&q=the+sea', /searching by a text or a direction needs Hooke itself/],
+      [`steer?with=${steered}`, /Steer/],
+      ['compare?tab=prompts', /comparing needs Hooke itself/],
+      ['review', /reviewing labels needs Hooke itself/],
+      ['learn', /Your latent|look/i],
+    ]
+    const { page, errors } = await open(at())
+    for (const [path, says] of views) {
+      const address = at(`#/${path.replace('SAE', encodeURIComponent(SAE))}`)
+      await page.goto(address)
+      await page.getByRole('main').getByText(says).first().waitFor()
+      saysEncoded = !saysEncoded
+      await page.reload()
+      await page.getByRole('main').getByText(says).first().waitFor()
+      expect(await page.evaluate("'harmed' in window"), path).toBe(false)
+    }
+    saysEncoded = false
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('reads a token of its text through the layers', async () => {
+    const { page, errors } = await open(at('#/?dense=shown&panel=depth'))
+    await page.locator('.depth-table tbody').first().waitFor()
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('is whole or not there, however it was stopped, and an earlier one stays until then', async () => {
+    const stop = new AbortController()
+    const stopped = (out: string) => exportTo(out, () => stop.abort(), stop.signal)
+    const first = join(folder.path, '.first')
+    await expect(stopped(first)).rejects.toThrow('nothing is kept')
+    const inFolder = () => readdir(folder.path)
+    expect((await inFolder()).filter((name) => name.includes('first'))).toEqual([])
+    const before = await readFile(join(site, 'data', 'index.json'), 'utf8')
+    await expect(stopped(site)).rejects.toThrow('nothing is kept')
+    expect(await readFile(join(site, 'data', 'index.json'), 'utf8')).toBe(before)
+    // As a killed run leaves it.
+    const partial = join(folder.path, '..first.partial', 'data', 'saes', '7')
+    await mkdir(partial, { recursive: true })
+    await writeFile(join(partial, '0.json.gz'), 'half')
+    await mkdir(first)
+    await exportTo(first)
+    expect((await readdir(join(first, 'data', 'saes'))).toSorted()).toEqual(['0', '1'])
+    expect((await inFolder()).filter((name) => name.includes('first'))).toEqual(['.first'])
   })
 
   it('writes into its own folder only', async () => {
@@ -193,6 +251,16 @@ describe('hooke export --site', () => {
 })
 
 describe('a view kept as a file', () => {
+  beforeAll(async () => {
+    server = await startServer({
+      workspace: folder.path,
+      port: 0,
+      model: { threads: 1 },
+      page: page_built,
+    })
+    await server.imported
+  })
+
   const latent = (index: number) => `/latent/${encodeURIComponent(SAE)}/${index}`
   const hostileText = encodeURIComponent(`${HOSTILE} javascript:harm() \u0000 ${'long'.repeat(40)}`)
   it.each([

@@ -1,5 +1,4 @@
 /** What a static site holds in place of a server: `data/index.json`, which names the other files. */
-import type { LatentFamily, LatentView } from './latents.ts'
 
 /** All addresses are relative to the site's entry; what ends in `.gz` is gzipped JSON. */
 export type SiteIndex = {
@@ -11,11 +10,8 @@ export type SiteIndex = {
   latents_a_file: number
   /** From the path of a GET request to the file with its answer. */
   answers: Record<string, string>
-  /** Of each SAE: `list.json.gz` (LatentList) and `0.json.gz`, `1.json.gz` … (SiteLatent[]) in its folder. */
+  /** Of each SAE: `list.json.gz` (LatentList) and `0.json.gz`, `1.json.gz` … (LatentView[]) in its folder. */
   saes: Record<string, { folder: string; d_sae: number }>
   /** Microscopes, without latents denser than the default and with all, and every token through the layers (Depth[]). */
   texts: { text: string; sparse: string; dense: string; depth: string }[]
 }
-
-/** What a site's visitor reads of one latent. */
-export type SiteLatent = { readonly view: LatentView; readonly family: LatentFamily }

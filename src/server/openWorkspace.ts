@@ -33,6 +33,7 @@ export type WorkspaceOptions = {
 /** A workspace whose application answers. */
 export type OpenWorkspace = {
   readonly app: ReturnType<typeof createApp>
+  readonly db: Database
   readonly jobs: JobQueue
   readonly hub: EventHub
   /** Resolves when the suites that lie in the workspace are in the database. */
@@ -81,7 +82,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<OpenWork
     )
     closers.push(() => imported.catch(() => {}))
     closers.push(async () => hub.close())
-    return { app, jobs, hub, imported, close }
+    return { app, db, jobs, hub, imported, close }
   } catch (error) {
     await close()
     throw error

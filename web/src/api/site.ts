@@ -5,11 +5,11 @@ import type {
   EffectHistogram,
   LatentChip,
   LatentList,
+  LatentView,
   Microscope,
   MicroscopeRequest,
   SearchResult,
   SiteIndex,
-  SiteLatent,
 } from '../../../src/api/index.ts'
 
 /** A refusal, which goes to the page as a server's would. */
@@ -63,17 +63,17 @@ async function answerTo(
   if (stored?.endsWith('.svg')) return (await file(site, stored)).text()
   if (stored !== undefined) return fetched(site, stored)
   const [, id = '', index, part] =
-    /^GET \/api\/saes\/([^/]+)\/latents(?:\/(\d+)(\/family|\/effects)?)?$/.exec(asked) ?? []
+    /^GET \/api\/saes\/([^/]+)\/latents(?:\/(\d+)(\/effects)?)?$/.exec(asked) ?? []
   const sae = site.saes[decodeURIComponent(id)]
   if (!sae) throw needsServer(doing(path))
   if (part === '/effects')
     return { absent: needsServer('the spread over all tokens').message } satisfies EffectHistogram
   if (index === undefined) return sorted(await listOf(site, sae), query)
-  const { view, family } = await latent(site, sae, Number(index))
-  return part === '/family' ? family : view
+  return latent(site, sae, Number(index))
 }
 
 const doing = (path: string): string => {
+  if (path.endsWith('/family')) return 'the graph of its family'
   if (path.includes('/steer')) return 'steering'
   if (path.includes('/compare')) return 'comparing'
   if (path.endsWith('/test')) return 'testing a text'
@@ -152,10 +152,10 @@ async function depth(site: SiteIndex, { text, token }: DepthRequest): Promise<De
   return profile
 }
 
-async function latent(site: SiteIndex, sae: SiteSae, index: number): Promise<SiteLatent> {
+async function latent(site: SiteIndex, sae: SiteSae, index: number): Promise<LatentView> {
   const place = Math.floor(index / site.latents_a_file)
   if (index < sae.d_sae) {
-    const latents = await fetched<SiteLatent[]>(site, `${sae.folder}/${place}.json.gz`)
+    const latents = await fetched<LatentView[]>(site, `${sae.folder}/${place}.json.gz`)
     const latent = latents[index % site.latents_a_file]
     if (latent) return latent
   }
