@@ -89,11 +89,16 @@ type Violation = {
   nodes: { target: string[]; any: { message: string }[] }[]
 }
 
-/** What axe finds serious or critical on the page as it stands, a line a fault: rule, place, reason. */
-export async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(`window.axe ?? (() => {${axe.source}})()`)
+/**
+ * What axe finds serious or critical on the page as it stands, a line a fault: rule, place, reason.
+ * @param rules only these; all of them where none is named.
+ */
+export async function seriousFaults(page: Page, ...rules: string[]): Promise<string[]> {
+  // Half a megabyte of source: a page that has it is not sent it again.
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(`(() => {${axe.source}})()`)
+  const asked = { resultTypes: ['violations'], ...(rules.length > 0 ? { runOnly: rules } : {}) }
   const found = (await page.evaluate(
-    "axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)",
+    `axe.run(document, ${JSON.stringify(asked)}).then(({ violations }) => violations)`,
   )) as Violation[]
   return found
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')

@@ -73,7 +73,7 @@ async function goTo(page: Page, text: string, words: RegExp): Promise<void> {
 }
 
 describe('by mouse', () => {
-  it('through every view of the bar, each with its title, its heading and no serious fault', async () => {
+  it('through every view of the bar, each with its title and its heading', async () => {
     const { page, errors } = await explorer.open(LATENT)
     for (const [name, there] of Object.entries(arrived)) {
       await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name }).click()
@@ -83,7 +83,6 @@ describe('by mouse', () => {
       expect(await page.evaluate("document.activeElement.closest('#view') !== null")).toBe(true)
       await settled(page)
       expect(await page.getByRole('heading', { level: 1 }).count(), name).toBe(1)
-      expect(await seriousFaults(page), name).toEqual([])
     }
     expect(errors).toEqual([])
     await page.close()
@@ -265,16 +264,20 @@ describe('under three clicks or keys from the first page', () => {
   async function steps(
     does: (page: Page, step: (take: Promise<void>) => Promise<void>) => Promise<void>,
   ) {
-    const { page } = await explorer.open(FIRST)
+    await page.goto(new URL(FIRST, explorer.server.url).href)
     await arrived.Microscope!(page).waitFor()
     let n = 0
     await does(page, (take) => {
       n++
       return take
     })
-    await page.close()
     return n
   }
+  let page: Page
+  beforeAll(async () => {
+    if (explorer) page = (await explorer.open(FIRST)).page
+  })
+  afterAll(() => page?.close())
   const bar = (page: Page, name: string) =>
     page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name })
   const searched = async (page: Page) => {
@@ -399,8 +402,10 @@ describe('axe finds no serious fault, and nothing is wider than the page', () =>
   const paths = [
     FIRST,
     LATENT,
+    '/search',
     '/search?q=the',
     '/search?kind=text&q=The%20sea%20was%20calm',
+    '/steer',
     `/steer?with=${encodeURIComponent(`${SAE}/3:add:1`)}`,
     '/compare?tab=suites',
     '/compare?tab=prompts',
@@ -410,20 +415,28 @@ describe('axe finds no serious fault, and nothing is wider than the page', () =>
     '/learn',
     '/nowhere',
   ]
+  let page: Page
+  let errors: string[]
+  beforeAll(async () => {
+    if (explorer) ({ page, errors } = await explorer.open('/nowhere', { viewport: PHONE }))
+    await page?.emulateMedia({ reducedMotion: 'reduce' })
+  })
+  afterAll(() => page?.close())
+
   it.each(paths)('in both themes, on a desk and a phone: %s', async (path) => {
-    const { page, errors } = await explorer.open(path, { viewport: PHONE })
+    await page.goto(new URL(path, explorer.server.url).href)
     await page.getByRole('heading', { level: 1 }).waitFor({ state: 'attached' })
     for (const size of [PHONE, DESKTOP]) {
       await page.setViewportSize(size)
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-        await settled(page)
-        expect(await seriousFaults(page), `${size.width} px, ${colorScheme}`).toEqual([])
-      }
+      await page.emulateMedia({ colorScheme: 'light' })
+      await settled(page)
+      expect(await seriousFaults(page), `${size.width} px, light`).toEqual([])
       const width = Number(await page.evaluate('document.documentElement.scrollWidth'))
       expect(width).toBeLessThanOrEqual(size.width)
+      // A theme changes colours and nothing else.
+      await page.emulateMedia({ colorScheme: 'dark' })
+      expect(await seriousFaults(page, 'color-contrast'), `${size.width} px, dark`).toEqual([])
     }
-    expect(errors).toEqual([])
-    await page.close()
+    expect(errors.splice(0)).toEqual([])
   })
 })
