@@ -6,7 +6,7 @@
  */
 import { readCorpus } from '../src/activations/index.ts'
 import { resolveModel } from '../src/hub/index.ts'
-import { readPieces, readSuiteFile } from '../src/jobs/index.ts'
+import { readSuiteFile } from '../src/jobs/index.ts'
 import {
   balancedAccuracy,
   type LexicalClaim,
@@ -31,10 +31,10 @@ if (folder === undefined) {
 }
 const suite = await readSuiteFile(folder)
 const own_text = suite?.pipeline?.index_data ?? suite?.pipeline?.data
-const pieces = await readPieces(folder)
-if (!suite || !own_text || !pieces) throw new Error(`${folder} holds no suite made by hooke run`)
+if (!suite || !own_text) throw new Error(`${folder} holds no suite made by hooke run`)
 
 const model = await openModel(await resolveModel(suite.model.path))
+const { pieces } = model.tokenizer!
 const read = (names: readonly string[]) =>
   readCorpus(names, model.tokenizer!, { n_ctx: model.config.n_ctx })
 const indexed = await read(own_text)

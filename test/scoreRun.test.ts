@@ -1,4 +1,4 @@
-/** Tests of labels ordered over HTTP: priced first, performed by the queue, capped; the key of the judge is nobody's to see. */
+/** Labels by a language model and tests of labels, ordered over HTTP: priced first, performed by the queue, capped; the key of the judge is nobody's to see. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -32,7 +32,10 @@ const server = createServer((request, response) => {
   request.on('end', () => {
     n_calls++
     const { messages } = JSON.parse(text) as { messages: { content: string }[] }
-    const content = judge([...(messages[1]?.content ?? '').matchAll(/^\d+\. /gm)].length)
+    const is_explainer = messages[0]?.content.includes('You name detectors')
+    const content = is_explainer
+      ? '{"label": "<b>sea</b>"}'
+      : judge([...(messages[1]?.content ?? '').matchAll(/^\d+\. /gm)].length)
     if (content === undefined) return
     const message = { role: 'assistant', content }
     const choices = [{ index: 0, message, finish_reason: 'stop' }]
@@ -111,6 +114,8 @@ it('tests lexical labels without a language model, and says what the other tests
   await expect(client.scoreLabels({ ...here(), scorers: ['detection'] })).rejects.toThrow(
     /--provider/,
   )
+  expect(await client.offerExplanations(here())).toEqual({ offers: [] })
+  await expect(client.explainLatents(here())).rejects.toThrow(/--provider/)
   const run = await client.scoreLabels({ ...here(), scorers: ['lexical'] })
   expect(run).toMatchObject({ kind: 'score', suite: 'tiny', state: 'queued' })
   expect(await open.jobs.settled(run.id)).toMatchObject({ state: 'done', message: '1 score' })
@@ -124,11 +129,11 @@ it('tests lexical labels without a language model, and says what the other tests
 
   // Ordered again it finds nothing to do, and the suite's import leaves the tested label alone.
   const again = await client.scoreLabels({ ...here(), scorers: ['lexical'] })
-  expect((await open.jobs.settled(again.id)).message).toContain('nothing to score')
+  expect((await open.jobs.settled(again.id)).message).toContain('nothing to do')
   expect((await client.offerScores(here())).offers[0]?.n_labels).toBe(0)
 })
 
-it('asks the judge that the server has, within the cap, and never tells the key', async () => {
+it('asks the language model that the server has, within the cap, and never tells the key', async () => {
   await serve(100_000)
   const offers = await client.offerScores(here())
   expect(offers.judge).toEqual({
@@ -152,6 +157,24 @@ it('asks the judge that the server has, within the cap, and never tells the key'
   expect(await scores()).toMatchObject([{ scorer: 'detection', judge: 'tester' }])
   expect(JSON.stringify([offers, done, await client.runs()])).not.toContain(KEY)
 
+  // A label of its own is asked for, and is a label like others.
+  const [contexts] = (await client.offerExplanations(here())).offers.filter(
+    ({ explainer }) => explainer === 'contexts',
+  )
+  expect(contexts).toMatchObject({ n_latents: 1, cost: expect.any(Number) })
+  const labelling = await client.explainLatents({ ...here(), explainer: 'contexts' })
+  expect(labelling).toMatchObject({ kind: 'explain', suite: 'tiny' })
+  expect((await open.jobs.settled(labelling.id)).message).toMatch(/^1 label; 1 calls, \$/)
+  const { labels } = await client.latent({ sae: SAE, index })
+  expect(labels[0]).toMatchObject({
+    text: '<b>sea</b>',
+    method: 'llm',
+    author: 'tester (contexts)',
+  })
+  expect((await client.offerExplanations(here())).offers).toContainEqual(
+    expect.objectContaining({ explainer: 'contexts', n_latents: 0 }),
+  )
+
   // Stopped in the middle it leaves no score, and goes on.
   judge = () => undefined
   n_calls = 0
@@ -162,5 +185,10 @@ it('asks the judge that the server has, within the cap, and never tells the key'
   judge = () => '{"intruder": 1}'
   const next = await client.continueRun({ id: stopped.id })
   expect(await open.jobs.settled(next.id)).toMatchObject({ state: 'done' })
-  expect(await scores()).toMatchObject([{ scorer: 'detection' }, { scorer: 'intruder' }])
+  // Both labels of the latent.
+  expect((await scores()).map(({ scorer }) => scorer)).toEqual([
+    'detection',
+    'intruder',
+    'intruder',
+  ])
 })

@@ -19,7 +19,13 @@ import type {
 import type { Depth, DepthRequest, Microscope, MicroscopeRequest } from './microscope.ts'
 import { type Method, type RequestOptions, sendRequest } from './request.ts'
 import type { Agreement, NewReview, Review, ReviewFilter, ReviewQueue } from './review.ts'
-import type { ScoringOffers, ScoringRequest, ScoringScope } from './scores.ts'
+import type {
+  ExplainingOffers,
+  ExplainingRequest,
+  LabelScope,
+  ScoringOffers,
+  ScoringRequest,
+} from './scores.ts'
 import type {
   ContrastRequest,
   ContrastSearch,
@@ -56,6 +62,8 @@ export const operations = {
   importLabels: 'POST /api/suites/{suite}/labels',
   offerScores: 'POST /api/suites/{suite}/scores/offers',
   scoreLabels: 'POST /api/suites/{suite}/scores',
+  offerExplanations: 'POST /api/suites/{suite}/explanations/offers',
+  explainLatents: 'POST /api/suites/{suite}/explanations',
   reviewQueue: 'GET /api/reviews/queue',
   saveReview: 'POST /api/reviews',
   undoReview: 'DELETE /api/reviews/{id}',
@@ -108,8 +116,10 @@ type Calls = {
   voteOnLabel: { takes: { id: number } & NewVote; answers: LabelView }
   exportLabels: { takes: OfSuite & { format?: 'hooke' | 'neuronpedia' }; answers: string }
   importLabels: { takes: OfSuite & { lines: string; sae?: string }; answers: LabelsImported }
-  offerScores: { takes: OfSuite & ScoringScope; answers: ScoringOffers }
+  offerScores: { takes: OfSuite & LabelScope; answers: ScoringOffers }
   scoreLabels: { takes: OfSuite & ScoringRequest; answers: Run }
+  offerExplanations: { takes: OfSuite & LabelScope; answers: ExplainingOffers }
+  explainLatents: { takes: OfSuite & ExplainingRequest; answers: Run }
   reviewQueue: {
     takes: ReviewFilter & { reviewer?: string; blind?: boolean; limit?: number }
     answers: ReviewQueue

@@ -1,4 +1,4 @@
-/** Tests of labels by the server: which there are, what they would cost, and their order. */
+/** Labels by a language model, and tests of labels, ordered of the server: which there are, what they would cost, and their order. */
 import { z } from '@hono/zod-openapi'
 import { SaeId } from './common.ts'
 
@@ -23,10 +23,10 @@ const together = [
   { message: 'sae and index go together' },
 ] as const
 
-/** Which labels: of one latent, or of the n latents of each SAE of the suite that fire and disagree most. */
-export const ScoringScope = z.object(scope).refine(...together)
+/** Of one latent, or of the n latents of each SAE of the suite that fire most; for tests, and whose labels disagree most. */
+export const LabelScope = z.object(scope).refine(...together)
 
-/** Which of their scores that are not there yet. */
+/** Which scores of their labels that are not there yet. */
 export const ScoringRequest = z
   .object({ ...scope, scorers: z.array(ScorerName).min(1).max(ScorerName.options.length) })
   .refine(...together)
@@ -44,19 +44,42 @@ export const ScoringOffer = z.object({
   absent: z.string().optional(),
 })
 
+/** The model that is asked, and where. */
+export const Judge = z.object({
+  model: z.string(),
+  where: z.string(),
+  /** Dollars that one run may spend; absent where the price is not known. */
+  max_cost: z.number().optional(),
+})
+
 export const ScoringOffers = z.object({
-  /** The model that is asked, and where; absent where none is set up. */
-  judge: z
-    .object({
-      model: z.string(),
-      where: z.string(),
-      /** Dollars that one run may spend; absent where the price is not known. */
-      max_cost: z.number().optional(),
-    })
-    .optional(),
+  /** Absent where none is set up. */
+  judge: Judge.optional(),
   offers: z.array(ScoringOffer),
 })
 
-export type ScoringScope = z.input<typeof ScoringScope>
+const ExplainerName = z.enum(['pairs', 'contexts', 'contrastive'])
+
+/** How the language model is to be shown the latents that it has not labelled so yet. */
+export const ExplainingRequest = z
+  .object({ ...scope, explainer: ExplainerName.default('contexts') })
+  .refine(...together)
+
+export const ExplainingOffers = z.object({
+  /** Absent where none is set up; there are no offers then. */
+  judge: Judge.optional(),
+  offers: z.array(
+    z.object({
+      explainer: ExplainerName,
+      n_latents: z.number(),
+      /** Dollars; absent where the price is not known. */
+      cost: z.number().optional(),
+    }),
+  ),
+})
+
+export type LabelScope = z.input<typeof LabelScope>
 export type ScoringRequest = z.input<typeof ScoringRequest>
 export type ScoringOffers = z.infer<typeof ScoringOffers>
+export type ExplainingRequest = z.input<typeof ExplainingRequest>
+export type ExplainingOffers = z.infer<typeof ExplainingOffers>

@@ -51,7 +51,7 @@ export const SaeSummary = z.object({
 
 export const Run = z.object({
   id: z.string(),
-  kind: z.enum(['demo', 'capture', 'train', 'evaluate', 'index', 'label', 'score']),
+  kind: z.enum(['demo', 'capture', 'train', 'evaluate', 'index', 'label', 'score', 'explain']),
   suite: z.string().optional(),
   /** `paused`: between two pieces of work, everything in memory; its `remaining_ms` stands still. */
   state: z.enum(['queued', 'running', 'paused', 'done', 'failed', 'stopped']),

@@ -1,10 +1,7 @@
 /** `hooke label --explainer pairs|contexts|contrastive`: labels by a language model, price first, nothing paid twice. */
-import { basename, resolve } from 'node:path'
-import type { AskSettings, SuiteText } from '../jobs/index.ts'
-import type { Asker, ExplainerName, ExplainOptions } from '../label/index.ts'
-import type { LatentFile } from '../latents/disk.ts'
-import type { LatentRecord } from '../latents/index.ts'
-import type { SaeEntry } from '../sae/index.ts'
+import { resolve } from 'node:path'
+import type { ExplainingOrder, Unexplained } from '../jobs/index.ts'
+import type { ExplainerName } from '../label/index.ts'
 import type { Database } from '../store/index.ts'
 import {
   type AskFlags,
@@ -14,8 +11,8 @@ import {
   renderSpent,
   requireKey,
 } from './askOptions.ts'
-import { openProgress, type Progress } from './terminal.ts'
-import { openSuiteDatabase, suiteEntries } from './workspace.ts'
+import { openProgress } from './terminal.ts'
+import { openSuiteDatabase } from './workspace.ts'
 
 export type LabelByModelFlags = AskFlags & {
   data?: string[]
@@ -25,24 +22,6 @@ export type LabelByModelFlags = AskFlags & {
   json?: boolean
 }
 
-/** The latents of one SAE that are to be labelled. */
-type Job = { readonly entry: SaeEntry; readonly sae: string; readonly wanted: readonly number[] }
-
-/** What a run works with. */
-type Run = {
-  readonly db: Database
-  readonly asker: Asker
-  readonly explainer: ExplainerName
-  readonly options: Omit<ExplainOptions, 'hook' | 'near_misses'>
-  readonly text: SuiteText | undefined
-  readonly progress: Progress
-  readonly json: boolean
-  readonly signal: AbortSignal
-}
-
-/** Latents whose questions an estimate is made from. */
-const N_SAMPLED = 20
-
 /** @throws CliError as `askSettingsOf`, `confirmCost` and `requireKey`; CallError where the server refuses all. */
 export async function labelByModel(
   suite: string,
@@ -50,138 +29,89 @@ export async function labelByModel(
   flags: LabelByModelFlags,
   signal: AbortSignal,
 ): Promise<void> {
-  const { openSuiteAsker, openSuiteText, suitePieces } = await import('../jobs/index.ts')
+  const { unexplained } = await import('../jobs/index.ts')
   const ask = await askSettingsOf('label', flags)
-  const options = {
+  const order: ExplainingOrder = {
+    out: resolve(suite),
+    latents: flags.latents,
     explainer,
-    pieces: await suitePieces(suite),
-    thinking_tokens: ask.thinking_tokens,
+    data: flags.data,
+    text_column: flags.textColumn,
+    n_tokens: flags.tokens,
+    ask,
   }
   const db = await openSuiteDatabase(suite)
-  const progress = openProgress()
-  let text: SuiteText | undefined
   try {
-    const { jobs, cost } = await planJobs(suite, db, { ask, options, n: flags.latents })
-    if (flags.estimate || jobs.length === 0) return
+    const due = await unexplained(db, order)
+    const cost = await tellCost(order, due)
+    if (flags.estimate || due.every(({ latents }) => latents.length === 0)) return
     confirmCost('label', cost, ask, flags)
     await requireKey('label', ask)
-    const { asker, lost } = await openSuiteAsker(ask, suite, signal)
-    if (lost !== undefined) console.error(lost)
-    if (explainer === 'contrastive')
-      text = await openSuiteText(resolve(suite), {
-        data: flags.data,
-        text_column: flags.textColumn,
-        n_tokens: flags.tokens,
-        signal,
-        onProgress: (message, share) => progress.update(message, share),
-      })
-    const json = flags.json ?? false
-    const run: Run = { db, asker, explainer, options, text, progress, json, signal }
-    for (const job of jobs) if (!(await labelJob(job, run))) break
-    console.error(renderSpent(asker.spent()))
+    await labelAndPrint(order, due, { db, json: flags.json ?? false, signal })
   } finally {
-    progress.clear()
-    await text?.close()
     await db.close()
   }
 }
 
-/** What there is to label, told with what it would cost. */
-async function planJobs(
-  suite: string,
-  db: Database,
-  { ask, options, n }: { ask: AskSettings; options: Run['options']; n: number },
-): Promise<{ jobs: Job[]; cost: number | undefined }> {
-  const { labelledLatents } = await import('../store/index.ts')
-  const { authorOf, estimateCost, explainQuestion } = await import('../label/index.ts')
-  const { saeId, withLatents } = await import('../jobs/index.ts')
-  const author = authorOf(ask.model, options.explainer)
-  const jobs: Job[] = []
-  let cost: number | undefined
-  for (const entry of await suiteEntries(suite)) {
-    const sae = saeId(basename(resolve(suite)), entry)
-    const labelled = new Set(await labelledLatents(db, sae, 'llm', author))
-    await withLatents(entry, async (latents) => {
-      const wanted = (await mostUsed(latents, n)).filter((latent) => !labelled.has(latent))
-      const sample = await Promise.all(wanted.slice(0, N_SAMPLED).map((l) => latents.record(l)))
-      const estimate = estimateCost(
-        sample.flatMap(
-          (record) => explainQuestion(record, { ...options, ...standIns(entry) }) ?? [],
-        ),
-        { n_sampled: sample.length, n: wanted.length, prices: ask.prices },
-      )
-      console.error(
-        `${entry.hook}: ${wanted.length} latents to label (${labelled.size} are), about ${estimate.input_tokens} tokens in, ${estimate.output_tokens} out, ${estimate.cost === undefined ? 'price not known' : `about ${renderCost(estimate.cost)}`}`,
-      )
-      if (estimate.cost !== undefined) cost = (cost ?? 0) + estimate.cost
-      if (wanted.length > 0) jobs.push({ entry, sae, wanted })
-    })
+/** Says what labelling each SAE would ask and cost. @returns dollars over all, undefined where prices are not known. */
+async function tellCost(
+  order: ExplainingOrder,
+  due: readonly Unexplained[],
+): Promise<number | undefined> {
+  const { estimateExplaining } = await import('../jobs/index.ts')
+  let total: number | undefined
+  for (const one of due) {
+    const { cost, input_tokens, output_tokens } = await estimateExplaining(order, one)
+    console.error(
+      `${hookOf(one.sae)}: ${one.latents.length} latents to label (${one.n_labelled} are), about ${input_tokens} tokens in, ${output_tokens} out, ${cost === undefined ? 'price not known' : `about ${renderCost(cost)}`}`,
+    )
+    if (cost !== undefined) total = (total ?? 0) + cost
   }
-  return { jobs, cost }
+  return total
 }
 
-/** For an estimate near misses need not be found: a latent's own examples are as long. */
-const standIns = ({ hook }: SaeEntry): Pick<ExplainOptions, 'hook' | 'near_misses'> => ({
-  hook,
-  near_misses: ({ examples }) =>
-    examples.slice(0, 10).map((example) => ({ example, why: 'neighbour' as const })),
-})
-
-/** @returns false where the cap stopped it. */
-async function labelJob({ entry, sae, wanted }: Job, run: Run): Promise<boolean> {
+async function labelAndPrint(
+  order: ExplainingOrder,
+  due: readonly Unexplained[],
+  { db, json, signal }: { db: Database; json: boolean; signal: AbortSignal },
+): Promise<void> {
+  const { explainSuite } = await import('../jobs/index.ts')
   const { addLabel } = await import('../store/index.ts')
-  const { explainLatents, nearMisses } = await import('../label/index.ts')
-  const { withLatents } = await import('../jobs/index.ts')
-  const { hook } = entry
-  const activity = await run.text?.activity(entry, 'explaining', (message, share) =>
-    run.progress.update(message, share),
-  )
-  return withLatents(entry, async (latents) => {
-    const { context } = latents.info
-    const near_misses =
-      activity && ((record: LatentRecord) => nearMisses(record, activity, { hook, context }))
-    let n_done = 0
-    for await (const event of explainLatents(recordsOf(latents, wanted), run.asker, {
-      ...run.options,
-      hook,
-      signal: run.signal,
-      ...(near_misses ? { near_misses } : {}),
-    })) {
-      if (event.type === 'done') {
-        run.progress.clear()
-        console.error(`${hook}: ${event.n_labelled} labelled, ${event.n_failed} failed`)
-        if (event.stopped)
+  const progress = openProgress()
+  const events = explainSuite(order, due, {
+    signal,
+    onProgress: (message, share) => progress.update(message, share),
+    onLost: (what) => console.error(what),
+  })
+  const n = { labelled: 0, failed: 0 }
+  try {
+    for (;;) {
+      const next = await events.next()
+      progress.clear()
+      if (next.done) {
+        console.error(`${n.labelled} labelled, ${n.failed} failed`)
+        const { capped, spent } = next.value
+        if (capped)
           console.error('stopped at --max-cost; raise it and run the same command to go on')
-        return event.stopped === undefined
+        if (spent) console.error(renderSpent(spent))
+        return
       }
-      run.progress.update(
-        `labelling ${hook}: ${++n_done} of ${wanted.length}`,
-        n_done / wanted.length,
-      )
-      const name = `${hook}/${event.latent}`
-      if (event.type === 'failed') {
-        run.progress.clear()
-        console.error(`${name}: no label: ${event.error}`)
+      const event = next.value
+      if (event.type === 'unlabelled') {
+        n.failed++
+        console.error(`${hookOf(event.sae)}/${event.latent}: no label: ${event.error}`)
         continue
       }
-      const { latent, text, method, author, evidence } = event
-      await addLabel(run.db, { sae, latent, text, method, author, evidence })
-      run.progress.clear()
-      console.log(run.json ? JSON.stringify({ latent: name, text, author }) : `${name}: ${text}`)
+      n.labelled++
+      const { sae, latent, text, author } = event.label
+      await addLabel(db, event.label)
+      const name = `${hookOf(sae)}/${latent}`
+      console.log(json ? JSON.stringify({ latent: name, text, author }) : `${name}: ${text}`)
     }
-    return true
-  })
+  } finally {
+    progress.clear()
+  }
 }
 
-/** Indices of the latents that fire most often, those that never fire left out. */
-async function mostUsed(latents: LatentFile, n: number): Promise<number[]> {
-  const n_active = await latents.column('n_active')
-  return Array.from(n_active.keys())
-    .filter((latent) => n_active[latent]! > 0)
-    .sort((a, b) => n_active[b]! - n_active[a]! || a - b)
-    .slice(0, n)
-}
-
-async function* recordsOf(latents: LatentFile, indices: readonly number[]) {
-  for (const index of indices) yield latents.record(index)
-}
+/** Of `<suite>~<hook>~…`. */
+const hookOf = (sae: string): string => sae.split('~')[1] ?? sae

@@ -9,6 +9,7 @@ import {
   PROVIDERS,
   type Prices,
   type ProviderName,
+  type Spent,
 } from '../label/index.ts'
 
 export type AskSettings = {
@@ -87,4 +88,23 @@ export async function openSuiteAsker(
     asker,
     lost: `${n_calls} calls were under way when an earlier run ended; their answers are lost${cost}`,
   }
+}
+
+/** What work that asks is given. */
+export type AskingOptions = {
+  readonly signal: AbortSignal
+  /** Told how far it is, 0 to 1. */
+  readonly onProgress: (message: string, share: number) => void
+  /** Awaited between the pieces of work where it gives a promise. */
+  readonly hold?: (() => Promise<void> | undefined) | undefined
+  /** Told what calls of earlier runs may have cost whose answers were lost. */
+  readonly onLost?: (what: string) => void
+}
+
+/** How work that asks ended. */
+export type AskingEnd = {
+  /** The cap kept it from asking more. */
+  readonly capped: boolean
+  /** Absent where nobody was asked. */
+  readonly spent?: Spent
 }

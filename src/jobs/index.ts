@@ -3,11 +3,17 @@ export {
   type AskSettings,
   askingFromEnvironment,
   missingKey,
-  openSuiteAsker,
   settleAsking,
 } from './asking.ts'
 export * from './config.ts'
 export { demoConfig } from './demo.ts'
+export {
+  type ExplainingOrder,
+  estimateExplaining,
+  explainSuite,
+  type Unexplained,
+  unexplained,
+} from './explainSuite.ts'
 export { readFailure } from './failure.ts'
 export { importSuite, type SuiteInfo, saeId } from './importSuite.ts'
 export { exportLabels, importLabels, LABEL_FORMATS, suiteNames } from './labelLines.ts'
@@ -19,7 +25,7 @@ export { adoptSaes, outputOf } from './plan.ts'
 export { readPoints } from './pointsFile.ts'
 export { JobQueue, type QueueEvent } from './queue.ts'
 export { type CapturePlan, planStore, type RunPlan } from './runPlan.ts'
-export { type ScoringEnd, scoreSuite } from './scoreSuite.ts'
+export { scoreSuite } from './scoreSuite.ts'
 export {
   type DueLabel,
   dueLabels,
@@ -28,9 +34,6 @@ export {
   type ScoringCost,
   type ScoringOrder,
   scorerNames,
-  suitePieces,
-  withLatents,
 } from './scoring.ts'
 export { readSuiteFile, type SuiteFile } from './suiteFile.ts'
-export { openSuiteText, type SuiteText } from './suiteText.ts'
 export { planFromStore, type StoreTraining, trainFromStore } from './trainStage.ts'

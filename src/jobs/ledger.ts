@@ -1,6 +1,7 @@
 /** Turns what a running job reports into rows and events, in order, without holding the job up. */
 import { basename } from 'node:path'
 import {
+  addLabel,
   addPoints,
   addScore,
   type Database,
@@ -14,8 +15,8 @@ import type { QueueEvent } from './queue.ts'
 
 /** Progress rows are written this often at most; the last one of a pause is written too. */
 const ROW_EVERY_MS = 250
-/** New scores are told this often at most. */
-const SCORES_EVERY_MS = 1000
+/** New labels and scores are told this often at most. */
+const LABELS_EVERY_MS = 1000
 
 type Progress = Extract<JobEvent, { type: 'progress' }>
 
@@ -30,7 +31,7 @@ export class RunLedger {
   #entries: Promise<void> = Promise.resolve()
   #progress: Progress | undefined
   #progress_timer: NodeJS.Timeout | undefined
-  #score_timer: NodeJS.Timeout | undefined
+  #labels_timer: NodeJS.Timeout | undefined
   #import_waits = false
   /** What the import that waits will tell. */
   readonly #changed = new Set<'workspace' | 'labels' | 'latents'>()
@@ -80,22 +81,29 @@ export class RunLedger {
       case 'score':
         this.#write(async () => {
           await addScore(this.#db, event.score)
-          this.#scoresSoon()
+          this.#labelsSoon()
+        })
+        return
+      case 'label':
+        this.#write(async () => {
+          await addLabel(this.#db, event.label)
+          this.#labelsSoon()
         })
         return
       case 'failed':
+      case 'unlabelled':
         return
       default:
         event satisfies never
     }
   }
 
-  /** Tells of new scores, several at a time: every page that shows labels fetches them again. */
-  #scoresSoon(): void {
-    this.#score_timer ??= setTimeout(() => {
-      this.#score_timer = undefined
+  /** Tells of new labels and scores, several at a time: every page that shows labels fetches them again. */
+  #labelsSoon(): void {
+    this.#labels_timer ??= setTimeout(() => {
+      this.#labels_timer = undefined
       this.#tell({ type: 'changed', what: 'labels' })
-    }, SCORES_EVERY_MS)
+    }, LABELS_EVERY_MS)
   }
 
   /** The run's new state, after all that was entered before; resolves when it is written. */
@@ -112,7 +120,7 @@ export class RunLedger {
   /** Writes what is outstanding and brings the suite's rows to what lies on disk. @throws what an entry threw. */
   async finish(): Promise<void> {
     this.#training = false
-    clearTimeout(this.#score_timer)
+    clearTimeout(this.#labels_timer)
     this.#writeProgress()
     this.#importSoon(['workspace', 'latents', 'labels'])
     await this.#entries

@@ -21,6 +21,7 @@ import {
   updateRun,
 } from '../store/index.ts'
 import type { PipelineConfig } from './config.ts'
+import { type ExplainingOrder, unexplained } from './explainSuite.ts'
 import { RunLedger } from './ledger.ts'
 import type { WorkerJob } from './protocol.ts'
 import { dueLabels, type ScoringOrder } from './scoring.ts'
@@ -38,9 +39,13 @@ export type QueueEvent =
   | { readonly type: 'points'; readonly run: string; readonly points: RunPoint[] }
   | { readonly type: 'changed'; readonly what: 'workspace' | 'labels' | 'latents' }
 
-type JobData =
-  | { readonly kind: Exclude<RunKind, 'score'>; readonly config: PipelineConfig }
+type PipelineKind = Exclude<RunKind, 'score' | 'explain'>
+/** Labels to be scored, or made by a language model. */
+type AskingData =
   | { readonly kind: 'score'; readonly config: ScoringOrder }
+  | { readonly kind: 'explain'; readonly config: ExplainingOrder }
+type JobData = { readonly kind: PipelineKind; readonly config: PipelineConfig } | AskingData
+const isAsking = ({ kind }: { kind: RunKind }) => kind === 'score' || kind === 'explain'
 /** The run under way. */
 type Active = {
   readonly id: string
@@ -98,17 +103,17 @@ export class JobQueue {
    * Orders a run of a suite; where one is waiting or under way already, that one.
    * @returns the run's id.
    */
-  async enqueue(kind: Exclude<RunKind, 'score'>, config: PipelineConfig): Promise<string> {
+  async enqueue(kind: PipelineKind, config: PipelineConfig): Promise<string> {
     const suite = basename(config.out)
     const pending = (await listRuns(this.#db)).find(
-      (run) => run.suite === suite && run.kind !== 'score' && !hasEnded(run.state),
+      (run) => run.suite === suite && !isAsking(run) && !hasEnded(run.state),
     )
     return pending?.id ?? this.#send({ kind, config })
   }
 
-  /** Orders the scoring of labels: beside what else is ordered of the suite, since each order is of other labels. @returns the run's id. */
-  enqueueScoring(config: ScoringOrder): Promise<string> {
-    return this.#send({ kind: 'score', config })
+  /** Orders scores or labels, beside what else is ordered of the suite: each order is about other labels. @returns the run's id. */
+  enqueueAsking(order: AskingData): Promise<string> {
+    return this.#send(order)
   }
 
   async #send(job: JobData): Promise<string> {
@@ -170,8 +175,8 @@ export class JobQueue {
       )
     const { data } = job
     const next =
-      data.kind === 'score'
-        ? this.enqueueScoring(data.config)
+      data.kind === 'score' || data.kind === 'explain'
+        ? this.enqueueAsking(data)
         : this.enqueue(data.kind, data.config)
     return getRun(this.#db, await next)
   }
@@ -280,7 +285,8 @@ export class JobQueue {
         ),
       )
     } catch (error) {
-      await ledger.finish()
+      // Where it is the ledger that could not write, this is the error it has thrown already.
+      await ledger.finish().catch(() => {})
       const message = error instanceof Error ? error.message : String(error)
       this.#tell(
         await updateRun(this.#db, id, { state: 'failed', message: 'failed', error: message }),
@@ -293,11 +299,20 @@ export class JobQueue {
 
   /** What its thread is to do; undefined where it was stopped meanwhile, or is found to be impossible, which becomes its state. */
   async #workOf(id: string, data: JobData): Promise<WorkerJob | undefined> {
-    if (data.kind !== 'score') return { config: data.config }
+    if (data.kind !== 'score' && data.kind !== 'explain') return { config: data.config }
     try {
-      const due = await dueLabels(this.#db, data.config)
+      const job =
+        data.kind === 'score'
+          ? { kind: data.kind, order: data.config, due: await dueLabels(this.#db, data.config) }
+          : {
+              kind: data.kind,
+              order: data.config,
+              due: (await unexplained(this.#db, data.config)).filter(
+                ({ latents }) => latents.length > 0,
+              ),
+            }
       const run = await getRun(this.#db, id)
-      return run && !hasEnded(run.state) ? { order: data.config, due } : undefined
+      return run && !hasEnded(run.state) ? job : undefined
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       this.#tell(

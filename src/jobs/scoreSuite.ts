@@ -11,7 +11,6 @@ import {
   EXPLAINERS,
   materialOf,
   type ScorerName,
-  type Spent,
   type Subject,
   scoreLabels,
   type Task,
@@ -20,7 +19,7 @@ import {
 import { loadSae } from '../sae/disk.ts'
 import type { Sae } from '../sae/index.ts'
 import type { ScoreEntry } from '../store/index.ts'
-import { openSuiteAsker } from './asking.ts'
+import { type AskingEnd, type AskingOptions, openSuiteAsker } from './asking.ts'
 import { readLabelsFile } from './labelsFile.ts'
 import {
   type DueLabel,
@@ -42,24 +41,6 @@ export type ScoringResult =
       readonly error: string
     }
 
-export type ScoringOptions = {
-  readonly signal: AbortSignal
-  /** Told how far it is, 0 to 1. */
-  readonly onProgress: (message: string, share: number) => void
-  /** Awaited between the pieces of work where it gives a promise. */
-  readonly hold?: (() => Promise<void> | undefined) | undefined
-  /** Told what calls of earlier runs may have cost whose answers were lost. */
-  readonly onLost?: (what: string) => void
-}
-
-/** How it ended. */
-export type ScoringEnd = {
-  /** The cap kept it from asking more. */
-  readonly capped: boolean
-  /** Absent where nobody was asked. */
-  readonly spent?: Spent
-}
-
 /** Of the progress, the reading of text. */
 const READING = 0.4
 
@@ -73,8 +54,8 @@ type Claim = { readonly due: DueLabel; readonly path: string; readonly subject: 
 export async function* scoreSuite(
   order: ScoringOrder,
   due: readonly DueLabel[],
-  options: ScoringOptions,
-): AsyncGenerator<ScoringResult, ScoringEnd, void> {
+  options: AskingOptions,
+): AsyncGenerator<ScoringResult, AskingEnd, void> {
   const { signal, onProgress, hold = () => undefined } = options
   const asker = await askerOf(order, options)
   const text = await openSuiteText(order.out, {
@@ -110,7 +91,7 @@ export async function* scoreSuite(
 
 async function askerOf(
   { scorers, ask, out }: ScoringOrder,
-  { signal, onLost }: ScoringOptions,
+  { signal, onLost }: AskingOptions,
 ): Promise<Asker | undefined> {
   const [asking] = scorers.filter((scorer) => scorer !== 'lexical')
   if (asking === undefined) return undefined
@@ -128,7 +109,7 @@ async function gather(
   order: ScoringOrder,
   due: readonly DueLabel[],
   text: SuiteText,
-  { onProgress }: ScoringOptions,
+  { onProgress }: AskingOptions,
 ): Promise<Claim[]> {
   const claims = new Map<number, Claim>()
   const entries = await entriesOf(order.out)

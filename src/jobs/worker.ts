@@ -1,9 +1,9 @@
 /** A job's thread: does the work, passes on what it reports, pauses and stops when told. Started by thread.ts only. */
 import { parentPort, workerData } from 'node:worker_threads'
+import { askInWords } from './askInWords.ts'
 import { Gate } from './hold.ts'
 import { runPipeline } from './pipeline.ts'
 import type { FromWorker, JobEvent, ToWorker, WorkerJob } from './protocol.ts'
-import { scoreInWords } from './scoreInWords.ts'
 
 const port = parentPort
 if (port === null) throw new Error('jobs/worker.ts runs as a worker thread only; call runInThread')
@@ -32,7 +32,7 @@ try {
   if ('config' in job) {
     await runPipeline(job.config, options)
     send({ type: 'done' })
-  } else send({ type: 'done', message: await scoreInWords(job.order, job.due, options) })
+  } else send({ type: 'done', message: await askInWords(job, options) })
 } catch (error) {
   if (stop.signal.aborted) send({ type: 'stopped' })
   else send({ type: 'failed', error: error instanceof Error ? error.message : String(error) })

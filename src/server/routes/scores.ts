@@ -1,110 +1,150 @@
-/** Tests of labels as runs of the queue: what they would cost, and their order. Keys stay in the environment of the server. */
+/** Labels by a language model, and tests of labels, as runs of the queue: what they would cost, and their order. */
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
-import { Run, ScoringOffers, ScoringRequest, ScoringScope } from '../../api/index.ts'
+import {
+  ExplainingOffers,
+  ExplainingRequest,
+  LabelScope,
+  Run,
+  ScoringOffers,
+  ScoringRequest,
+} from '../../api/index.ts'
 import {
   type AskSettings,
   dueLabels,
+  type ExplainingOrder,
+  estimateExplaining,
   estimateScoring,
   SCORING_DEFAULTS,
   type ScoringOrder,
   scorerNames,
+  unexplained,
 } from '../../jobs/index.ts'
-import { type ScorerName, urlOf } from '../../label/index.ts'
-import { getRun, hasEnded, listRuns } from '../../store/index.ts'
+import { EXPLAINERS, type ExplainerName, type ScorerName } from '../../label/index.ts'
+import { getRun } from '../../store/index.ts'
 import type { ServerContext } from '../context.ts'
+import { admit, judgeView, NO_JUDGE, scopeOf } from '../judge.ts'
 import { HttpProblem } from '../problems.ts'
 import { answers, jsonBody } from './answers.ts'
 
-/** Tests that may wait at once. */
-const MOST_WAITING = 20
-
 const params = z.object({ suite: z.string() })
 
-const offersRoute = createRoute({
+const scoreOffersRoute = createRoute({
   method: 'post',
   path: '/api/suites/{suite}/scores/offers',
-  request: { params, body: jsonBody(ScoringScope) },
+  request: { params, body: jsonBody(LabelScope) },
   responses: answers(ScoringOffers, 'What tests of labels would ask and cost, cheapest first'),
 })
 
-const orderRoute = createRoute({
+const scoreRoute = createRoute({
   method: 'post',
   path: '/api/suites/{suite}/scores',
   request: { params, body: jsonBody(ScoringRequest) },
   responses: answers(Run, 'The run that tests the labels'),
 })
 
-export function addScoreRoutes(app: OpenAPIHono, context: ServerContext): void {
-  const { db, jobs, judge, suites } = context
+const explainOffersRoute = createRoute({
+  method: 'post',
+  path: '/api/suites/{suite}/explanations/offers',
+  request: { params, body: jsonBody(LabelScope) },
+  responses: answers(ExplainingOffers, 'What labels by the language model would ask and cost'),
+})
 
-  const orderOf = async (
-    name: string,
-    { sae, index, n_latents }: z.output<typeof ScoringScope>,
-    scorers: readonly ScorerName[],
-  ): Promise<ScoringOrder> => {
-    const { info } = await suites.named(name)
-    const named = sae !== undefined && index !== undefined
-    if (named) await suites.indexed(sae)
-    const latents = named ? [{ sae, latent: index }] : n_latents
-    return { ...SCORING_DEFAULTS, out: info.folder, latents, scorers, ask: judge }
+const explainRoute = createRoute({
+  method: 'post',
+  path: '/api/suites/{suite}/explanations',
+  request: { params, body: jsonBody(ExplainingRequest) },
+  responses: answers(Run, 'The run that labels the latents'),
+})
+
+export function addScoreRoutes(app: OpenAPIHono, context: ServerContext): void {
+  const { db, jobs, judge } = context
+  const shown = judge ? { judge: judgeView(judge) } : {}
+
+  const ordered = async (order: Parameters<typeof jobs.enqueueAsking>[0]) => {
+    const run = await getRun(db, await jobs.enqueueAsking(order))
+    if (!run) throw new Error('the run that was ordered is not in the database')
+    return run
   }
 
-  app.openapi(offersRoute, async (c) => {
-    const scope = c.req.valid('json')
-    const order = await orderOf(c.req.valid('param').suite, scope, scorerNames)
+  const scoring = async (
+    suite: string,
+    scope: z.output<typeof LabelScope>,
+    scorers: readonly ScorerName[],
+  ): Promise<ScoringOrder> => ({
+    ...SCORING_DEFAULTS,
+    ...(await scopeOf(context, suite, scope)),
+    scorers,
+    ask: judge,
+  })
+
+  const explaining = async (
+    suite: string,
+    scope: z.output<typeof LabelScope>,
+    { explainer, ask }: { explainer: ExplainerName; ask: AskSettings },
+  ): Promise<ExplainingOrder> => {
+    const { n_tokens } = SCORING_DEFAULTS
+    return { ...(await scopeOf(context, suite, scope)), n_tokens, explainer, ask }
+  }
+
+  app.openapi(scoreOffersRoute, async (c) => {
+    const order = await scoring(c.req.valid('param').suite, c.req.valid('json'), scorerNames)
     const costs = await estimateScoring(order, await dueLabels(db, order))
     const offers = costs.map((cost) => {
       const absent = absence(cost.scorer, judge)
       return { ...cost, ...(absent === undefined ? {} : { absent }) }
     })
-    const shown = judge && {
-      model: judge.model,
-      where: new URL(urlOf(judge)).host,
-      ...(judge.max_cost === undefined ? {} : { max_cost: judge.max_cost }),
-    }
-    return c.json({ offers, ...(shown ? { judge: shown } : {}) }, 200)
+    return c.json({ offers, ...shown }, 200)
   })
 
-  app.openapi(orderRoute, async (c) => {
+  app.openapi(scoreRoute, async (c) => {
     const { scorers, ...scope } = c.req.valid('json')
     for (const scorer of scorers) {
       const absent = absence(scorer, judge)
       if (absent !== undefined) throw new HttpProblem(409, `${scorer}: ${absent}`)
     }
-    const waiting = (await listRuns(db)).filter(
-      (run) => run.kind === 'score' && !hasEnded(run.state),
-    )
-    if (waiting.length >= MOST_WAITING)
-      throw new HttpProblem(
-        503,
-        `${waiting.length} tests of labels are waiting; let them end first`,
-      )
-    const order = await orderOf(c.req.valid('param').suite, scope, scorers)
-    await refuseAboveCap(order)
-    const run = await getRun(db, await jobs.enqueueScoring(order))
-    if (!run) throw new Error('the run that was ordered is not in the database')
-    return c.json(run, 200)
+    const order = await scoring(c.req.valid('param').suite, scope, scorers)
+    await admit(context, sumOf(await estimateScoring(order, await dueLabels(db, order))))
+    return c.json(await ordered({ kind: 'score', config: order }), 200)
   })
 
-  /** The cap would stop it anyway, but in the middle. */
-  const refuseAboveCap = async (order: ScoringOrder) => {
-    const max_cost = judge?.max_cost
-    if (max_cost === undefined) return
-    const costs = await estimateScoring(order, await dueLabels(db, order))
-    const cost = costs.reduce((sum, one) => sum + (one.cost ?? 0), 0)
-    if (cost > max_cost)
-      throw new HttpProblem(
-        409,
-        `this would cost about $${cost.toFixed(2)}, and a run may spend $${max_cost.toFixed(2)}. Take fewer latents or tests, or start the server with a higher --max-cost.`,
-      )
-  }
+  app.openapi(explainOffersRoute, async (c) => {
+    if (!judge) return c.json({ offers: [] }, 200)
+    const { suite } = c.req.valid('param')
+    const offers = []
+    for (const explainer of Object.keys(EXPLAINERS) as ExplainerName[]) {
+      const order = await explaining(suite, c.req.valid('json'), { explainer, ask: judge })
+      const costs = await costsOf(order)
+      const n_latents = costs.reduce((n, { latents }) => n + latents.length, 0)
+      const priced = judge.prices ? { cost: sumOf(costs) } : {}
+      offers.push({ explainer, n_latents, ...priced })
+    }
+    return c.json({ offers, ...shown }, 200)
+  })
+
+  app.openapi(explainRoute, async (c) => {
+    if (!judge) throw new HttpProblem(409, `labelling ${NO_JUDGE}`)
+    const { explainer, ...scope } = c.req.valid('json')
+    const order = await explaining(c.req.valid('param').suite, scope, { explainer, ask: judge })
+    await admit(context, sumOf(await costsOf(order)))
+    return c.json(await ordered({ kind: 'explain', config: order }), 200)
+  })
+
+  const costsOf = async (order: ExplainingOrder) =>
+    Promise.all(
+      (await unexplained(db, order)).map(async (due) => ({
+        ...due,
+        ...(await estimateExplaining(order, due)),
+      })),
+    )
 }
+
+const sumOf = (costs: readonly { cost?: number }[]): number =>
+  costs.reduce((sum, { cost = 0 }) => sum + cost, 0)
 
 /** Why a scorer cannot be ordered here; undefined where it can. */
 function absence(scorer: ScorerName, judge: AskSettings | undefined): string | undefined {
   if (scorer === 'lexical') return undefined
-  if (judge === undefined)
-    return 'asks a language model, and this server knows none. Start it with --provider, or with OPENAI_API_KEY, ANTHROPIC_API_KEY or GOOGLE_GENERATIVE_AI_API_KEY in its environment.'
+  if (judge === undefined) return NO_JUDGE
   if (scorer === 'embedding' && judge.embedding_model === undefined)
     return `${judge.provider} has no embedding model`
   return undefined

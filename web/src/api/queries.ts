@@ -2,10 +2,10 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type {
   DepthRequest,
+  LabelScope,
   LatentSort,
   MicroscopeRequest,
   ReviewFilter,
-  ScoringScope,
   Workspace,
 } from '../../../src/api/index.ts'
 import { type ListedLatent, raisers, wordLatents } from '../format/wordLatents.ts'
@@ -65,7 +65,7 @@ export const latentQuery = (sae: string, index: number) =>
   })
 
 /** What tests of labels would cost. */
-export const scoringOffersQuery = (scope: { suite: string } & ScoringScope) =>
+export const scoringOffersQuery = (scope: { suite: string } & LabelScope) =>
   queryOptions({
     queryKey: [...keys.scoring, scope],
     queryFn: ({ signal }) => api.offerScores(scope, { signal }),
@@ -79,6 +79,15 @@ export const unlabelledQuery = (sae: string, index: number) =>
     queryKey: [...keys.latent, sae, index, 'unlabelled'],
     queryFn: ({ signal }) => api.latent({ sae, index, labels: false }, { signal }),
     staleTime: Number.POSITIVE_INFINITY,
+  })
+
+/** What labels by the server's language model would cost. */
+export const explainingOffersQuery = (scope: { suite: string } & LabelScope) =>
+  queryOptions({
+    queryKey: [...keys.scoring, 'explain', scope],
+    queryFn: ({ signal }) => api.offerExplanations(scope, { signal }),
+    placeholderData: keepPreviousData,
+    staleTime: 10_000,
   })
 
 /** Latents with near directions; labels in it change with those of the latents. */

@@ -10,6 +10,7 @@ import { ExampleRun } from '../parts/ExampleRun.tsx'
 import { type Context, Examples } from '../parts/Examples.tsx'
 import { Family } from '../parts/Family.tsx'
 import { Histogram } from '../parts/Histogram.tsx'
+import { LabelByModel } from '../parts/LabelByModel.tsx'
 import { LabelEditor } from '../parts/LabelEditor.tsx'
 import { LabelScores } from '../parts/LabelScores.tsx'
 import { LabelTests } from '../parts/LabelTests.tsx'
@@ -128,12 +129,7 @@ function Body(props: {
       <div className="latent-columns">
         <div className="latent-main">
           <TestBox sae={latent.sae} index={latent.index} max_act={latent.max_act} />
-          <Examples
-            examples={latent.examples}
-            max_act={latent.max_act ?? 0}
-            context={search.context ?? '16'}
-            onContext={setContext}
-          />
+          <Examples latent={latent} context={search.context ?? '16'} onContext={setContext} />
         </div>
         <div className="latent-side" aria-busy={isLoading || undefined}>
           <section aria-label="Activation">
@@ -163,7 +159,10 @@ function Body(props: {
             />
           </section>
           <LabelScores labels={latent.labels} scores={latent.label_scores ?? []} />
-          <LabelTests suite={saeName(latent.sae).suite} sae={latent.sae} index={latent.index} />
+          <section aria-label="Labels and tests to order">
+            <LabelByModel suite={saeName(latent.sae).suite} sae={latent.sae} index={latent.index} />
+            <LabelTests suite={saeName(latent.sae).suite} sae={latent.sae} index={latent.index} />
+          </section>
           <section aria-label="Place in documents">
             <h2>Where in documents</h2>
             <Positions positions={latent.positions} />

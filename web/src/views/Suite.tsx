@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { pointsQuery, selfTestsQuery, workspaceQuery } from '../api/queries.ts'
+import { LabelByModel } from '../parts/LabelByModel.tsx'
 import { LabelTests } from '../parts/LabelTests.tsx'
 import { LatentTable } from '../parts/LatentTable.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
@@ -115,7 +116,10 @@ export function Suite() {
       )}
       {suite?.saes.some((s) => s.metrics) && <Plots suite={suite.name} />}
       {suite?.saes.some((s) => s.n_labelled > 0) && (
-        <LabelTests key={suite.name} suite={suite.name} />
+        <section key={suite.name} aria-label="Labels and tests to order">
+          <LabelByModel suite={suite.name} />
+          <LabelTests suite={suite.name} />
+        </section>
       )}
       {listed && (
         <LatentTable
