@@ -1,10 +1,14 @@
-/** Sites by aligned tokens: how much changes in every cell, what is in one text alone, and where a latent changes. */
-import { memo, type PointerEvent, useEffect, useId, useRef } from 'react'
+/**
+ * Sites by aligned tokens: how much changes in every cell, what is in one text alone, and where a latent changes. Only the cells in
+ * sight are in the table, between spacers; aria-rowindex and aria-colindex tell their places.
+ */
+import { memo, type PointerEvent, useId, useRef } from 'react'
 import { latentName } from '../format/names.ts'
 import { fixed, percent } from '../format/numbers.ts'
 import { tint } from '../format/tint.ts'
 import type { Board, BoardColumn, SideNames } from '../state/comparison.ts'
 import { LabelText } from './LatentLink.tsx'
+import { type Stretch, useStripWindow } from './stripWindow.ts'
 import { Term } from './Term.tsx'
 
 /** The KL divergence that gets the full tint. */
@@ -30,15 +34,14 @@ export function CompareStrip(props: {
   const scroller = useRef<HTMLDivElement>(null)
   const trace = lit === undefined ? undefined : board.trace(lit)
   const chip = lit === undefined ? undefined : board.chips.get(lit)
-  useEffect(() => {
-    const cell = scroller.current?.querySelector<HTMLElement>(`thead [data-c="${focus.column}"]`)
-    const box = scroller.current
-    if (!box || !cell) return
-    const left = cell.offsetLeft - head_px
-    if (left < box.scrollLeft) box.scrollLeft = left
-    const right = cell.offsetLeft + cell.offsetWidth - box.clientWidth
-    if (right > box.scrollLeft) box.scrollLeft = right
-  }, [focus.column])
+  const names = board.rows.map(({ name }) => name)
+  const view = useStripWindow(scroller, names, board.columns.length, focus)
+  const { columns, rows } = view
+  const { first, end, before, after } = columns
+  // Not the stretch itself: what is the same must be seen to be.
+  const span = { first, end, before, after }
+  const isIn = (at: number, stretch: Stretch) => at >= stretch.first && at < stretch.end
+  const isInSight = isIn(focus.column, columns) && isIn(focus.row, rows)
   const hover = (event: PointerEvent) => {
     if (event.pointerType === 'mouse') onHover(placeOf(event.target))
   }
@@ -76,8 +79,11 @@ export function CompareStrip(props: {
           // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a table is what a grid is made of
           role="grid"
           className={trace && lit === props.locked ? 'strip lighting' : 'strip'}
+          style={{ inlineSize: view.width }}
           tabIndex={0}
-          aria-activedescendant={`${id}-${focus.row}-${focus.column}`}
+          aria-rowcount={board.rows.length + 2}
+          aria-colcount={board.columns.length + 1}
+          aria-activedescendant={isInSight ? `${id}-${focus.row}-${focus.column}` : undefined}
           aria-describedby={`${id}-how`}
           onPointerOver={hover}
           onPointerLeave={() => onHover(undefined)}
@@ -91,96 +97,144 @@ export function CompareStrip(props: {
             texts beside each other. Arrow keys move, Enter locks the latent that changes most,
             Escape unlocks.
           </caption>
-          <Head columns={board.columns} column={props.column} names={props.names} />
+          <colgroup>
+            <col style={{ inlineSize: view.name }} />
+            {before > 0 && <col style={{ inlineSize: before }} />}
+            <col span={end - first} style={{ inlineSize: view.cell }} />
+            {after > 0 && <col style={{ inlineSize: after }} />}
+          </colgroup>
+          <Head {...span} columns={board.columns} column={props.column} names={props.names} />
           <tbody>
-            {board.rows.map(({ sae, name, hook }, row) => (
-              <Row
-                key={sae}
-                id={id}
-                board={board}
-                row={row}
-                name={name}
-                hook={hook}
-                focused={row === focus.row ? focus.column : undefined}
-                lit={trace?.row === row ? trace.columns : undefined}
-              />
-            ))}
-          </tbody>
-          <tfoot>
-            <tr>
-              <th scope="row" title="KL divergence of the next token’s prediction">
-                next
-              </th>
-              {board.columns.map(({ kl }, c) => (
-                <td
-                  // biome-ignore lint/suspicious/noArrayIndexKey: a column is its place
-                  key={c}
-                  data-c={c}
-                  title={kl === undefined ? undefined : `KL ${fixed(kl, 3)} nats`}
-                  className={kl === undefined ? 'alone' : undefined}
-                  style={kl ? { '--tint': `${tint(kl, fullKl_nats)}%` } : undefined}
+            <Gap block={rows.before} />
+            {board.rows.slice(rows.first, rows.end).map(({ sae, name, hook }, i) => {
+              const row = rows.first + i
+              return (
+                <Row
+                  key={sae}
+                  {...span}
+                  id={id}
+                  board={board}
+                  row={row}
+                  name={name}
+                  hook={hook}
+                  focused={row === focus.row ? focus.column : undefined}
+                  lit={trace?.row === row ? trace.columns : undefined}
                 />
-              ))}
-            </tr>
-          </tfoot>
+              )
+            })}
+            <Gap block={rows.after} />
+          </tbody>
+          <Next {...span} columns={board.columns} row={board.rows.length + 2} />
         </table>
       </section>
     </section>
   )
 }
 
-const head_px = 76
+/** Rows out of sight. */
+const Gap = (props: { block: number }) =>
+  props.block > 0 && (
+    // biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: room, not a row of the grid
+    <tr className="gap" role="presentation">
+      <td role="presentation" style={{ blockSize: props.block }} />
+    </tr>
+  )
 
-const Head = memo(function Head(props: {
-  columns: readonly BoardColumn[]
-  column: number
-  names: SideNames
-}) {
+/** Columns out of sight. */
+const Aside = (props: { inline: number }) =>
+  props.inline > 0 && <td role="presentation" className="gap" />
+
+const Head = memo(function Head(
+  props: Stretch & { columns: readonly BoardColumn[]; column: number; names: SideNames },
+) {
+  const { first, end } = props
   return (
     <thead>
-      <tr>
-        <th scope="col" className="corner">
+      <tr aria-rowindex={1}>
+        <th scope="col" className="corner" aria-colindex={1}>
           token
         </th>
-        {props.columns.map((one, c) => (
-          <th
-            // biome-ignore lint/suspicious/noArrayIndexKey: a column is its place
-            key={c}
-            data-c={c}
-            scope="col"
-            className={`${one.kind}${c === props.column ? ' in-column' : ''}`}
-            title={columnWords(one, props.names)}
-          >
-            {one.kind !== 'only-b' && (
-              <bdi className="piece in-a">{one.pieceA?.trimStart() || '␣'}</bdi>
-            )}
-            {(one.kind === 'only-b' || one.kind === 'replaced') && (
-              <bdi className="piece in-b">{one.pieceB?.trimStart() || '␣'}</bdi>
-            )}
-          </th>
-        ))}
+        <Aside inline={props.before} />
+        {props.columns.slice(first, end).map((one, i) => {
+          const c = first + i
+          return (
+            <th
+              key={c}
+              data-c={c}
+              scope="col"
+              aria-colindex={c + 2}
+              className={`${one.kind}${c === props.column ? ' in-column' : ''}`}
+              title={columnWords(one, props.names)}
+            >
+              {one.kind !== 'only-b' && (
+                <bdi className="piece in-a">{one.pieceA?.trimStart() || '␣'}</bdi>
+              )}
+              {(one.kind === 'only-b' || one.kind === 'replaced') && (
+                <bdi className="piece in-b">{one.pieceB?.trimStart() || '␣'}</bdi>
+              )}
+            </th>
+          )
+        })}
+        <Aside inline={props.after} />
       </tr>
     </thead>
   )
 })
 
-const Row = memo(function Row(props: {
-  id: string
-  board: Board
-  row: number
-  name: string
-  hook: string
-  focused: number | undefined
-  lit: ReadonlyMap<number, number> | undefined
-}) {
-  const { id, board, row, lit } = props
+/** How far the predictions behind every pair of tokens are apart. */
+const Next = memo(function Next(props: Stretch & { columns: readonly BoardColumn[]; row: number }) {
+  const { first, end } = props
+  return (
+    <tfoot>
+      <tr aria-rowindex={props.row}>
+        <th scope="row" aria-colindex={1} title="KL divergence of the next token’s prediction">
+          next
+        </th>
+        <Aside inline={props.before} />
+        {props.columns.slice(first, end).map(({ kl }, i) => {
+          const c = first + i
+          return (
+            <td
+              key={c}
+              data-c={c}
+              aria-colindex={c + 2}
+              title={kl === undefined ? undefined : `KL ${fixed(kl, 3)} nats`}
+              className={kl === undefined ? 'alone' : undefined}
+              style={kl ? { '--tint': `${tint(kl, fullKl_nats)}%` } : undefined}
+            />
+          )
+        })}
+        <Aside inline={props.after} />
+      </tr>
+    </tfoot>
+  )
+})
+
+const Row = memo(function Row(
+  props: Stretch & {
+    id: string
+    board: Board
+    row: number
+    name: string
+    hook: string
+    focused: number | undefined
+    lit: ReadonlyMap<number, number> | undefined
+  },
+) {
+  const { id, board, row, lit, first, end } = props
   const cells = board.data.sites[row]?.cells ?? []
   return (
-    <tr data-r={row} className={props.focused === undefined ? undefined : 'in-row'}>
-      <th scope="row" title={props.hook}>
+    <tr
+      data-r={row}
+      aria-rowindex={row + 2}
+      className={props.focused === undefined ? undefined : 'in-row'}
+    >
+      <th scope="row" aria-colindex={1} title={props.hook}>
         {props.name}
       </th>
-      {cells.map((cell, c) => {
+      <Aside inline={props.before} />
+      {cells.slice(first, end).map((cell, i) => {
+        const c = first + i
         const kind = board.columns[c]?.kind
         const classes = [
           (kind === 'only-a' || kind === 'only-b') && 'alone',
@@ -194,16 +248,17 @@ const Row = memo(function Row(props: {
         }
         return (
           <td
-            // biome-ignore lint/suspicious/noArrayIndexKey: a cell is its place
             key={c}
             id={`${id}-${row}-${c}`}
             data-c={c}
+            aria-colindex={c + 2}
             className={classes.filter(Boolean).join(' ') || undefined}
             aria-label={cell?.change === undefined ? undefined : `change ${percent(cell.change)}`}
             style={style}
           />
         )
       })}
+      <Aside inline={props.after} />
     </tr>
   )
 })

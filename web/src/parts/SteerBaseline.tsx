@@ -14,7 +14,7 @@ export function SteerBaseline(props: {
     ...latentQuery(first?.sae ?? '', first?.latent ?? 0),
     enabled: first !== undefined,
   })
-  const offered = `A text about ${latent?.label ?? 'the sea'}.`
+  const offered = latent?.label === undefined ? '' : `A text about ${latent.label}.`
   return (
     <div className="baseline">
       <label className="check">
@@ -29,6 +29,7 @@ export function SteerBaseline(props: {
         <input
           type="text"
           aria-label="Instruction"
+          placeholder="what the model is told to write, such as: A text about the sea."
           value={instruction}
           maxLength={2000}
           onChange={(e) => onInstruction(e.target.value)}

@@ -176,7 +176,6 @@ export function SteerPanel(props: {
       {!compact && (
         <SteerSweep
           sweep={sweep}
-          prompt={form.chat ? '' : form.prompt}
           strength={lead?.strength}
           onStrength={(strength) =>
             lead && change({ interventions: atStrength(form.interventions, strength) })
@@ -227,7 +226,8 @@ function Interventions(props: {
 function ChatChoice(props: { chat: boolean; onChat: (chat: boolean) => void }) {
   const { data: workspace } = useQuery(workspaceQuery)
   const model = workspace?.model
-  if (model !== undefined && !model.chat && !props.chat)
+  // With several suites it may not be the model of what is steered; the server then says what it cannot.
+  if (model && !model.chat && workspace.suites.length === 1 && !props.chat)
     return (
       <p className="quiet">
         {model.name} has no chat template: it goes on from a prompt, and does not answer one.

@@ -38,7 +38,6 @@ const margin = 5
 /** The sweep as it comes. */
 export function SteerSweep(props: {
   sweep: SweepRun
-  prompt: string
   /** The strength that is set now. */
   strength: number | undefined
   onStrength: (strength: number) => void
@@ -107,7 +106,7 @@ export function SteerSweep(props: {
           <Strengths sweep={sweep} at={at} onPick={pick} />
         </div>
       </div>
-      {point && <Texts point={point} prompt={props.prompt} />}
+      {point && <Texts point={point} prompt={sweep.prompt} />}
       {sweep.rule && (
         <p className="quiet sweep-rule">
           {sweep.rule} Useful strengths are shaded; dashed lines are the default’s, dotted ones the

@@ -17,7 +17,8 @@ export type SweepPoint = Event<'point'>
 /** Where a sweep stands; what was measured so far stays whatever happens. */
 export type SweepRun = {
   readonly state: 'idle' | 'running' | 'done' | 'stopped' | 'failed'
-  /** What was swept. */
+  /** What was swept, and what its texts go on from. */
+  readonly prompt: string
   readonly interventions: readonly Intervention[]
   /** All strengths that were asked for, ascending. */
   readonly strengths: readonly number[]
@@ -29,7 +30,14 @@ export type SweepRun = {
   readonly error?: unknown
 }
 
-const idle: SweepRun = { state: 'idle', interventions: [], strengths: [], share: 0, points: [] }
+const idle: SweepRun = {
+  state: 'idle',
+  prompt: '',
+  interventions: [],
+  strengths: [],
+  share: 0,
+  points: [],
+}
 
 /** A sweep as state; a new one stops the last. */
 export function useSweep(): {
@@ -55,8 +63,9 @@ async function follow(
   signal: AbortSignal,
   show: (run: SweepRun) => void,
 ): Promise<void> {
-  const { interventions, strengths } = request
-  let run: SweepRun = { ...idle, state: 'running', interventions, strengths }
+  const { interventions, strengths, chat } = request
+  const prompt = chat === undefined ? request.prompt : ''
+  let run: SweepRun = { ...idle, state: 'running', prompt, interventions, strengths }
   const change = (part: Partial<SweepRun>) => {
     run = { ...run, ...part }
     show(run)

@@ -212,7 +212,8 @@ function Summary(props: { found: ModelComparison }) {
         ) : (
           <>
             The first place that differs is <code>{first_changed}</code>. {count(n)} latents differ,
-            of {count(n_tests)} tests, with at most {level * 100} % of them expected by chance.
+            of {count(n_tests)} tests; were tokens independent, at most {level * 100} % of these
+            would be there by chance.
           </>
         )}
       </p>
