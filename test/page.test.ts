@@ -58,8 +58,11 @@ describe('by mouse', () => {
     const { page, errors } = await open('/?text=The+sea+was+calm&dense=shown')
     const grid = page.getByRole('grid')
     await grid.locator('tbody bdi').first().waitFor()
-    await page.getByRole('radio', { name: 'effect on the prediction' }).check({ force: true })
+    // By keys: arrows choose among radio buttons that have the focus, and move over the cells elsewhere.
+    await page.getByRole('radio', { name: 'activation' }).focus()
+    await page.keyboard.press('ArrowRight')
     await page.waitForURL(/rank=predicted/)
+    expect(page.url()).not.toContain('at=')
     await page.getByText(/lowers or raises the predicted next token, full at ±/).waitFor()
     const panel = page.getByRole('complementary', { name: 'The token in focus' })
     await panel.getByText(/^[+−]/).first().waitFor()

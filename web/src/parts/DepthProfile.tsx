@@ -61,6 +61,7 @@ export function DepthProfile(props: {
                 <span className="quiet">{percent(layer.predictions[0]?.p)}</span>
               </td>
               <td>
+                <span className="hidden">{percent(layer.final_p)}</span>
                 <span className="meter">
                   <span style={{ inlineSize: `${100 * layer.final_p}%` }} />
                 </span>

@@ -1,6 +1,7 @@
 /** Where a latent fires in the corpus: the strongest places, then samples from each activation interval. */
-import type { ExampleView } from '../../../src/api/index.ts'
-import { short } from '../format/numbers.ts'
+import { useState } from 'react'
+import type { ExampleView, LatentView } from '../../../src/api/index.ts'
+import { percent, short } from '../format/numbers.ts'
 import { Tokens } from './Tokens.tsx'
 
 /** How much text around the peak is shown; `full` is all that the index keeps, as running text. */
@@ -23,15 +24,17 @@ export function windowOf(example: ExampleView, context: Context): { from: number
 
 /** All examples of a latent, grouped by interval. */
 export function Examples(props: {
-  examples: readonly ExampleView[]
-  max_act: number
+  latent: Pick<LatentView, 'examples' | 'intervals' | 'max_act' | 'n_active'>
   context: Context
   onContext: (context: Context) => void
 }) {
-  const groups = Map.groupBy(props.examples, (e) => e.interval)
-  const intervals = [...groups.keys()].sort((a, b) => a - b)
+  const { examples, intervals, max_act = 0, n_active } = props.latent
+  // On a phone forty passages would hide everything below them.
+  const [isWhole, setIsWhole] = useState(false)
+  const groups = Map.groupBy(examples, (e) => e.interval)
+  const shown = [...groups.keys()].sort((a, b) => a - b)
   return (
-    <section className="examples" aria-label="Examples">
+    <section className={isWhole ? 'examples' : 'examples first-ones'} aria-label="Examples">
       <header className="section-head">
         <h2>Strongest examples</h2>
         <fieldset className="chips">
@@ -49,34 +52,39 @@ export function Examples(props: {
           ))}
         </fieldset>
       </header>
-      {props.examples.length === 0 && (
+      {examples.length === 0 && (
         <p className="quiet">It did not fire in the corpus that was counted.</p>
       )}
-      {intervals.map((interval) => {
-        const list = groups.get(interval) ?? []
-        const peaks = list.map((e) => e.values[e.peak] ?? 0)
+      {shown.map((interval) => {
+        const borders = intervals.find((one) => one.interval === interval)
         return (
           <div key={interval}>
-            {interval > 0 && (
+            {interval > 0 && interval === shown.find((n) => n > 0) && (
+              <h2 className="interval-title">Drawn at random, by activation</h2>
+            )}
+            {borders && (
               <h3 className="interval">
-                {interval === intervals.find((n) => n > 0) && (
-                  <span className="interval-title">By activation interval</span>
+                {short(borders.from)} to {short(Math.min(borders.to, max_act))}
+                {borders.n_active !== undefined && (
+                  <span>{percent(borders.n_active / n_active)} of its activations</span>
                 )}
-                <span>
-                  {short(Math.min(...peaks))} to {short(Math.max(...peaks))}
-                </span>
               </h3>
             )}
             <ol className="example-list">
-              {list.map((example) => (
+              {groups.get(interval)?.map((example) => (
                 <li key={`${example.doc}.${example.start}.${example.peak}`}>
-                  <Example example={example} max={props.max_act} context={props.context} />
+                  <Example example={example} max={max_act} context={props.context} />
                 </li>
               ))}
             </ol>
           </div>
         )
       })}
+      {!isWhole && (
+        <button type="button" className="action only-narrow" onClick={() => setIsWhole(true)}>
+          all {examples.length} examples
+        </button>
+      )}
     </section>
   )
 }

@@ -5,7 +5,7 @@ import { tint } from '../format/tint.ts'
 
 /**
  * counts[b] in [edges[b], edges[b + 1]); heights as the square root, so that rare large values can be seen. A bar has
- * the colour that tokens of its value have, and so the figure is their key.
+ * the colour that tokens of its value have, and so the figure is their key; what lowers has that of lowering.
  */
 export function Histogram(props: {
   edges: readonly number[]
@@ -19,6 +19,7 @@ export function Histogram(props: {
   const total = counts.reduce((sum, c) => sum + c, 0)
   const first = edges[0]
   const last = edges.at(-1)
+  const full = Math.max(Math.abs(first ?? 0), Math.abs(last ?? 0))
   const titleId = useId()
   if (total === 0) return <p className="quiet">Nothing was counted.</p>
   return (
@@ -43,7 +44,8 @@ export function Histogram(props: {
               y={40 - height}
               width={0.84}
               height={height}
-              style={{ '--tint': `${tint(value, last ?? 0)}%` }}
+              className={value < 0 ? 'down' : undefined}
+              style={{ '--tint': `${tint(Math.abs(value), full)}%` }}
             >
               <title>{`${short(edges[b])} to ${short(edges[b + 1])}: ${count(c)}`}</title>
             </rect>

@@ -16,7 +16,8 @@ export function Legend(props: {
   const latent = parseLatentKey(lit)
   const chip = latent && sheet.chip(latent.sae, latent.index)
   const trace = lit === undefined ? undefined : sheet.trace(lit)
-  const text = sheet.tokens.filter((t) => !t.special).length
+  // A special token counts where it is read.
+  const n_read = sheet.tokens.filter((t, c) => !t.special || trace?.columns.has(c)).length
   let peak: { column: number; act: number } | undefined
   for (const [column, { act }] of trace?.columns ?? []) {
     if (!peak || act > peak.act) peak = { column, act }
@@ -28,7 +29,7 @@ export function Legend(props: {
           <span className="place">{latentName(chip.hook, chip.index)}</span>{' '}
           <LabelText chip={chip} />{' '}
           <span className="quiet">
-            among the strongest on {trace.columns.size} of {text} tokens, most on{' '}
+            among the strongest on {trace.columns.size} of {n_read} tokens, most on{' '}
             <bdi className="piece">
               {visiblePiece(sheet.tokens[peak.column]?.piece ?? '', 'shown')}
             </bdi>{' '}

@@ -17,7 +17,7 @@ export function LogitTable(props: {
           // biome-ignore lint/suspicious/noArrayIndexKey: two ids may share one piece
           <li key={i}>
             <bdi className="piece">{visiblePiece(l.piece, 'shown')}</bdi>
-            <span className="meter">
+            <span className={l.effect < 0 ? 'meter down' : 'meter'}>
               <span style={{ inlineSize: `${(100 * Math.abs(l.effect)) / (props.scale || 1)}%` }} />
             </span>
             <span className="value">{fixed(l.effect, 2)}</span>

@@ -15,7 +15,9 @@ export function TestBox(props: { sae: string; index: number; max_act: number | u
     event.preventDefault()
     if (text.trim() !== '') test.mutate(text)
   }
-  const values = test.data?.tokens.map((t, i) => (t.special ? 0 : (test.data.values[i] ?? 0))) ?? []
+  const { tokens = [], values: all = [], left_out = [] } = test.data ?? {}
+  const values = tokens.map((t, i) => (t.special ? 0 : (all[i] ?? 0)))
+  const n_read = tokens.filter((t) => !t.special).length
   const most = Math.max(0, ...values)
   return (
     <section className="test" aria-label="Test">
@@ -44,18 +46,19 @@ export function TestBox(props: { sae: string; index: number; max_act: number | u
           <>
             <Tokens
               name="your text"
-              pieces={test.data.tokens.map((t) => t.piece)}
+              pieces={tokens.map((t) => t.piece)}
               values={values}
               max={Math.max(props.max_act ?? 0, most)}
             />
             <p className="quiet">
               {most > 0
-                ? `Fires on ${values.filter((v) => v > 0).length} of ${values.length} tokens, at most ${short(most)}${
+                ? `Fires on ${values.filter((v) => v > 0).length} of ${n_read} tokens, at most ${short(most)}${
                     props.max_act
                       ? `, which is ${short(most / props.max_act)} of its maximum in the corpus`
                       : ''
                   }.`
                 : 'It does not fire on this text.'}
+              {left_out.length > 0 && ` Left out: ${left_out.join('; ')}.`}
             </p>
           </>
         )}

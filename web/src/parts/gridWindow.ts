@@ -5,7 +5,7 @@ import {
   type VirtualItem,
   type Virtualizer,
 } from '@tanstack/react-virtual'
-import { type RefObject, useEffect, useRef } from 'react'
+import { type RefObject, useEffect } from 'react'
 import type { Sheet, SheetRow } from '../state/sheet.ts'
 
 /** Widths and heights in rem; the table takes them over, so that what is out of sight is known without measuring. */
@@ -33,7 +33,7 @@ export type View = {
   readonly px: { readonly name: number; row: number; head: number; foot: number }
 }
 
-/** Follows the scroller, and once the focus has moved keeps it in sight without moving the page. */
+/** Follows the scroller, and brings the focus into sight when the grid is opened and when it moves; the page stays. */
 export function useGridWindow(
   sheet: Sheet,
   mode: GridMode,
@@ -74,11 +74,7 @@ export function useGridWindow(
     scrollPaddingEnd: px.foot,
     initialRect: { width: 0, height: 700 },
   })
-  const shown = useRef(`${focus.row}.${focus.column}`)
   useEffect(() => {
-    const place = `${focus.row}.${focus.column}`
-    if (shown.current === place) return
-    shown.current = place
     bringIntoSight(across, focus.column)
     bringIntoSight(down, focus.row)
   }, [across, down, focus.row, focus.column])

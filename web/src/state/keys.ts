@@ -16,6 +16,11 @@ const leader = 'g'
 const leaderLasts_ms = 1000
 const maps = new Set<{ current: KeyMap }>()
 let ledAt = Number.NEGATIVE_INFINITY
+/** Whether the focus was last moved by keys. */
+let isByKeys = true
+const notePointer = () => {
+  isByKeys = false
+}
 
 /** Whether a key belongs to the field or dialog that has the focus. */
 function isTyping(target: EventTarget | null): boolean {
@@ -25,6 +30,13 @@ function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
 }
 
+/** Whether an arrow chooses among the radio buttons that have the focus; where a pointer pressed one, arrows are the view's again. */
+const isChoosing = ({ key, target }: KeyboardEvent): boolean =>
+  key.startsWith('Arrow') &&
+  isByKeys &&
+  target instanceof HTMLInputElement &&
+  target.type === 'radio'
+
 /** Whether Enter or Space presses the link or button that has the focus. */
 function isPress(event: KeyboardEvent): boolean {
   if (event.key !== 'Enter' && event.key !== ' ') return false
@@ -32,8 +44,9 @@ function isPress(event: KeyboardEvent): boolean {
 }
 
 function listen(event: KeyboardEvent): void {
+  if (event.key === 'Tab') isByKeys = true
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
-  if (isTyping(event.target) || isPress(event)) return
+  if (isTyping(event.target) || isPress(event) || isChoosing(event)) return
   const led = event.timeStamp - ledAt < leaderLasts_ms
   ledAt = Number.NEGATIVE_INFINITY
   const key = names[event.key] ?? event.key
@@ -67,11 +80,16 @@ export function useKeys(map: KeyMap): void {
     latest.current = map
   })
   useEffect(() => {
-    if (maps.size === 0) window.addEventListener('keydown', listen)
+    if (maps.size === 0) {
+      window.addEventListener('keydown', listen)
+      window.addEventListener('pointerdown', notePointer, { capture: true })
+    }
     maps.add(latest)
     return () => {
       maps.delete(latest)
-      if (maps.size === 0) window.removeEventListener('keydown', listen)
+      if (maps.size > 0) return
+      window.removeEventListener('keydown', listen)
+      window.removeEventListener('pointerdown', notePointer, { capture: true })
     }
   }, [])
 }

@@ -173,17 +173,18 @@ const layerOf = (hook: string): { layer?: number } => {
   return layer === '' ? {} : { layer: Number(layer) }
 }
 
-const inSight = 8
+/** Columns and rows that are in sight at once on most screens. */
+const inSight = { columns: 8, rows: 14 }
 
-/** The cell to begin with: the strongest of the middle row among the first tokens, so that there is something to see. */
+/** The cell to begin with: the strongest of a row amid the first ones, among the first tokens, so that there is something to see. */
 export function startCell(sheet: Sheet): { row: number; column: number } {
   const filled = sheet.rows.flatMap((row, r) => (row.cells ? [r] : []))
-  const row = filled[Math.floor(filled.length / 2)]
+  const row = filled[Math.floor(Math.min(filled.length, inSight.rows) / 2)]
   if (row === undefined) return { row: 0, column: Math.min(1, sheet.columns - 1) }
   let column = 0
   let best = 0
   const middle = sheet.rows[row]
-  for (const [c, [first]] of (middle?.cells ?? []).slice(0, inSight).entries()) {
+  for (const [c, [first]] of (middle?.cells ?? []).slice(0, inSight.columns).entries()) {
     if (!first || !middle) continue
     // Before the row is indexed only activations are known, and of all its cells.
     const known = Math.abs(sheet.weight(middle, first)) || first.act
