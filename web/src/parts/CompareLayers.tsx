@@ -2,6 +2,7 @@
 import type { ModelComparison } from '../../../src/api/index.ts'
 import { siteName } from '../format/names.ts'
 import { count, fixed, none, short, signed } from '../format/numbers.ts'
+import { siteNames } from '../state/comparison.ts'
 import { Term } from './Term.tsx'
 
 /** A row a site; bars are relative to the largest. The residual streams that have no dictionary stand with their distance only. */
@@ -9,8 +10,10 @@ export function CompareLayers(props: { found: ModelComparison }) {
   const { sites, layers, splice_tokens } = props.found
   const bare = layers
     .filter(({ hook }) => !sites.some((site) => site.hook === hook))
-    .map((layer) => ({ ...layer, site: undefined }))
-  const rows = [...sites.map((site) => ({ ...site, site })), ...bare]
+    .map((layer) => ({ ...layer, name: siteName(layer.hook), site: undefined }))
+  const names = siteNames(sites)
+  const named = sites.map((site, i) => ({ ...site, name: names[i], site }))
+  const rows = [...named, ...bare]
     .map((row, order) => ({ row, order }))
     .sort((x, y) => (x.row.layer ?? -1) - (y.row.layer ?? -1) || x.order - y.order)
     .map(({ row }) => row)
@@ -45,10 +48,10 @@ export function CompareLayers(props: { found: ModelComparison }) {
             </tr>
           </thead>
           <tbody>
-            {rows.map(({ hook, distance, cosine, site }) => (
+            {rows.map(({ hook, name, distance, cosine, site }) => (
               <tr key={site?.sae ?? hook}>
                 <th scope="row" title={hook}>
-                  {siteName(hook)}
+                  {name}
                 </th>
                 <td className="bar-column">
                   <span className="meter">

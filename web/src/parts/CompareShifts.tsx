@@ -1,8 +1,9 @@
 /** The latents that two models use differently, most first. */
 import { useState } from 'react'
 import type { ModelComparison } from '../../../src/api/index.ts'
-import { latentKey, siteName } from '../format/names.ts'
+import { latentKey } from '../format/names.ts'
 import { percent, short, signed } from '../format/numbers.ts'
+import { siteNames } from '../state/comparison.ts'
 import { EffectBar } from './CompareCellPanel.tsx'
 import { LatentLink, SteerLink } from './LatentLink.tsx'
 import { Term } from './Term.tsx'
@@ -21,6 +22,7 @@ export function CompareShifts(props: { found: ModelComparison }) {
     .flatMap(({ sae, hook, latents }) => latents.map((latent) => ({ ...latent, sae, hook })))
     .sort((x, y) => Math.abs(y.effect) - Math.abs(x.effect))
   const largest = Math.abs(all[0]?.effect ?? 1)
+  const names = siteNames(found.sites)
   const latents = all.filter(
     (latent) => (site === '' || latent.sae === site) && (kind === 'all' || latent.kind === kind),
   )
@@ -30,9 +32,9 @@ export function CompareShifts(props: { found: ModelComparison }) {
         <h2>Latents that differ most</h2>
         <select aria-label="Site" value={site} onChange={(e) => setSite(e.target.value)}>
           <option value="">every site</option>
-          {found.sites.map(({ sae, hook }) => (
+          {found.sites.map(({ sae }, i) => (
             <option key={sae} value={sae}>
-              {siteName(hook)}
+              {names[i]}
             </option>
           ))}
         </select>
@@ -56,7 +58,11 @@ export function CompareShifts(props: { found: ModelComparison }) {
         <Term of="shift_effect">effect</Term>
       </p>
       {latents.length === 0 && (
-        <p className="quiet">None: no latent’s use differs by more than chance.</p>
+        <p className="quiet">
+          {all.length === 0
+            ? 'None: no latent’s use differs by more than chance.'
+            : 'None of these.'}
+        </p>
       )}
       <ol className="hits">
         {latents.slice(0, most).map((latent) => (

@@ -1,6 +1,6 @@
 /** A comparison token by token, laid out for the page: columns with their words, and look-ups for hovering. */
 import type { CompareCell, LatentChip, PromptComparison } from '../../../src/api/index.ts'
-import { latentKey, siteName, visiblePiece } from '../format/names.ts'
+import { latentKey, saeName, siteName, visiblePiece } from '../format/names.ts'
 
 /** What one side is called: a sign for columns, and a name. */
 export type SideNames = { readonly a: string; readonly b: string }
@@ -52,14 +52,25 @@ export function readBoard(data: PromptComparison): Board {
         trace.columns.set(column, Math.abs(effect))
         traces.set(key, trace)
       }
+  const names = siteNames(data.sites)
   return {
     data,
     columns: data.columns.map((column, c) => boardColumn(data, column, c)),
-    rows: data.sites.map(({ sae, hook }) => ({ sae, hook, name: siteName(hook) })),
+    rows: data.sites.map(({ sae, hook }, row) => ({ sae, hook, name: names[row] ?? '' })),
     chips,
     trace: (key) => traces.get(key),
     lists: readLists(data, chips),
   }
+}
+
+/** What sites are called: by their place in the model, and where there are several dictionaries at one by width and L0 too. */
+export function siteNames(sites: readonly { sae: string; hook: string }[]): string[] {
+  const there = Map.groupBy(sites, ({ hook }) => hook)
+  return sites.map(({ sae, hook }) => {
+    if ((there.get(hook)?.length ?? 0) < 2) return siteName(hook)
+    const { width, l0 } = saeName(sae)
+    return `${siteName(hook)} ${width} · ${l0}`
+  })
 }
 
 function boardColumn(
