@@ -50,7 +50,9 @@ export function Votes(props: { label: LabelView; author: string; onVote: CastVot
   const own = votes.find((vote) => vote.author === author)
   return (
     <fieldset className="votes">
-      <legend className="hidden">Votes on “{label.text}”</legend>
+      <legend className="hidden">
+        Votes on “<bdi>{label.text}</bdi>”
+      </legend>
       {(['agree', 'dispute'] as const).map((vote) => {
         const those = votes.filter(({ agrees }) => agrees === (vote === 'agree'))
         const pressed = own?.agrees === (vote === 'agree')

@@ -1,6 +1,6 @@
 /** What is reviewed, whose labels, by whom, and whether blind: all but the reviewer's name stands in the URL. */
 import type { ReviewQueue, Workspace } from '../../../src/api/index.ts'
-import { siteName } from '../format/names.ts'
+import { siteName, visiblePiece } from '../format/names.ts'
 import { count } from '../format/numbers.ts'
 import type { ReviewState } from '../state/urlState.ts'
 import { methodName } from './LabelClaim.tsx'
@@ -66,12 +66,17 @@ export function ReviewFilters(props: {
         <option value='["",""]'>machines’ labels</option>
         {claimants.map(({ method, author, n_labels }) => (
           <option key={`${method} ${author}`} value={JSON.stringify([method, author])}>
-            {methodName(method)}: {author}, {count(n_labels)}
+            {methodName(method)}: {visiblePiece(author)}, {count(n_labels)}
           </option>
         ))}
         {whose !== '["",""]' && !claimants.some((c) => whose === keyOf(c)) && (
           <option value={whose}>
-            {[search.method && methodName(search.method), search.author].filter(Boolean).join(': ')}
+            {[
+              search.method && methodName(search.method),
+              search.author && visiblePiece(search.author),
+            ]
+              .filter(Boolean)
+              .join(': ')}
           </option>
         )}
       </select>

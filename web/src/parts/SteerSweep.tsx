@@ -255,8 +255,8 @@ function Texts(props: { point: SweepPoint; prompt: string }) {
         {texts.map((text, i) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a text is its sample
           <li key={i} className="side-text">
-            <span className="quiet">{props.prompt}</span>
-            {text}
+            <bdi className="quiet">{props.prompt}</bdi>
+            <bdi>{text}</bdi>
           </li>
         ))}
       </ol>
