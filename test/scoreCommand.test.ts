@@ -163,17 +163,24 @@ it('asks once more for an answer that cannot be read', async () => {
   expect(asked.filter((user) => user.includes('could not be read'))).toHaveLength(asked.length / 2)
 })
 
-it.each([
-  ['half', '{"answers": [1, 0'],
-  ['hostile', '{"answers": ["1); drop table hooke.labels;", 1e99, -1, null, {}]}'],
-  ['chatty', 'Sure! All of them match.'],
-  ['refused', 400],
-] as const)('leaves no score where answers are %s', async (name, content) => {
-  judge = () => content
-  const result = await hooke(...args(name))
+it('leaves no score where answers are half, hostile, chatty or refused', async () => {
+  const bad = [
+    '{"answers": [1, 0',
+    '{"answers": ["1); drop table hooke.labels;", 1e99, -1, null, {}]}',
+    'Sure! All of them match.',
+    400,
+  ] as const
+  const descriptions: string[] = []
+  judge = (_, user) => {
+    const [description] = user.split('\n')
+    if (!descriptions.includes(description!)) descriptions.push(description!)
+    return bad[descriptions.indexOf(description!)]
+  }
+  const result = await hooke(...args('bad'))
   expect(result.code).toBe(0)
-  expect(result.said.match(/has no detection score: /g)).toHaveLength(4)
-  expect(await kept(name)).toEqual([])
+  expect(descriptions).toHaveLength(bad.length)
+  expect(result.said.match(/has no detection score: /g)).toHaveLength(bad.length)
+  expect(await kept('bad')).toEqual([])
 })
 
 it('leaves no score where one call of several failed, and pays only for that one when it goes on', async () => {

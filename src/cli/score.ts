@@ -77,7 +77,7 @@ export function addScoreCommand(program: Command, { signal }: Context): void {
     .option('--strength <s>', "causal: in units of the latent's maximum", realNumber(0, 100), 2)
     .option(
       '--embedding-model <id>',
-      "for the embedding scorer (default: the provider's usual one)",
+      "for the embedding scorer (default: the sentence encoder of this machine that hooke embed used, else the provider's usual model)",
     )
   addAskOptions(command).action((suite: string, options: Options) => score(suite, options, signal))
 }
@@ -94,13 +94,9 @@ function words<T extends string>(allowed: readonly T[]) {
 }
 
 async function score(suite: string, options: Options, signal: AbortSignal): Promise<void> {
-  const { dueLabels } = await import('../jobs/index.ts')
+  const { dueLabels, isFree, localEncoder } = await import('../jobs/index.ts')
   const ask = await askSettingsOf('score', options)
-  if (options.scorers.includes('embedding') && ask.embedding_model === undefined)
-    throw new CliError(
-      'score: this provider has no embedding model. Leave embedding out of --scorers, or ask another --provider.',
-    )
-  const order: ScoringOrder = {
+  const asked = {
     out: resolve(suite),
     latents: await latentsOf(suite, options.latents),
     scorers: options.scorers,
@@ -114,6 +110,13 @@ async function score(suite: string, options: Options, signal: AbortSignal): Prom
   }
   const db = await openSuiteDatabase(suite)
   try {
+    const encoder = options.embeddingModel === undefined ? await localEncoder(db) : undefined
+    const order: ScoringOrder = { ...asked, encoder }
+    const asking = options.scorers.filter((scorer) => !isFree(scorer, order))
+    if (asking.includes('embedding') && ask.embedding_model === undefined)
+      throw new CliError(
+        'score: this provider has no embedding model. Leave embedding out of --scorers, ask another --provider, or embed the labels with a sentence encoder of this machine (hooke embed).',
+      )
     const due = await dueLabels(db, order)
     if (due.length === 0) {
       console.error('nothing to score: no label of these latents lacks a score by these scorers')
@@ -122,7 +125,7 @@ async function score(suite: string, options: Options, signal: AbortSignal): Prom
     const cost = await tellCost(order, due)
     if (options.estimate) return
     confirmCost('score', cost, ask, options)
-    if (options.scorers.some((scorer) => scorer !== 'lexical')) await requireKey('score', ask)
+    if (asking.length > 0) await requireKey('score', ask)
     await scoreAndPrint(order, due, { db, json: options.json ?? false, signal })
   } finally {
     await db.close()

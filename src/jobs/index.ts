@@ -16,6 +16,7 @@ export {
 } from './explainSuite.ts'
 export { readFailure } from './failure.ts'
 export { importSuite, type SuiteInfo, saeId } from './importSuite.ts'
+export { isFree, localEncoder } from './judges.ts'
 export { exportLabels, importLabels, LABEL_FORMATS, suiteNames } from './labelLines.ts'
 export { LABELS_FILE, type LabelsFile, readLabelsFile, writeLabelsFile } from './labelsFile.ts'
 export { dashed, neuronpediaSource } from './neuronpediaSource.ts'

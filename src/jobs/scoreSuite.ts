@@ -7,7 +7,6 @@
  */
 
 import {
-  type Asker,
   EXPLAINERS,
   materialOf,
   type ScorerName,
@@ -19,16 +18,10 @@ import {
 import { loadSae } from '../sae/disk.ts'
 import type { Sae } from '../sae/index.ts'
 import type { ScoreEntry } from '../store/index.ts'
-import { type AskingEnd, type AskingOptions, openSuiteAsker } from './asking.ts'
+import type { AskingEnd, AskingOptions } from './asking.ts'
+import { judgeOf, openJudges } from './judges.ts'
 import { readLabelsFile } from './labelsFile.ts'
-import {
-  type DueLabel,
-  entriesOf,
-  judgeOf,
-  type ScoringOrder,
-  scorerNames,
-  withLatents,
-} from './scoring.ts'
+import { type DueLabel, entriesOf, type ScoringOrder, scorerNames, withLatents } from './scoring.ts'
 import { openSuiteText, type SuiteText } from './suiteText.ts'
 
 /** A score that was found, or why there is none. */
@@ -57,51 +50,38 @@ export async function* scoreSuite(
   options: AskingOptions,
 ): AsyncGenerator<ScoringResult, AskingEnd, void> {
   const { signal, onProgress, hold = () => undefined } = options
-  const asker = await askerOf(order, options)
-  const text = await openSuiteText(order.out, {
-    ...order,
-    signal,
-    hold,
-    onProgress,
-  })
+  const judges = await openJudges(order, options)
+  let text: SuiteText | undefined
   try {
+    text = await openSuiteText(order.out, {
+      ...order,
+      signal,
+      hold,
+      onProgress,
+    })
     const claims = await gather(order, due, text, options)
     const tasks = tasksOf(claims, { order, text, signal, hold })
     const n_tasks = due.reduce((n, { scorers }) => n + scorers.length, 0)
-    const events = scoreLabels(tasks, asker ?? nobody, signal)
+    const events = scoreLabels(tasks, judges.asker, signal)
     for (let n_done = 0; ; n_done++) {
       onProgress(`scoring: ${n_done} of ${n_tasks}`, READING + (1 - READING) * (n_done / n_tasks))
       const next = await events.next()
       if (next.done) {
         const capped = next.value.stopped
-        return { capped, ...(asker ? { spent: asker.spent() } : {}) }
+        return { capped, ...(judges.asks ? { spent: judges.asker.spent() } : {}) }
       }
       const { id: label, scorer } = next.value
       yield next.value.type === 'failed'
         ? { type: 'failed', label, scorer, error: next.value.error }
         : {
             type: 'score',
-            score: { label, scorer, judge: judgeOf(scorer, order.ask), ...next.value.score },
+            score: { label, scorer, judge: judgeOf(scorer, order), ...next.value.score },
           }
     }
   } finally {
-    await text.close()
+    await text?.close()
+    await judges.close()
   }
-}
-
-async function askerOf(
-  { scorers, ask, out }: ScoringOrder,
-  { signal, onLost }: AskingOptions,
-): Promise<Asker | undefined> {
-  const [asking] = scorers.filter((scorer) => scorer !== 'lexical')
-  if (asking === undefined) return undefined
-  if (ask === undefined)
-    throw new Error(`the ${asking} scorer asks a language model, and none is known here`)
-  if (scorers.includes('embedding') && ask.embedding_model === undefined)
-    throw new Error(`${ask.provider} has no embedding model; leave the embedding scorer out`)
-  const { asker, lost } = await openSuiteAsker(ask, out, signal)
-  if (lost !== undefined) onLost?.(lost)
-  return asker
 }
 
 /** Finds the texts that each label is judged on, in the order of the labels. */
@@ -177,13 +157,4 @@ async function* tasksOf(
       const generated = await writeSteered(text.model, turned_up, signal)
       yield { id, scorer, subject: { ...subject, generated } }
     }
-}
-
-/** Who is asked where no scorer asks. */
-const nobody: Asker = {
-  model: 'hooke',
-  concurrency: 1,
-  prices: undefined,
-  ask: () => Promise.reject(new Error('lexical scores ask nobody')),
-  spent: () => ({ n_calls: 0, n_remembered: 0, input_tokens: 0, output_tokens: 0 }),
 }

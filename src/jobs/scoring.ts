@@ -21,12 +21,12 @@ import {
   type LabelMethod,
   type SaeId,
 } from '../store/index.ts'
-import type { AskSettings } from './asking.ts'
 import { saeId } from './importSuite.ts'
+import { isFree, type Judges, judgeOf } from './judges.ts'
 import { readPieces } from './pieces.ts'
 
 /** An order to score labels. Plain JSON: it waits in the queue. */
-export type ScoringOrder = {
+export type ScoringOrder = Judges & {
   /** The suite's folder. */
   readonly out: string
   /** The n latents of each SAE that come first, or just these. */
@@ -43,8 +43,6 @@ export type ScoringOrder = {
   readonly n_examples: number
   /** Causal: in units of the latent's maximum. */
   readonly strength: number
-  /** Who is asked; without it only scorers that ask nobody can work. */
-  readonly ask?: AskSettings | undefined
 }
 
 export const SCORING_DEFAULTS = {
@@ -71,26 +69,18 @@ export type ScoringCost = Usage & {
   readonly cost?: number
 }
 
-/** Names the judge of scores that nobody is asked for. */
-const NOBODY = 'hooke'
 /** Labels whose questions an estimate is made from. */
 const N_SAMPLED = 20
 
 /** Scorers by name, the cheapest first. */
 export const scorerNames = Object.keys(SCORERS) as ScorerName[]
 
-/** Who judges: a language model, an embedding model, or nobody but the program. */
-export function judgeOf(scorer: ScorerName, ask: AskSettings | undefined): string {
-  if (scorer === 'lexical') return NOBODY
-  return (scorer === 'embedding' ? ask?.embedding_model : ask?.model) ?? NOBODY
-}
-
 /** The labels that lack a score that is ordered, those first that fire most and disagree most. */
 export async function dueLabels(db: Database, order: ScoringOrder): Promise<DueLabel[]> {
-  const { latents, methods, ask } = order
+  const { latents, methods } = order
   const lacks = ({ method, scored }: ClaimedLabel, scorer: ScorerName) =>
     (scorer !== 'lexical' || method === 'lexical') &&
-    !scored.includes(`${scorer} ${judgeOf(scorer, ask)}`)
+    !scored.includes(`${scorer} ${judgeOf(scorer, order)}`)
   const found: (DueLabel & { priority: number })[] = []
   for (const [sae, entry] of await entriesOf(order.out)) {
     const only =
@@ -141,7 +131,7 @@ export async function estimateScoring(
   const costs: ScoringCost[] = []
   for (const scorer of scorerNames.filter((name) => order.scorers.includes(name))) {
     const labels = due.filter(({ scorers }) => scorers.includes(scorer))
-    const sample = labels.slice(0, N_SAMPLED)
+    const sample = isFree(scorer, order) ? [] : labels.slice(0, N_SAMPLED)
     const questions: Question[] = []
     for (const each of sample) {
       const subject = standIn(await record(each), each.label.text, pieces, order)
@@ -152,7 +142,7 @@ export async function estimateScoring(
     costs.push({
       scorer,
       n_labels: n,
-      n_calls: n === 0 ? 0 : Math.ceil((questions.length / sample.length) * n),
+      n_calls: sample.length === 0 ? 0 : Math.ceil((questions.length / sample.length) * n),
       ...estimateCost(questions, { n_sampled: sample.length, n, prices }),
     })
   }

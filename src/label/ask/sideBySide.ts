@@ -15,28 +15,33 @@ export async function* sideBySide<T, R>(
   const source =
     Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
   const running = new Map<number, Promise<{ id: number; result: R }>>()
+  /** Asked for and not here yet: what is done meanwhile does not wait for it. */
+  let coming: Promise<{ next: IteratorResult<T> }> | undefined
   let ended = false
   let next_id = 0
   try {
     for (;;) {
-      while (!ended && running.size < width && !isOver()) {
-        const next = await source.next()
-        if (next.done) ended = true
-        else {
-          const id = next_id++
-          running.set(
-            id,
-            work(next.value).then((result) => ({ id, result })),
-          )
-        }
+      if (!ended && running.size < width && !isOver())
+        coming ??= Promise.resolve(source.next()).then((next) => ({ next }))
+      if (running.size === 0 && coming === undefined) return
+      const first = await Promise.race([...running.values(), ...(coming ? [coming] : [])])
+      if ('id' in first) {
+        running.delete(first.id)
+        yield first.result
+        continue
       }
-      if (running.size === 0) return
-      const { id, result } = await Promise.race(running.values())
-      running.delete(id)
-      yield result
+      coming = undefined
+      if (first.next.done || isOver()) ended = true
+      else {
+        const id = next_id++
+        running.set(
+          id,
+          work(first.next.value).then((result) => ({ id, result })),
+        )
+      }
     }
   } finally {
-    await Promise.allSettled(running.values())
+    await Promise.allSettled([...running.values(), coming])
     await source.return?.()
   }
 }

@@ -14,6 +14,8 @@ import {
   type ExplainingOrder,
   estimateExplaining,
   estimateScoring,
+  isFree,
+  localEncoder,
   SCORING_DEFAULTS,
   type ScoringOrder,
   scorerNames,
@@ -75,6 +77,7 @@ export function addScoreRoutes(app: OpenAPIHono, context: ServerContext): void {
     ...(await scopeOf(context, suite, scope)),
     scorers,
     ask: judge,
+    encoder: await localEncoder(db),
   })
 
   const explaining = async (
@@ -90,7 +93,7 @@ export function addScoreRoutes(app: OpenAPIHono, context: ServerContext): void {
     const order = await scoring(c.req.valid('param').suite, c.req.valid('json'), scorerNames)
     const costs = await estimateScoring(order, await dueLabels(db, order))
     const offers = costs.map((cost) => {
-      const absent = absence(cost.scorer, judge)
+      const absent = absence(cost.scorer, order)
       return { ...cost, ...(absent === undefined ? {} : { absent }) }
     })
     return c.json({ offers, ...shown }, 200)
@@ -98,11 +101,11 @@ export function addScoreRoutes(app: OpenAPIHono, context: ServerContext): void {
 
   app.openapi(scoreRoute, async (c) => {
     const { scorers, ...scope } = c.req.valid('json')
+    const order = await scoring(c.req.valid('param').suite, scope, scorers)
     for (const scorer of scorers) {
-      const absent = absence(scorer, judge)
+      const absent = absence(scorer, order)
       if (absent !== undefined) throw new HttpProblem(409, `${scorer}: ${absent}`)
     }
-    const order = await scoring(c.req.valid('param').suite, scope, scorers)
     await admit(context, sumOf(await estimateScoring(order, await dueLabels(db, order))))
     return c.json(await ordered({ kind: 'score', config: order }), 200)
   })
@@ -142,10 +145,11 @@ const sumOf = (costs: readonly { cost?: number }[]): number =>
   costs.reduce((sum, { cost = 0 }) => sum + cost, 0)
 
 /** Why a scorer cannot be ordered here; undefined where it can. */
-function absence(scorer: ScorerName, judge: AskSettings | undefined): string | undefined {
-  if (scorer === 'lexical') return undefined
-  if (judge === undefined) return NO_JUDGE
-  if (scorer === 'embedding' && judge.embedding_model === undefined)
-    return `${judge.provider} has no embedding model`
+function absence(scorer: ScorerName, order: ScoringOrder): string | undefined {
+  const { ask } = order
+  if (isFree(scorer, order)) return undefined
+  if (ask === undefined) return NO_JUDGE
+  if (scorer === 'embedding' && ask.embedding_model === undefined)
+    return `${ask.provider} has no embedding model`
   return undefined
 }

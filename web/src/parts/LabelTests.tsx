@@ -36,8 +36,9 @@ function Tests(scope: Scope) {
           <JudgeWords judge={judge} />
         ) : (
           <>
-            This server knows no language model, so lexical labels can be tested by their own words
-            only, which is free. For the other tests start <code>hooke serve</code> with{' '}
+            This server knows no language model, so there are free tests only: of lexical labels by
+            their own words, and by nearness where <code>hooke embed</code> has embedded the labels
+            on this machine. For the others start <code>hooke serve</code> with{' '}
             <code>--provider</code>, or with a provider’s key in its environment.
           </>
         )}
