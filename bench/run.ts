@@ -14,7 +14,8 @@ const BENCHES = {
   'one-pass': ['onePass.ts', 'many SAEs in one pass against one after the other'],
   'api-latency': ['apiLatency.ts', 'API requests while a training runs: [seconds]'],
   page: ['page.ts', 'the page in Chromium: first view, the largest microscope, a long list'],
-  search: ['search.ts', 'search over many labels: [labels]'],
+  search: ['search.ts', 'search over many labels: [labels] [location] [cold]'],
+  meaning: ['meaning.ts', 'search by meaning over many labels: [labels] [location]'],
   quality: ['quality.ts', 'FVU at equal L0 beside a plain Gemma Scope: [d_sae batch_size n_steps]'],
   lexical: ['lexical.ts', 'lexical labels held against unseen text: SUITE [latents] [text files]'],
   model: [

@@ -1,8 +1,8 @@
-/** `hooke embed` and `hooke search --kind meaning` against an embeddings API of the test's own. */
+/** `hooke search` of every kind; `hooke embed` and search by meaning against an embeddings API of the test's own. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hooke } from './commandLine.ts'
 import { type temporaryFolder, tinyWorkspace } from './tinySuite.ts'
 
@@ -94,4 +94,65 @@ it('embeds every label, goes on where it was broken off, and is searched by mean
 it('is used wrongly without a model, or with an address that is none', async () => {
   expect((await hooke('embed', suite)).code).toBe(2)
   expect((await hooke('embed', suite, '--model', 'x', '--base-url', 'localhost')).code).toBe(2)
+})
+
+describe('hooke search by weights', () => {
+  type Hit = { hook: string; index: number; label?: string; density: number }
+  const search = async (...args: string[]) => {
+    const { code, printed, message } = await hooke('search', suite, '--json', ...args)
+    expect({ code, message }).toEqual({ code: 0, message: '' })
+    return JSON.parse(printed)
+  }
+  const names = (hits: readonly Hit[]) => hits.map(({ hook, index }) => `${hook}/${index}`)
+
+  it('ranks latents of every site by a text, and by chosen tokens of it', async () => {
+    const text = ['The ship came', 'home.', '--kind', 'text', '--max-density', '1']
+    const found = await search(...text, '--scale', 'act', '--limit', '200')
+    expect(found.tokens.slice(1)).toEqual(['The', ' ship', ' came', ' home', '.'])
+    expect(found.chosen).toEqual([1, 2, 3, 4, 5])
+    expect(new Set(found.hits.map(({ hook }: Hit) => hook)).size).toBe(2)
+    const acts = found.hits.map(({ act }: { act: number }) => act)
+    expect(acts).toEqual(acts.toSorted((a: number, b: number) => b - a))
+    const chosen = await search(...text, '--tokens', '2', '--from-layer', '4')
+    expect(chosen.hits.every((hit: Hit & { token: number }) => hit.token === 2)).toBe(true)
+    expect(new Set(chosen.hits.map(({ hook }: Hit) => hook))).toEqual(
+      new Set(['blocks.4.hook_resid_post']),
+    )
+  })
+
+  it('finds what differs between texts, and the same the other way round', async () => {
+    const texts = [
+      ['The ship sailed.', 'The sea was calm.'],
+      ['A child.', 'He ran home.'],
+    ] as const
+    const between = (a: readonly string[], b: readonly string[]) =>
+      search(...a, '--kind', 'contrast', '--against', ...b, '--max-density', '1', '--limit', '5')
+    const [found, swapped] = [await between(...texts), await between(texts[1], texts[0])]
+    expect(names(found.more_in_a).length).toBeGreaterThan(0)
+    expect(names(swapped.more_in_b)).toEqual(names(found.more_in_a))
+  })
+
+  it('finds what is like a latent, without it', async () => {
+    const latent = 'blocks.4.hook_resid_post/5'
+    const { hits, n_total } = await search(latent, '--kind', 'like', '--limit', '200')
+    expect(n_total).toBe(128)
+    expect(hits).toHaveLength(127)
+    expect(names(hits)).not.toContain(latent)
+    const d = 256
+    const zeros = JSON.stringify(Array.from({ length: d }, (_, i) => (i === 0 ? 1 : 0)))
+    expect((await search(zeros, '--kind', 'vector', '--limit', '200')).hits).toHaveLength(128)
+  })
+
+  it.each([
+    [['a', '--kind', 'contrast'], '--against'],
+    [['a', '--tokens', '1'], '--kind text'],
+    [['one two', '--kind', 'vector'], 'number 1 is “one”'],
+    [['blocks.9.hook_resid_post/1', '--kind', 'like'], 'the latent is blocks.9'],
+    [['a', '--kind', 'text', '--from-layer', '99'], 'Widen the filters'],
+    [[' '], 'the query is empty'],
+  ])('says what is wrong with %j', async (args, said) => {
+    const { code, message } = await hooke('search', suite, ...args)
+    expect(code).toBe(2)
+    expect(message).toContain(said)
+  })
 })

@@ -129,7 +129,7 @@ export const ContrastSearch = z.object({
 /** What searches may be restricted to, and whether there is one by meaning. */
 export const SearchScope = z.object({
   /** The model that embedded the labels; absent where none did, and search is by letters only. */
-  meaning: z.object({ model: z.string(), n_embedded: z.number() }).optional(),
+  meaning: z.object({ model: z.string() }).optional(),
   /** Who made the labels in force. */
   authors: z.array(z.object({ author: z.string(), method: LabelMethod })),
   /** Whether any label in force has a score. */

@@ -32,10 +32,11 @@ export async function suiteEntries(suite: string): Promise<SaeEntry[]> {
   return entries
 }
 
-/** `blocks.3.hook_resid_post/417` as an SAE of the suite and a latent of it. */
+/** `blocks.3.hook_resid_post/417` as an SAE of the suite and a latent of it; `what` is how the user knows the text. */
 export function parseLatent(
   text: string,
   entries: readonly SaeEntry[],
+  what = '--latent',
 ): { entry: SaeEntry; latent: number } {
   const slash = text.lastIndexOf('/')
   const [hook, index] = [text.slice(0, slash), Number(text.slice(slash + 1))]
@@ -43,13 +44,13 @@ export function parseLatent(
   const [entry] = matches
   if (slash < 0 || entry === undefined)
     throw new CliError(
-      `--latent is ${text}, expected HOOK/INDEX with a hook of ${entries.map((e) => e.hook).join(', ')}.`,
+      `${what} is ${text}, expected HOOK/INDEX with a hook of ${entries.map((e) => e.hook).join(', ')}.`,
     )
   if (matches.length > 1)
     throw new CliError(
-      `--latent ${text}: the suite has ${matches.length} SAEs there; say which: ${matches.map((e) => `${e.path.split('/').slice(-3).join('/')}/${index}`).join(', ')}.`,
+      `${what} ${text}: the suite has ${matches.length} SAEs there; say which: ${matches.map((e) => `${e.path.split('/').slice(-3).join('/')}/${index}`).join(', ')}.`,
     )
   if (text.endsWith('/') || !Number.isInteger(index) || index < 0 || index >= entry.d_sae)
-    throw new CliError(`--latent ${text}: expected an index from 0 to ${entry.d_sae - 1}.`)
+    throw new CliError(`${what} ${text}: expected an index from 0 to ${entry.d_sae - 1}.`)
   return { entry, latent: index }
 }

@@ -4,14 +4,7 @@ export { type Embedder, EmbedderShelf, openEmbedder } from './embedder.ts'
 export { type EmbedProgress, embedLabels, searchByMeaning } from './meaning.ts'
 export { decoderRow, type NearestHit, nearestLatents } from './nearest.ts'
 export { rankByText, type TextHit, type TextRanking } from './rankByText.ts'
-export {
-  inScope,
-  passesFilters,
-  readScope,
-  type Scope,
-  type SearchFilters,
-  siteOf,
-} from './scope.ts'
+export { LOOKED_THROUGH, passesFilters, type SearchFilters, shownHits } from './scope.ts'
 export {
   type SearchAnswer,
   type SearchHit,
@@ -21,3 +14,4 @@ export {
 } from './searchLatents.ts'
 export { type SearchScope, searchScope } from './searchScope.ts'
 export type { ActScale, SearchSite } from './sites.ts'
+export { warmSearch } from './warm.ts'

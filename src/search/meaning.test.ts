@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { onnxGraph } from '../formats/index.ts'
 import {
   addLabels,
+  countVectors,
   type Database,
   type EmbedderSource,
   labelsOf,
@@ -186,7 +187,7 @@ describe('search by meaning', () => {
     })
     expect(done).toEqual({ n_embedded: 4, n_labels: 4 })
     expect(said).toEqual([0, 3, 4])
-    expect((await searchScope(db)).meaning).toEqual({ model: folder, n_embedded: 4 })
+    expect((await searchScope(db)).meaning).toEqual({ model: folder })
     const hits = await find('ship')
     expect(hits![0]).toMatchObject({ index: 0, matched: 'meaning', snippet: 'sea', label: 'sea' })
     expect(hits!.map(({ index }) => index)).toEqual([0, 2, expect.anything(), expect.anything()])
@@ -231,9 +232,68 @@ describe('search by meaning', () => {
       onProgress: ({ n_embedded }) => n_embedded === 2 && stop.abort(),
     })
     await expect(run).rejects.toThrow()
-    expect((await searchScope(db)).meaning?.n_embedded).toBe(2)
+    expect((await countVectors(db, 'tiny')).n_embedded).toBe(2)
     await embedLabels(db, 'tiny', embedder, { batch: 9 })
-    expect((await searchScope(db)).meaning?.n_embedded).toBe(4)
+    expect((await countVectors(db, 'tiny')).n_embedded).toBe(4)
+  })
+})
+
+describe('search by meaning among more labels than are each compared', () => {
+  const D_MANY = 48
+  const N = 900
+  const direction = (seed: number) =>
+    Float32Array.from({ length: D_MANY }, (_, i) => Math.sin((seed + 1) * (i + 1) * 1.7))
+  const many: Embedder = {
+    source: { kind: 'api', model: 'sines' },
+    embed: async (texts) =>
+      texts.map((text) => {
+        const vector = direction(Number(text))
+        const norm = Math.hypot(...vector)
+        return vector.map((x) => x / norm)
+      }),
+    close: async () => {},
+  }
+
+  it('finds nearly all of what comparing each finds, in the same order, and keeps to filters', async () => {
+    const other = await openDatabase('memory://')
+    try {
+      for (const sae of ['a', 'b']) {
+        const hook = `blocks.${sae === 'a' ? 0 : 1}.hook_resid_post`
+        await upsertSae(other, { id: sae, suite: 'many', hook, layer: 0, d_in: 5, d_sae: N })
+      }
+      await addLabels(
+        other,
+        Array.from({ length: N }, (_, latent) => ({
+          sae: latent % 10 === 0 ? 'b' : 'a',
+          latent,
+          text: String(latent),
+          method: 'lexical' as const,
+          author: 'test',
+          evidence: '',
+        })),
+      )
+      await embedLabels(other, 'many', many, { batch: 250 })
+      const search = async (more: object) =>
+        (await searchByMeaning(other, async () => many, { query: '77.01', limit: 50, ...more }))!
+      for (const [filters, least] of [
+        [{}, 45],
+        [{ sae: 'b' }, 50],
+      ] as const) {
+        const exact = await search(filters)
+        const indexed = await search({ ...filters, exact: 10 })
+        const found = new Set(indexed.hits.map(({ index }) => index))
+        expect(exact.hits).toHaveLength(50)
+        expect(exact.hits.filter(({ index }) => found.has(index)).length).toBeGreaterThanOrEqual(
+          least,
+        )
+        const ranks = indexed.hits.map(({ rank }) => rank)
+        expect(ranks).toEqual(ranks.toSorted((a, b) => b - a))
+      }
+      expect((await search({})).n_total).toBe(200)
+      expect((await search({ offset: 190 })).hits).toHaveLength(10)
+    } finally {
+      await other.close()
+    }
   })
 })
 
@@ -292,7 +352,7 @@ describe('an embeddings API', () => {
     const embedder = await open(source)
     await expect(embedLabels(db, 'tiny', embedder, { batch: 9 })).rejects.toThrow('Give --replace')
     await embedLabels(db, 'tiny', embedder, { batch: 9, replace: true })
-    expect((await searchScope(db)).meaning).toEqual({ model: 'small', n_embedded: 4 })
+    expect((await searchScope(db)).meaning).toEqual({ model: 'small' })
     // Vectors are of length alone here: `star` is as long as the query.
     expect((await find('ship'))!.slice(0, 3).map(({ rank }) => rank)).toEqual(
       [1, 1, 1].map((x) => expect.closeTo(x, 2)),

@@ -1,5 +1,6 @@
 /** Search by meaning: labels whose embedding is near that of the query, and how the embeddings come to be. */
 import {
+  bitsOf,
   countVectors,
   type Database,
   type EmbedderSource,
@@ -11,14 +12,7 @@ import {
   vectorText,
 } from '../store/index.ts'
 import type { Embedder } from './embedder.ts'
-import {
-  densityCondition,
-  labelCondition,
-  Parameters,
-  readScope,
-  type Scope,
-  saeCondition,
-} from './scope.ts'
+import { labelRowConditions, Parameters, readScope, type Scope } from './scope.ts'
 import {
   pageOf,
   readQuery,
@@ -89,25 +83,23 @@ const sorted = (source: object): [string, unknown][] =>
     .filter(([, value]) => value !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
 
-/** The model that embedded labels, and how many; undefined where none did. */
-export async function embeddedBy(
-  db: Database,
-): Promise<{ model: string; n_embedded: number } | undefined> {
-  const embedder = await storedEmbedder(db)
-  if (!embedder) return undefined
-  const [row] = await db.query<{ n: number }>('select count(*)::int as n from hooke.label_vectors')
-  return { model: embedder.source.model, n_embedded: row?.n ?? 0 }
-}
+/** Latents that a search by meaning finds at the most: what is farther away means something else. */
+const NEAREST = 200
+/** Labels that the index is asked for, put in order by their vectors: with fewer, near ones are missed. */
+const CANDIDATES = 600
+/** So few labels are each held against the query; of more the index picks the candidates. */
+const EXACT = 10_000
 
 /**
- * Latents whose label means what the query means, by cosine of their embeddings; each latent once, by its nearest label.
- * @param open opens the embedder that the labels were embedded by.
+ * Latents whose label means what the query means, by cosine of their embeddings; each latent once, by its nearest label, at most 200.
+ * Where more than 10,000 labels pass the filters, an index picks those that are compared, and may miss some.
+ * @param open opens the embedder that the labels were embedded by. @param options.exact in place of 10,000.
  * @returns undefined where no label is embedded.
  */
 export async function searchByMeaning(
   db: Database,
   open: (source: EmbedderSource) => Promise<Embedder>,
-  options: SearchOptions & { signal?: AbortSignal },
+  options: SearchOptions & { exact?: number; signal?: AbortSignal },
 ): Promise<SearchAnswer | undefined> {
   const started = performance.now()
   const stored = await storedEmbedder(db)
@@ -120,45 +112,66 @@ export async function searchByMeaning(
       `${stored.source.model} gives ${vector?.length} numbers now, and gave ${stored.dims} when it embedded the labels. Embed them again: hooke embed --replace.`,
     )
   const { limit, offset } = pageOf(options)
-  const scope = await readScope(db, options)
-  const { rows, more } = await nearestLabels(db, vector, scope, offset + limit)
-  const page = rows
-    .slice(offset, offset + limit)
-    .map((row) => ({ ...row, matched: 'meaning' as const }))
-  const hits = await withChips(db, page)
-  return { n_total: rows.length, more, took_ms: performance.now() - started, hits }
+  const latents = await latentsByMeaning(
+    db,
+    vector,
+    await readScope(db, options),
+    options.exact ?? EXACT,
+  )
+  const nearest = latents.slice(0, NEAREST)
+  const page = nearest.slice(offset, offset + limit)
+  const hits = await withChips(
+    db,
+    page.map((row) => ({ ...row, matched: 'meaning' as const })),
+  )
+  const more = latents.length > NEAREST
+  return { n_total: nearest.length, more, took_ms: performance.now() - started, hits }
 }
 
 type Near = { sae: SaeId; index: number; snippet: string; rank: number }
 
-async function nearestLabels(
+/** Latents by the cosine of their nearest label, largest first. */
+async function latentsByMeaning(
   db: Database,
   vector: Float32Array,
   scope: Scope,
-  wanted: number,
-): Promise<{ rows: Near[]; more: boolean }> {
+  exact: number,
+): Promise<readonly Near[]> {
   const p = new Parameters()
-  const near = `v.vector <=> ${p.add(vectorText(vector), 'halfvec')}`
-  const within = `l.retired_at is null${saeCondition(p, scope, 'l.sae')}${labelCondition(p, scope, 'l')}${densityCondition(p, scope, 'l.sae', 'l.latent')}`
-  // Several labels of one latent may be near.
-  const most = 2 * wanted
-  const rows = await db.transaction(async (tx) => {
-    await tx.query("select set_config('hnsw.ef_search', $1, true)", [
-      String(Math.min(1000, Math.max(40, most))),
-    ])
-    // Goes on in the index where the filters leave too few.
-    await tx.query("select set_config('hnsw.iterative_scan', 'strict_order', true)")
-    return tx.query<Near>(
-      `select l.sae, l.latent as index, l.text as snippet, (1 - (${near}))::float8 as rank
-       from hooke.label_vectors v join hooke.labels l on l.id = v.label
-       where ${within} order by ${near} limit ${most}`,
-      p.values,
-    )
-  })
+  const within = `l.retired_at is null${labelRowConditions(p, scope, 'l')}`
+  const [labels] = await db.query<{ n: number }>(
+    `select count(*)::int as n from (select from hooke.labels l where ${within} limit ${exact + 1}) l`,
+    p.values,
+  )
+  const query = p.add(vectorText(vector), 'halfvec')
+  const all = `select v.vector, l.id, l.sae, l.latent, l.text
+    from hooke.label_vectors v join hooke.labels l on l.id = v.label where ${within}`
+  const bits = (of: string): string => bitsOf(of, vector.length)
+  const picked = `${all} order by ${bits('v.vector')} <~> ${bits(query)} limit ${CANDIDATES}`
+  const inOrder = (source: string): string =>
+    `with l as materialized (${source})
+     select sae, latent as index, text as snippet, (1 - (vector <=> ${query}))::float8 as rank
+     from l order by vector <=> ${query}, id limit ${CANDIDATES}`
+  let rows: Near[] = []
+  if (labels!.n > exact)
+    rows = await db.transaction(async (tx) => {
+      for (const [name, value] of Object.entries(INDEX_SCAN))
+        await tx.query('select set_config($1, $2, true)', [name, value])
+      return tx.query<Near>(inOrder(picked), p.values)
+    })
+  // Of labels that few pass, or that few have a vector of, the index may give up before it has found enough.
+  if (rows.length < CANDIDATES) rows = await db.query<Near>(inOrder(all), p.values)
   const seen = new Set<string>()
-  const once = rows.filter(({ sae, index }) => {
+  return rows.filter(({ sae, index }) => {
     const key = `${sae} ${index}`
     return seen.has(key) ? false : seen.add(key)
   })
-  return { rows: once, more: rows.length === most }
 }
+
+/** Settings while candidates are picked: as many at a time, on where filters leave too few, and no plan that passes by the index. */
+const INDEX_SCAN = {
+  'hnsw.ef_search': String(CANDIDATES),
+  'hnsw.iterative_scan': 'relaxed_order',
+  'hnsw.max_scan_tuples': '40000',
+  enable_sort: 'off',
+} as const

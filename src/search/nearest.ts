@@ -1,6 +1,6 @@
 /** Search by a direction: latents by the cosine of their decoder rows with a vector. */
 import { outputSite, type Sae } from '../sae/index.ts'
-import { type Found, openSite, type SearchSite } from './sites.ts'
+import { counted, type Found, openSite, type SearchSite } from './sites.ts'
 
 export type NearestHit = Found & { readonly cosine: number }
 
@@ -13,24 +13,25 @@ export function decoderRow(sae: Sae, index: number): Float32Array {
 }
 
 /**
- * Latents of all sites that write vectors of this length, largest cosine first; sites of other lengths are left out in words.
- * @param vector [d_out], of any length but 0 as a vector. @param options.except a latent that is not returned.
+ * Latents of all sites that write into the space of the vector, largest cosine first; sites of other spaces are left out in words.
+ * @param vector [d_out], of any length but 0 as a vector.
+ * @param options.like the latent that writes the vector, where it is one's; it is not among the hits.
  * @throws RangeError if the vector is 0 or fits no site.
  */
 export async function nearestLatents(
   sites: readonly SearchSite[],
   vector: Float32Array,
-  options: { most: number; except?: Pick<Found, 'sae' | 'index'>; signal?: AbortSignal },
+  options: { most: number; like?: Found | undefined; signal?: AbortSignal },
 ): Promise<{ n_total: number; hits: NearestHit[]; left_out: string[] }> {
-  const { most, except, signal } = options
+  const { most, like, signal } = options
   const norm = Math.hypot(...vector)
   if (!(norm > 0 && Number.isFinite(norm)))
     throw new RangeError(`the vector has length ${norm}, expected a finite one that is not 0`)
-  const left_out: string[] = []
+  const { shared, left_out } = sitesOfOneSpace(sites, like?.hook)
   const widths = new Map<number, number>()
   const hits: NearestHit[] = []
   let n_total = 0
-  for (const site of sites) {
+  for (const site of shared) {
     signal?.throwIfAborted()
     const open = await openSite(site, left_out)
     if (!open) continue
@@ -43,7 +44,7 @@ export async function nearestLatents(
     n_total += sae.d_sae
     const cosines = cosinesOf(sae, d, vector, norm)
     for (const index of largest(cosines, most + 1))
-      if (!(except?.sae === site.id && except.index === index))
+      if (!(like?.sae === site.id && like.index === index))
         hits.push({ sae: site.id, hook: site.hook, index, cosine: cosines[index]! })
   }
   if (n_total === 0 && widths.size > 0)
@@ -51,9 +52,25 @@ export async function nearestLatents(
       `the vector has ${vector.length} numbers, expected ${[...widths.keys()].join(' or ')} as the sites have`,
     )
   for (const [d, n] of widths)
-    left_out.push(`${n} ${n === 1 ? 'site' : 'sites'} of width ${d}, not ${vector.length}`)
+    left_out.push(`${counted(n, 'SAE')} of width ${d}, not ${vector.length}`)
   hits.sort((a, b) => b.cosine - a.cosine || a.index - b.index)
   return { n_total, hits: hits.slice(0, most), left_out }
+}
+
+/** Every layer's z is a space of its own: a latent is compared with that very site alone, a vector only where no other site is asked. */
+function sitesOfOneSpace(
+  sites: readonly SearchSite[],
+  like: string | undefined,
+): { shared: readonly SearchSite[]; left_out: string[] } {
+  const isOwn = (hook: string) => hook.endsWith('attn.hook_z')
+  const n_hooks = new Set(sites.map(({ hook }) => hook)).size
+  const shared = sites.filter(({ hook }) =>
+    like !== undefined && (isOwn(like) || isOwn(hook))
+      ? hook === like
+      : n_hooks === 1 || !isOwn(hook),
+  )
+  const n_left = n_hooks - new Set(shared.map(({ hook }) => hook)).size
+  return { shared, left_out: n_left > 0 ? [`${counted(n_left, 'site')} of another space`] : [] }
 }
 
 function cosinesOf(sae: Sae, d: number, vector: Float32Array, norm: number): Float32Array {

@@ -1,5 +1,12 @@
 /** Which latents a search may find: of which SAEs, how dense, and with what kind of label. */
-import { type Database, type LabelMethod, listSaes, type SaeId } from '../store/index.ts'
+import {
+  chipsOf,
+  type Database,
+  type LabelMethod,
+  type LatentChip,
+  listSaes,
+  type SaeId,
+} from '../store/index.ts'
 
 /** Filters of a search; all given ones must hold. Those on labels ask for one label in force that has all of it. */
 export type SearchFilters = {
@@ -71,7 +78,7 @@ export async function anyLabelPasses(db: Database, scope: Scope): Promise<boolea
 }
 
 /** Those of `latents` that pass the filters on latents and labels, in their order. */
-export async function inScope<L extends { readonly sae: SaeId; readonly index: number }>(
+async function inScope<L extends { readonly sae: SaeId; readonly index: number }>(
   db: Database,
   latents: readonly L[],
   scope: Scope,
@@ -95,6 +102,34 @@ export async function inScope<L extends { readonly sae: SaeId; readonly index: n
     p.values,
   )
   return rows.map(({ place }) => latents[place - 1]!)
+}
+
+/** Hits of a ranking by weights that the filters on latents and labels are held against. */
+export const LOOKED_THROUGH = 5_000
+
+/**
+ * The first hits of a ranking that pass the filters on latents and labels, each with what is shown of its latent.
+ * @param hits best first, at most LOOKED_THROUGH of them. @param left_out is told where that was too few.
+ */
+export async function shownHits<H extends { readonly sae: SaeId; readonly index: number }>(
+  db: Database,
+  hits: readonly H[],
+  options: { filters: SearchFilters; limit: number; left_out: string[] },
+): Promise<(H & LatentChip)[]> {
+  const { filters, limit, left_out } = options
+  const kept = await inScope(db, hits, { ...(await readScope(db, filters)), saes: null })
+  if (kept.length < Math.min(limit, hits.length) && hits.length >= LOOKED_THROUGH) {
+    const said = `latents beyond the first ${LOOKED_THROUGH.toLocaleString('en')}, which the filters were held against`
+    if (!left_out.includes(said)) left_out.push(said)
+  }
+  const page = kept.slice(0, limit)
+  const keyOf = ({ sae, index }: { sae: SaeId; index: number }) => `${sae} ${index}`
+  const chips = new Map((await chipsOf(db, page)).map((chip) => [keyOf(chip), chip]))
+  // An SAE that was removed meanwhile has no chip.
+  return page.flatMap((hit) => {
+    const chip = chips.get(keyOf(hit))
+    return chip ? [{ ...chip, ...hit }] : []
+  })
 }
 
 /** Parameters of a statement as they are added. */
@@ -146,6 +181,12 @@ function labelledCondition(p: Parameters, scope: Scope, sae: string, index: stri
     : ` and exists (select from hooke.labels bl where bl.sae = ${sae} and bl.latent = ${index}
         and bl.retired_at is null${condition})`
 }
+
+/** ` and …` for all filters of one row of labels. */
+export const labelRowConditions = (p: Parameters, scope: Scope, row: string): string =>
+  saeCondition(p, scope, `${row}.sae`) +
+  labelCondition(p, scope, row) +
+  densityCondition(p, scope, `${row}.sae`, `${row}.latent`)
 
 /** ` and …` for density and labels of one row of latents. */
 export const latentRowConditions = (p: Parameters, scope: Scope, row: string): string =>

@@ -1,10 +1,9 @@
 /** What a search can be restricted to in this database, found without reading the labels. */
-import type { Database, LabelMethod } from '../store/index.ts'
-import { embeddedBy } from './meaning.ts'
+import { type Database, type LabelMethod, storedEmbedder } from '../store/index.ts'
 
 /** Who made labels, whether any has a score, and which model embedded them. */
 export type SearchScope = {
-  readonly meaning?: { readonly model: string; readonly n_embedded: number }
+  readonly meaning?: { readonly model: string }
   readonly authors: { readonly author: string; readonly method: LabelMethod }[]
   readonly scored: boolean
 }
@@ -25,8 +24,12 @@ const AUTHORS = `
 export async function searchScope(db: Database): Promise<SearchScope> {
   const authors = await db.query<{ method: LabelMethod; author: string }>(AUTHORS)
   const [row] = await db.query<{ scored: boolean }>(
-    'select exists (select from hooke.labels where retired_at is null and doubt is not null and score is not null) as scored',
+    'select exists (select from hooke.labels where retired_at is null and score is not null) as scored',
   )
-  const meaning = await embeddedBy(db)
-  return { authors, scored: row?.scored ?? false, ...(meaning ? { meaning } : {}) }
+  const meaning = (await storedEmbedder(db))?.source
+  return {
+    authors,
+    scored: row?.scored ?? false,
+    ...(meaning ? { meaning: { model: meaning.model } } : {}),
+  }
 }

@@ -177,7 +177,7 @@ describe('nearestLatents', () => {
     expect(n_total).toBe(4)
     expect(brief(hits)).toEqual(['pre/1', 'pre/3'])
     expect(hits[0]!.cosine).toBeCloseTo(3 / Math.hypot(3, 0.3), 6)
-    expect(left_out).toEqual(['1 site of width 4, not 3'])
+    expect(left_out).toEqual(['1 SAE of width 4, not 3'])
   })
 
   it('finds what is like a latent, and not the latent itself', async () => {
@@ -185,7 +185,7 @@ describe('nearestLatents', () => {
     const { runner } = await pre.open()
     const { hits } = await nearestLatents([pre], decoderRow(runner.sae, 3), {
       most: 2,
-      except: { sae: pre.id, index: 3 },
+      like: { sae: pre.id, hook: PRE, index: 3 },
     })
     expect(hits.map(({ index }) => index)).toEqual([0, 1])
     expect(hits[0]!.cosine).toBeCloseTo(Math.SQRT1_2, 6)

@@ -4,6 +4,7 @@ import { listFolder, makeFolder, packageRoot, packageVersion } from '../files/in
 import { type AskSettings, importSuite, JobQueue, readSuiteFile } from '../jobs/index.ts'
 import type { OpenModelOptions } from '../model/index.ts'
 import { listSuite } from '../sae/disk.ts'
+import { warmSearch } from '../search/index.ts'
 import { type Database, openDatabase } from '../store/index.ts'
 import type { AllowedModels } from './allowedModels.ts'
 import { createApp } from './app.ts'
@@ -80,7 +81,11 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<OpenWork
     const imported = importWorkspace(workspace, db, () =>
       hub.publish({ type: 'changed', what: 'workspace' }),
     )
-    closers.push(() => imported.catch(() => {}))
+    const closing = new AbortController()
+    // Where the import failed whoever waits for it is told; a search is then as slow as a first one is.
+    const warmed = imported.then(() => warmSearch(db, closing.signal)).catch(() => {})
+    closers.push(() => warmed)
+    closers.push(async () => closing.abort())
     closers.push(async () => hub.close())
     return { app, db, jobs, hub, imported, close }
   } catch (error) {

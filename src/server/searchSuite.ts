@@ -48,23 +48,13 @@ export async function vectorSearch(
   signal: AbortSignal,
 ): Answer<'vectorSearch'> {
   const model = await bench.model(suite.model)
-  // Every layer's z is a space of its own: only a latent of that very site, or who asks for one site, is compared with it.
-  const isOwnSpace = (hook: string) => hook.endsWith('attn.hook_z')
-  const n_hooks = new Set(suite.saes.map(({ hook }) => hook)).size
-  const saes = suite.saes.filter(({ hook }) =>
-    like && (isOwnSpace(like.hook) || isOwnSpace(hook))
-      ? hook === like.hook
-      : n_hooks === 1 || !isOwnSpace(hook),
-  )
   const direction = like
     ? decoderRow((await bench.sae(like.dir, model)).runner.sae, like.index)
     : Float32Array.from(vector ?? [])
-  const { left_out, ...found } = await nearestLatents(
-    sitesOf(bench, { ...suite, saes }, model),
-    direction,
-    { most, signal, ...(like ? { except: { sae: like.id, index: like.index } } : {}) },
-  )
-  const n_left = n_hooks - new Set(saes.map(({ hook }) => hook)).size
-  if (n_left > 0) left_out.push(`${n_left} of the sites, whose space is another`)
-  return { ...found, left_out }
+  const found = like && {
+    sae: like.id,
+    hook: parseHookName(like.hook, like.dir),
+    index: like.index,
+  }
+  return nearestLatents(sitesOf(bench, suite, model), direction, { most, signal, like: found })
 }

@@ -15,8 +15,10 @@ export type EmbedderSource = {
 /** The one model that embedded the labels of this database. */
 export type StoredEmbedder = { readonly source: EmbedderSource; readonly dims: number }
 
-/** More than this the index of pgvector does not take. */
-const MOST_DIMS = 4_000
+/** More than this `halfvec` does not hold. */
+const MOST_DIMS = 16_000
+/** The first pgvector whose index goes on where filters leave too few. */
+const OLDEST_PGVECTOR = '0.8'
 
 /** The model that embedded labels here; undefined where none did. */
 export async function storedEmbedder(db: Queryable): Promise<StoredEmbedder | undefined> {
@@ -30,7 +32,7 @@ export async function storedEmbedder(db: Queryable): Promise<StoredEmbedder | un
 
 /**
  * Makes the tables for vectors of `dims` numbers; vectors of another model are dropped.
- * @throws Error where the server has no pgvector; RangeError for more dimensions than its index takes.
+ * @throws Error where the server has no pgvector of 0.8 or later; RangeError for more dimensions than it keeps.
  */
 export async function prepareVectors(
   db: Database,
@@ -40,14 +42,7 @@ export async function prepareVectors(
     throw new RangeError(
       `${source.model} gives ${dims} numbers a text, expected 1 to ${MOST_DIMS}; take a smaller model`,
     )
-  try {
-    await db.exec('create extension if not exists vector')
-  } catch (cause) {
-    throw new Error(
-      `${db.location}: the extension pgvector is not there, so vectors cannot be kept. Install it on the server, or use the embedded database (without DATABASE_URL).`,
-      { cause },
-    )
-  }
+  await requirePgvector(db)
   await db.transaction(async (tx) => {
     await tx.query('drop table if exists hooke.label_vectors')
     await tx.query('drop table if exists hooke.embedder')
@@ -59,10 +54,35 @@ export async function prepareVectors(
     await tx.query(`create table hooke.label_vectors (
       label integer primary key references hooke.labels(id) on delete cascade, vector halfvec(${dims}) not null)`)
     await tx.query(
-      'create index label_vectors_near on hooke.label_vectors using hnsw (vector halfvec_cosine_ops)',
+      `create index label_vectors_bits on hooke.label_vectors using hnsw ((${bitsOf('vector', dims)}) bit_hamming_ops)`,
     )
   })
 }
+
+async function requirePgvector(db: Database): Promise<void> {
+  const remedy = `Install pgvector ${OLDEST_PGVECTOR} or later on the server, or use the embedded database (without DATABASE_URL).`
+  try {
+    await db.exec('create extension if not exists vector')
+    await db.exec('alter extension vector update')
+  } catch (cause) {
+    throw new Error(
+      `${db.location}: the extension pgvector is not there, so vectors cannot be kept. ${remedy}`,
+      { cause },
+    )
+  }
+  const [is] = await db.query<{ version: string }>(
+    "select extversion as version from pg_extension where extname = 'vector'",
+  )
+  const isOld = is && is.version.localeCompare(OLDEST_PGVECTOR, 'en', { numeric: true }) < 0
+  if (isOld) throw new Error(`${db.location}: its pgvector is ${is.version}. ${remedy}`)
+}
+
+/**
+ * The signs of a vector's numbers, in SQL: what the index holds. It is built in a tenth of the time and takes a fifth of the space
+ * of one over the numbers, and what it finds is put in order by the vectors themselves.
+ */
+export const bitsOf = (vector: string, dims: number): string =>
+  `binary_quantize(${vector})::bit(${dims})`
 
 /** Labels in force of a suite, how many of them have a vector. */
 export async function countVectors(
@@ -106,5 +126,6 @@ export async function putLabelVectors(
   )
 }
 
-/** A vector as pgvector reads it. */
-export const vectorText = (vector: Float32Array): string => `[${vector.join(',')}]`
+/** A vector of norm 1 as pgvector reads it: to six places, more than `halfvec` keeps. */
+export const vectorText = (vector: Float32Array): string =>
+  `[${Array.from(vector, (x) => Math.round(x * 1e6) / 1e6).join(',')}]`

@@ -3,7 +3,6 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi'
 import {
   ContrastRequest,
   ContrastSearch,
-  type LatentChip,
   SearchFilters,
   SearchKind,
   SearchResult,
@@ -14,14 +13,13 @@ import {
   VectorSearchRequest,
 } from '../../api/index.ts'
 import {
-  inScope,
+  LOOKED_THROUGH,
   passesFilters,
-  readScope,
   searchByMeaning,
   searchLatents,
   searchScope,
+  shownHits,
 } from '../../search/index.ts'
-import { labelledChips } from '../chips.ts'
 import type { ServerContext } from '../context.ts'
 import type { SuiteFolder } from '../inferenceProtocol.ts'
 import { HttpProblem } from '../problems.ts'
@@ -68,9 +66,6 @@ const contrastRoute = createRoute({
   responses: answers(ContrastSearch, 'Latents by the difference of their mean activation'),
 })
 
-/** Latents of a ranking that filters on labels and density are applied to, and as many as are returned without. */
-const LOOKED_THROUGH = 5_000
-
 export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void {
   const { db, inference, suites, embedders } = context
 
@@ -108,7 +103,8 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
       },
       c.req.raw.signal,
     )
-    const hits = await shown(ranked.hits, filters, limit, ranked.left_out)
+    const { left_out } = ranked
+    const hits = await shownHits(db, ranked.hits, { filters, limit, left_out })
     return c.json({ ...ranked, hits, took_ms: performance.now() - started }, 200)
   })
 
@@ -129,7 +125,8 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
       },
       c.req.raw.signal,
     )
-    const hits = await shown(nearest.hits, filters, limit, nearest.left_out)
+    const { left_out } = nearest
+    const hits = await shownHits(db, nearest.hits, { filters, limit, left_out })
     return c.json({ ...nearest, hits, took_ms: performance.now() - started }, 200)
   })
 
@@ -141,9 +138,9 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
       { suite: await folderOf(filters), a, b, scale, max_density, most: LOOKED_THROUGH },
       c.req.raw.signal,
     )
-    const { left_out } = contrast
-    const more_in_a = await shown(contrast.more_in_a, filters, limit, left_out)
-    const more_in_b = await shown(contrast.more_in_b, filters, limit, left_out)
+    const asked = { filters, limit, left_out: contrast.left_out }
+    const more_in_a = await shownHits(db, contrast.more_in_a, asked)
+    const more_in_b = await shownHits(db, contrast.more_in_b, asked)
     const took_ms = performance.now() - started
     return c.json({ ...contrast, more_in_a, more_in_b, took_ms }, 200)
   })
@@ -161,20 +158,5 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
           : `none of the ${suite.saes.length} trained SAEs of ${suite.suite} is of that layer and site; widen the filters`,
       )
     return { ...suite, saes }
-  }
-
-  /** The first hits that pass the filters on latents and labels, with their labels; says in `left_out` where it saw only a part. */
-  async function shown<H extends LatentChip>(
-    hits: readonly H[],
-    filters: SearchFilters,
-    limit: number,
-    left_out: string[],
-  ): Promise<H[]> {
-    const kept = await inScope(db, hits, { ...(await readScope(db, filters)), saes: null })
-    if (kept.length < Math.min(limit, hits.length) && hits.length >= LOOKED_THROUGH) {
-      const said = `latents beyond the first ${LOOKED_THROUGH.toLocaleString('en')}, which the filters were held against`
-      if (!left_out.includes(said)) left_out.push(said)
-    }
-    return labelledChips(db, kept.slice(0, limit))
   }
 }

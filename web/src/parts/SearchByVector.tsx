@@ -1,11 +1,11 @@
 /** Search by direction: a pasted vector, or what a latent writes. */
 import { useQuery } from '@tanstack/react-query'
 import type { VectorSearchRequest } from '../../../src/api/index.ts'
+import { parseVector } from '../../../src/api/vector.ts'
 import { latentQuery } from '../api/queries.ts'
 import { vectorSearchQuery } from '../api/searchQueries.ts'
 import { parseLatentKey } from '../format/names.ts'
 import { count, fixed } from '../format/numbers.ts'
-import { parseVector } from '../format/vector.ts'
 import { LatentLink } from './LatentLink.tsx'
 import { Failure } from './Notice.tsx'
 import { HitHead, HitRow, LeftOut } from './SearchHits.tsx'

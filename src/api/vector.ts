@@ -1,4 +1,4 @@
-/** Numbers that a person pasted. */
+/** A vector as people write it: pasted into the page, or given to a command. */
 
 /**
  * A vector written as JSON or as numbers with spaces or commas between them.
