@@ -71,6 +71,16 @@ it('shows a transcoder by what it reads, and its fvu against what it writes', as
   expect(values[3]).toBeCloseTo(row!.cells[3]![0]!.act, 5)
 })
 
+it('an SAE that was written again is opened again', async () => {
+  const dir = join(folder, 'again')
+  const [first, second] = [3, 5].map((k) => randomTopk(READS, { d_sae, k, noise }))
+  await saveSae(dir, first!)
+  const { runner } = await bench.sae(dir, model)
+  expect((await bench.sae(dir, model)).runner).toBe(runner)
+  await saveSae(dir, second!)
+  expect((await bench.sae(dir, model)).runner.sae.W_dec).toEqual(second!.W_dec)
+})
+
 it('a transcoder that writes a site the model lacks costs its own row only', async () => {
   const hook_name_out = 'blocks.9.hook_mlp_out'
   const elsewhere: Sae = { ...TRANSCODER, transcoder: { hook_name_out, d_out: d } }

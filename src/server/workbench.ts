@@ -1,11 +1,11 @@
 /** Open models and SAEs of the inference thread: opened when first asked for, SAEs closed when least recently used. */
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pathExists } from '../files/index.ts'
 import { hubSettings, resolveModel } from '../hub/index.ts'
 import { LATENTS_FILE, openLatents } from '../latents/disk.ts'
 import { type HookName, type Model, type OpenModelOptions, openModel } from '../model/index.ts'
 import { loadSae, readSaeConfig } from '../sae/disk.ts'
-import { checkFits, openRunner, type SaeRunner } from '../sae/index.ts'
+import { checkFits, openRunner, SAELENS_FILES, type SaeRunner } from '../sae/index.ts'
 import { type ModelName, OpenModels } from './openModels.ts'
 
 /** Weights of open SAEs are kept up to this size. */
@@ -17,7 +17,13 @@ type Measured = { readonly density: Float32Array; readonly max_act: Float32Array
 /** How the bench opens models; SAEs take as many threads. */
 export type ModelSettings = OpenModelOptions & { readonly threads: number }
 
-type OpenSae = { readonly runner: SaeRunner; measured?: Measured }
+/** An SAE and its index, each with the time at which its file was written. */
+type OpenSae = {
+  readonly runner: SaeRunner
+  readonly weights_ms: number | undefined
+  measured?: Measured
+  measured_ms?: number | undefined
+}
 
 /** The models that work holds, and as many SAEs as memory allows. Of the SAEs one call at a time. */
 export class Workbench {
@@ -50,16 +56,25 @@ export class Workbench {
    * @throws TypeError or RangeError if it does not fit the model.
    */
   async sae(dir: string, model: Model): Promise<OpenSae> {
+    const weights_ms = await writtenAt(join(dir, SAELENS_FILES.weights))
+    const measured_ms = await writtenAt(join(dir, LATENTS_FILE))
     let open = this.#saes.get(dir)
-    if (open) {
-      this.#saes.delete(dir)
-    } else {
+    this.#saes.delete(dir)
+    // Files may be written again while the server runs: another training, another index.
+    if (open && open.weights_ms !== weights_ms) {
+      await open.runner.close()
+      open = undefined
+    }
+    if (!open) {
       const sae = await loadSae(dir)
       checkFits(sae, model)
-      open = { runner: await openRunner(sae, { threads: this.#options.threads }) }
+      open = { runner: await openRunner(sae, { threads: this.#options.threads }), weights_ms }
     }
-    if (!open.measured && (await pathExists(join(dir, LATENTS_FILE))))
-      open.measured = await readMeasured(dir)
+    if (open.measured_ms !== measured_ms) {
+      delete open.measured
+      if (measured_ms !== undefined) open.measured = await readMeasured(dir)
+      open.measured_ms = measured_ms
+    }
     this.#saes.set(dir, open)
     await this.#evict(dir)
     return open
@@ -97,6 +112,10 @@ export class Workbench {
     }
   }
 }
+
+/** When a file was written, in ms; undefined where there is none. */
+const writtenAt = async (path: string): Promise<number | undefined> =>
+  (await stat(path).catch(() => undefined))?.mtimeMs
 
 const weightBytes = ({ sae }: SaeRunner): number =>
   4 * (sae.W_enc.length + sae.W_dec.length + (sae.transcoder?.W_skip?.length ?? 0))

@@ -41,8 +41,13 @@ export function Family(props: { sae: string; index: number }) {
   const { nodes, sites, rows } = placed(members)
   const kinds = new Set(sites.map(siteKind))
   const [width, height] = [2 * margin + (sites.length - 1) * step_x, top + rows * step_y + 4]
-  const named = members[shown ?? 0]
-  const toSelf = (i: number) => edges.find(({ from, to }) => from === 0 && to === i)?.cosine
+  const named = shown === undefined ? undefined : members[shown]
+  const noteOf = (i: number | undefined): string => {
+    if (i === undefined) return `filled: this latent; joined: a cosine of ${min_cosine} or more`
+    if (i === 0) return 'this one'
+    const edge = edges.find(({ from, to }) => from === 0 && to === i)
+    return edge ? `cosine ${fixed(edge.cosine, 2)}` : 'through another'
+  }
   return (
     <figure className="family">
       <svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} aria-label="Family">
@@ -86,17 +91,11 @@ export function Family(props: { sae: string; index: number }) {
       <figcaption>
         {named && (
           <>
-            <span className="place">{latentName(named.hook, named.index)}</span>{' '}
+            <span className="place">{latentName(named.hook, named.index)}</span>
             <LabelText chip={named} />
           </>
         )}
-        <span className="quiet">
-          {shown === undefined || shown === 0
-            ? ` the one on this page; lines: cosine from ${min_cosine}`
-            : toSelf(shown) === undefined
-              ? ' through another'
-              : ` cosine ${fixed(toSelf(shown), 2)}`}
-        </span>
+        <span className="quiet">{noteOf(shown)}</span>
       </figcaption>
     </figure>
   )

@@ -1,21 +1,21 @@
 /** The entry view: what each layer makes of each token of one's own sentence. */
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { type FormEvent, useCallback, useDeferredValue, useMemo, useState } from 'react'
-import type { MicroscopeRequest, Run, SaeSummary } from '../../../src/api/index.ts'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useCallback, useDeferredValue, useMemo, useState } from 'react'
+import type { MicroscopeRequest, SaeSummary } from '../../../src/api/index.ts'
 import { microscopeQuery, workspaceQuery } from '../api/queries.ts'
 import { parseLatentKey } from '../format/names.ts'
-import { remaining } from '../format/numbers.ts'
 import { CellPanel } from '../parts/CellPanel.tsx'
 import { Grid } from '../parts/Grid.tsx'
 import type { Cell } from '../parts/gridWindow.ts'
+import { Coming, LeftOut } from '../parts/LeftOut.tsx'
 import { Legend } from '../parts/Legend.tsx'
 import { MicroscopeBar } from '../parts/MicroscopeBar.tsx'
-import { Failure, Notice } from '../parts/Notice.tsx'
+import { Failure } from '../parts/Notice.tsx'
+import { Sentence } from '../parts/Sentence.tsx'
 import { useAddressed } from '../state/addressed.ts'
 import { useKeys } from '../state/keys.ts'
-import { runMessage } from '../state/runs.ts'
-import { readSheet, type SheetRow, startCell } from '../state/sheet.ts'
+import { readSheet, startCell } from '../state/sheet.ts'
 import { chooseSites } from '../state/sites.ts'
 import { formatInterventions, longestInUrl, type MicroscopeState } from '../state/urlState.ts'
 
@@ -148,23 +148,25 @@ export function Microscope() {
       )}
       {early && <Coming run={run} />}
       {result.error && <Failure error={result.error} onRetry={() => void result.refetch()} />}
-      <MicroscopeBar
-        choice={choice}
-        rank={rank}
-        narrow={search.cells === 'narrow'}
-        onSite={(kind) =>
-          update(({ site, dictionary, at, latent, ...old }) => ({ ...old, site: kind }))
-        }
-        onDictionary={(key) =>
-          update(({ dictionary, at, latent, ...old }) => ({ ...old, dictionary: key }))
-        }
-        onRank={(by) =>
-          update(({ rank, ...old }) => (by === 'activation' ? old : { ...old, rank: by }))
-        }
-        onNarrow={(narrow) =>
-          update(({ cells, ...old }) => (narrow ? { ...old, cells: 'narrow' } : old))
-        }
-      />
+      {suite !== undefined && (
+        <MicroscopeBar
+          choice={choice}
+          rank={rank}
+          narrow={search.cells === 'narrow'}
+          onSite={(kind) =>
+            update(({ site, dictionary, at, latent, ...old }) => ({ ...old, site: kind }))
+          }
+          onDictionary={(key) =>
+            update(({ dictionary, at, latent, ...old }) => ({ ...old, dictionary: key }))
+          }
+          onRank={(by) =>
+            update(({ rank, ...old }) => (by === 'activation' ? old : { ...old, rank: by }))
+          }
+          onNarrow={(narrow) =>
+            update(({ cells, ...old }) => (narrow ? { ...old, cells: 'narrow' } : old))
+          }
+        />
+      )}
       {sheet && result.data && focus && target ? (
         <div className="instrument" data-busy={result.isPlaceholderData || undefined}>
           <div className="plate">
@@ -211,154 +213,6 @@ export function Microscope() {
         !early && <div className="instrument waiting" aria-busy="true" />
       )}
     </main>
-  )
-}
-
-/** The text box with the sentence, and how the cells are shown. */
-function Sentence(props: {
-  text: string
-  tooLong: boolean
-  busy: boolean
-  suites: readonly string[]
-  suite: string | undefined
-  onSuite: (name: string) => void
-  onText: (text: string) => void
-}) {
-  const [typed, setTyped] = useState<string>()
-  const draft = typed ?? props.text
-  const submit = (event?: FormEvent) => {
-    event?.preventDefault()
-    if (draft.trim() !== '') props.onText(draft)
-  }
-  return (
-    <form className="sentence" onSubmit={submit}>
-      <label className="hidden" htmlFor="sentence">
-        Your sentence
-      </label>
-      <textarea
-        id="sentence"
-        value={draft}
-        rows={1}
-        maxLength={20_000}
-        spellCheck={false}
-        placeholder="Type a sentence, and see what each layer makes of it."
-        onChange={(e) => setTyped(e.target.value)}
-        onKeyDown={(e) => {
-          if (e.key === 'Enter' && !e.shiftKey) submit(e)
-          if (e.key === 'Escape') e.currentTarget.blur()
-        }}
-      />
-      <div className="sentence-actions">
-        <button type="submit" className="primary" disabled={draft.trim() === ''}>
-          Look
-        </button>
-        {props.suites.length > 1 && (
-          <select
-            aria-label="Suite"
-            value={props.suite}
-            onChange={(e) => props.onSuite(e.target.value)}
-          >
-            {props.suites.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
-        <span className="quiet" role="status">
-          {props.busy
-            ? 'reading…'
-            : props.tooLong
-              ? 'too long for the address: not in the link'
-              : ''}
-        </span>
-      </div>
-    </form>
-  )
-}
-
-/** In place of the grid while no suite is planned: how far the work is. */
-function Coming(props: { run: Run | undefined }) {
-  const { run } = props
-  return (
-    <section className="coming" aria-label="What is to come">
-      {run ? (
-        <p>{runMessage(run)}</p>
-      ) : (
-        <p>
-          The workspace holds no suite yet. <code>hooke demo</code> makes one from the bundled
-          model, <code>hooke train</code> from yours.
-        </p>
-      )}
-      {run && (
-        <>
-          <progress max={1} value={run.progress} aria-label={run.message} />
-          <p className="quiet">
-            {remaining(run.remaining_ms)} <Link to="/suite">Watch the work</Link>
-          </p>
-        </>
-      )}
-    </section>
-  )
-}
-
-/** Below the grid: what is not shown and why, how to show it, and what is still to come. */
-function LeftOut(props: {
-  words: readonly string[]
-  dense: boolean
-  special: boolean
-  onDense: (dense: boolean) => void
-  onSpecial: (special: boolean) => void
-  rows: readonly SheetRow[]
-  run: Run | undefined
-}) {
-  const coming = props.rows.filter((row) => row.waitingFor !== undefined)
-  const { run } = props
-  return (
-    <div className="left-out">
-      <div className="left-out-line">
-        <p>
-          {props.words.length > 0 ? `Left out: ${props.words.join('; ')}.` : 'Nothing is left out.'}
-        </p>
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={props.special}
-            onChange={(e) => props.onSpecial(e.target.checked)}
-          />
-          read special tokens
-        </label>
-        <label className="check">
-          <input
-            type="checkbox"
-            checked={props.dense}
-            onChange={(e) => props.onDense(e.target.checked)}
-          />
-          show dense latents
-        </label>
-      </div>
-      {props.rows.length === 0 && !run && (
-        <Notice>
-          No dictionary is trained for this model yet. Tokens, their loss and the predictions are
-          known without one. <code>hooke train</code> makes one for every layer.
-        </Notice>
-      )}
-      {(coming.length > 0 || run) && (
-        <p>
-          {coming.length > 0 &&
-            coming.length < props.rows.length &&
-            `To come: ${coming.map((row) => row.name).join(', ')}. `}
-          {run && (
-            <>
-              <span className="now">{runMessage(run)}</span>
-              {run.remaining_ms !== undefined && `, ${remaining(run.remaining_ms)}`}.{' '}
-              {coming.length > 0
-                ? 'Rows fill as layers are trained. '
-                : 'Strengths and labels follow. '}
-              <Link to="/suite">Watch the work</Link>
-            </>
-          )}
-        </p>
-      )}
-    </div>
   )
 }
 
