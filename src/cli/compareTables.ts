@@ -76,7 +76,7 @@ export function renderPrompts(
   return [
     `${n_same} tokens are the same in both, ${n_replaced} are replaced, ${n('a')} are in A only, ${n('b')} in B only.`,
     `\n${next}`,
-    `KL of the next token: ${final.kl_ab.toPrecision(3)} nats from A to B, ${final.kl_ba.toPrecision(3)} from B to A.`,
+    `KL of the next token: ${final.kl_ab.toPrecision(3)} nats of A's prediction from B's, ${final.kl_ba.toPrecision(3)} of B's from A's.`,
     `\n${bySite}`,
     'Change: share of latent strength that differs on aligned tokens, 0 none, 1 all; then numbers of latents.',
     ...section('Latents that change on tokens that both texts have', changed),
@@ -133,7 +133,7 @@ export function renderModels(found: ModelComparison, labels: Labels, top: number
     `\n${bySite}`,
     `Distance: size of the difference over size of the activations. FVU and delta loss (nats, on ${count(found.splice_tokens)} tokens) of the same SAE in both models.`,
     ...(ranked.length > 0 ? [`\n${listed}`] : []),
-    `${count(n_found)} latents differ at a false discovery rate of ${found.level}, of ${count(found.n_tests)} tests. Effect: mean difference over tokens in units of the latent's maximum, with its standard error.`,
+    `${count(n_found)} latents differ at a false discovery rate of ${found.level}, of ${count(found.n_tests)} tests that take tokens as independent. Effect: mean difference over tokens in units of the latent's maximum, with its standard error.`,
   ].join('\n')
 }
 

@@ -47,7 +47,7 @@ const definitions = {
   shift_effect:
     'Effect: mean over tokens of the activation in the other model minus that in the suite’s own, as a share of the latent’s maximum; ± its standard error.',
   next_kl:
-    'KL divergence of what B predicts next from what A predicts, in nats: 0 is the same prediction.',
+    'KL(A ‖ B) of what is predicted next, in nats: how far A’s prediction is from B’s. 0 is the same prediction.',
   distance:
     'Distance: √(Σ‖other − own‖² / Σ‖own‖²) of the activations of the same tokens. 0 is the same.',
   alike:
