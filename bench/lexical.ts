@@ -14,7 +14,7 @@ import {
   materialOf,
   nearMisses,
   predicts,
-  readActivity,
+  readActivities,
   wordBackground,
 } from '../src/label/index.ts'
 import { openLatents } from '../src/latents/disk.ts'
@@ -63,7 +63,11 @@ let label_ms = 0
 const entries = await listSuite(folder)
 for (const [at, entry] of entries.entries()) {
   const runner = await openRunner(await loadSae(entry.path))
-  const activity = await readActivity(model, runner, corpus, { half: 'scoring', n_tokens: 100_000 })
+  const [activity] = await readActivities(model, [runner], corpus, {
+    half: 'scoring',
+    n_tokens: 100_000,
+  })
+  if (!activity) throw new Error('nothing was read')
   await runner.close()
   const file = await openLatents(entry.path)
   const { info, columns } = await file.read().finally(() => file.close())

@@ -131,7 +131,7 @@ export async function* explainSuite(
     for (const { sae, latents } of due) {
       const entry = entries.get(sae)!
       const { hook } = entry
-      const activity = await text?.activity(entry, 'explaining', say)
+      const [activity] = (await text?.activities([entry], 'explaining', say)) ?? []
       const file = await openLatents(entry.path)
       try {
         const { context } = file.info

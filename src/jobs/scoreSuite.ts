@@ -1,12 +1,13 @@
 /**
  * Scores labels of a suite on texts that their makers have not seen.
  *
- * 1. The model reads text once for each SAE: where do its latents fire, where not?
+ * 1. The model reads text, once for a few SAEs: where do their latents fire, where not?
  * 2. For every label the texts are chosen that it is judged on.
  * 3. The scorers ask, cheap ones first, the labels in their order; each score is handed out at once.
  */
 
 import {
+  type Activity,
   EXPLAINERS,
   materialOf,
   type ScorerName,
@@ -16,7 +17,7 @@ import {
   writeSteered,
 } from '../label/index.ts'
 import { loadSae } from '../sae/disk.ts'
-import type { Sae } from '../sae/index.ts'
+import type { Sae, SaeEntry } from '../sae/index.ts'
 import type { ScoreEntry } from '../store/index.ts'
 import type { AskingEnd, AskingOptions } from './asking.ts'
 import { judgeOf, openJudges } from './judges.ts'
@@ -34,6 +35,8 @@ export type ScoringResult =
       readonly error: string
     }
 
+/** SAEs whose activations are held at once: the model reads the text once for so many. */
+const N_TOGETHER = 4
 /** Of the progress, the reading of text. */
 const READING = 0.4
 
@@ -89,43 +92,77 @@ async function gather(
   order: ScoringOrder,
   due: readonly DueLabel[],
   text: SuiteText,
-  { onProgress }: AskingOptions,
+  { signal, onProgress }: AskingOptions,
 ): Promise<Claim[]> {
   const claims = new Map<number, Claim>()
   const entries = await entriesOf(order.out)
-  const saes = [...Map.groupBy(due, ({ sae }) => sae)]
-  const ours = Object.keys(EXPLAINERS).map((name) => `(${name})`)
-  for (const [n, [sae, labels]] of saes.entries()) {
-    const entry = entries.get(sae)!
-    const written = await readLabelsFile(entry.path)
-    const in_file = new Map(written?.labels.map((each) => [each.latent, each]))
-    const activity = await text.activity(entry, 'scoring', (message, share) =>
-      onProgress(message, (READING * (n + share)) / saes.length),
+  const by_sae = Map.groupBy(due, ({ sae }) => sae)
+  // In the order of the layers: what is read together is about as deep.
+  const saes = [...entries.keys()].flatMap((sae) => {
+    const labels = by_sae.get(sae)
+    return labels ? [[sae, labels] as const] : []
+  })
+  for (let n = 0; n < saes.length; n += N_TOGETHER) {
+    const together = saes.slice(n, n + N_TOGETHER)
+    const activities = await text.activities(
+      together.map(([sae]) => entries.get(sae)!),
+      'scoring',
+      (message, share) =>
+        onProgress(message, (READING * (n + share * together.length)) / saes.length),
     )
-    await withLatents(entry, async (file) => {
-      for (const one of labels) {
-        const { id, latent, text: label, method, author } = one.label
-        const record = await file.record(latent)
-        const saw_share = method === 'llm' && ours.some((name) => author.endsWith(name))
-        const lexical = in_file.get(latent)
-        const subject = {
-          label: label.replaceAll(/\s+/g, ' '),
-          claim: lexical?.text === label ? lexical.claim : undefined,
-          record,
-          material: materialOf(record, activity, {
-            n_examples: order.n_examples,
-            context: file.info.context,
-            seen: saw_share ? 'share' : 'all',
-          }),
-          pieces: text.pieces,
-          name: `${entry.hook}/${latent}`,
-          thinking_tokens: order.ask?.thinking_tokens ?? 0,
-        }
-        claims.set(id, { due: one, path: entry.path, subject })
-      }
-    })
+    for (const [i, [sae, labels]] of together.entries())
+      for (const claim of await claimsOf(labels, {
+        entry: entries.get(sae)!,
+        activity: activities[i]!,
+        pieces: text.pieces,
+        order,
+        signal,
+      }))
+        claims.set(claim.due.label.id, claim)
   }
   return due.map(({ label }) => claims.get(label.id)!)
+}
+
+/** The labels of one SAE with their texts. */
+async function claimsOf(
+  labels: readonly DueLabel[],
+  of: {
+    entry: SaeEntry
+    activity: Activity
+    pieces: readonly string[]
+    order: ScoringOrder
+    signal: AbortSignal
+  },
+): Promise<Claim[]> {
+  const { entry, activity, pieces, order, signal } = of
+  const written = await readLabelsFile(entry.path)
+  const in_file = new Map(written?.labels.map((each) => [each.latent, each]))
+  const ours = Object.keys(EXPLAINERS).map((name) => `(${name})`)
+  return withLatents(entry, async (file) => {
+    const claims: Claim[] = []
+    for (const due of labels) {
+      signal.throwIfAborted()
+      const { latent, text, method, author } = due.label
+      const record = await file.record(latent)
+      const saw_share = method === 'llm' && ours.some((name) => author.endsWith(name))
+      const lexical = in_file.get(latent)
+      const subject = {
+        label: text.replaceAll(/\s+/g, ' '),
+        claim: lexical?.text === text ? lexical.claim : undefined,
+        record,
+        material: materialOf(record, activity, {
+          n_examples: order.n_examples,
+          context: file.info.context,
+          seen: saw_share ? 'share' : 'all',
+        }),
+        pieces,
+        name: `${entry.hook}/${latent}`,
+        thinking_tokens: order.ask?.thinking_tokens ?? 0,
+      }
+      claims.push({ due, path: entry.path, subject })
+    }
+    return claims
+  })
 }
 
 /** Cheap scorers first, within each the labels in their order. */

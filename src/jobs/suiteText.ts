@@ -1,10 +1,10 @@
 /** A suite's model and text, for what must know where latents fire and where they do not. */
 import { readCorpus, type TokenCorpus } from '../activations/index.ts'
 import { renderPull, resolveModel } from '../hub/index.ts'
-import { type Activity, type Half, readActivity } from '../label/index.ts'
+import { type Activity, type Half, readActivities } from '../label/index.ts'
 import { type Model, openModel } from '../model/index.ts'
 import { loadSae } from '../sae/disk.ts'
-import { openRunner, type SaeEntry } from '../sae/index.ts'
+import { openRunner, type SaeEntry, type SaeRunner } from '../sae/index.ts'
 import { heldModel } from './hold.ts'
 import { readSuiteFile } from './suiteFile.ts'
 
@@ -12,8 +12,8 @@ export type SuiteText = {
   readonly model: Model
   /** [d_vocab] */
   readonly pieces: readonly string[]
-  /** Runs the model over one half of the text and keeps where the SAE's latents fire. */
-  activity(entry: SaeEntry, half: Half, onProgress: OnProgress): Promise<Activity>
+  /** Runs the model once over one half of the text and keeps where the latents of each SAE fire: memory for all of them. */
+  activities(entries: readonly SaeEntry[], half: Half, onProgress: OnProgress): Promise<Activity[]>
   close(): Promise<void>
 }
 
@@ -43,8 +43,8 @@ export async function openSuiteText(suite: string, options: SuiteTextOptions): P
     throw new TypeError(
       `${suite} has no suite.json, so that its model is not known. Import it with hooke import.`,
     )
-  const names = data ?? file.pipeline?.index_data ?? file.pipeline?.data ?? []
-  if (names.length === 0)
+  const sources = data ?? file.pipeline?.index_data ?? file.pipeline?.data ?? []
+  if (sources.length === 0)
     throw new TypeError(`${suite} knows no text of its own. Give text with --data.`)
   const path = await resolveModel(file.model.path, {
     signal,
@@ -62,25 +62,27 @@ export async function openSuiteText(suite: string, options: SuiteTextOptions): P
   return {
     model: held,
     pieces: tokenizer.pieces,
-    async activity(entry, half, onProgress) {
+    async activities(entries, half, onProgress) {
       onProgress('reading the text', 0)
-      corpus ??= await readCorpus(names, tokenizer, {
+      corpus ??= await readCorpus(sources, tokenizer, {
         n_ctx: model.config.n_ctx,
         // Half of the documents are for explaining, half for scoring.
         hub_tokens: 3 * n_tokens,
         ...(text_column === undefined ? {} : { text_column }),
         signal,
       })
-      const runner = await openRunner(await loadSae(entry.path))
+      const runners: SaeRunner[] = []
+      const what = entries.length === 1 ? entries[0]?.hook : `${entries.length} dictionaries`
       try {
-        return await readActivity(held, runner, corpus, {
+        for (const { path } of entries) runners.push(await openRunner(await loadSae(path)))
+        return await readActivities(held, runners, corpus, {
           half,
           n_tokens,
           signal,
-          onProgress: (done, of) => onProgress(`${entry.hook}: where its latents fire`, done / of),
+          onProgress: (done, of) => onProgress(`where the latents of ${what} fire`, done / of),
         })
       } finally {
-        await runner.close()
+        for (const runner of runners) await runner.close()
       }
     },
     close: () => model.close(),

@@ -252,6 +252,19 @@ describe('openAsker', () => {
     expect(requests).toHaveLength(1)
   })
 
+  it('asks the language model on where the embedding model is not there, which is asked once', async () => {
+    answer = ({ path }) =>
+      path.endsWith('/embeddings')
+        ? { status: 404, body: { error: { message: 'no such model' } } }
+        : { body: completion('one') }
+    const asker = await open({ embedding_model: 'e' })
+    const near = { kind: 'similarity', purpose: 'p', query: 'sea', texts: ['ship'] } as const
+    await expect(asker.ask(near)).rejects.toThrow('404')
+    await expect(asker.ask({ ...near, query: 'moon' })).rejects.toThrow('404')
+    expect(await asker.ask(question('a'))).toMatchObject({ text: 'one' })
+    expect(requests).toHaveLength(2)
+  })
+
   it('gives the cosine of a query with each text', async () => {
     const vectors: Record<string, number[]> = { q: [1, 0], same: [2, 0], other: [0, 3] }
     answer = ({ body }) => ({

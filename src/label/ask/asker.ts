@@ -61,7 +61,7 @@ export type Asker = {
   readonly prices: Prices | undefined
   /**
    * One answer.
-   * @throws CallError where there is none; after a fatal one every question meets the same. CapError at the cap; the signal's
+   * @throws CallError where there is none; after a fatal one every question of its kind meets the same. CapError at the cap; the signal's
    * reason when aborted. Messages never hold the key.
    */
   ask(question: Question): Promise<CallAnswer>
@@ -91,14 +91,16 @@ export async function openAsker(options: AskerOptions): Promise<Asker> {
   const patience = { until_ms: 0 }
   const under_way = new Map<string, Promise<CallAnswer>>()
   const n = { running: 0, calls: 0, remembered: 0 }
-  let fatal: CallError | undefined
+  /** What every further question of the kind meets: chats and embeddings are two models. */
+  const fatal = new Map<Question['kind'], CallError>()
   let waiting: (() => void)[] = []
 
   /** A place among those under way, taken at once, and the money for one call. */
-  const reserve = async (highest: Usage) => {
+  const reserve = async (kind: Question['kind'], highest: Usage) => {
     for (;;) {
       signal.throwIfAborted()
-      if (fatal) throw fatal
+      const refused = fatal.get(kind)
+      if (refused) throw refused
       const reserved = n.running < concurrency ? budget.reserve(highest) : undefined
       if (reserved) {
         n.running++
@@ -111,7 +113,7 @@ export async function openAsker(options: AskerOptions): Promise<Asker> {
 
   const pay = async (question: Question, key: string): Promise<CallAnswer> => {
     const highest = highestUsage(question)
-    const reserved = await reserve(highest)
+    const reserved = await reserve(question.kind, highest)
     try {
       const line = () => ({
         key,
@@ -119,7 +121,10 @@ export async function openAsker(options: AskerOptions): Promise<Asker> {
         model: question.kind === 'chat' ? model : (embedding_model ?? ''),
         purpose: question.purpose,
       })
-      await journal.add({ ...line(), event: 'asked', usage: highest })
+      await journal.add({ ...line(), event: 'asked', usage: highest }).catch((error: unknown) => {
+        reserved.release()
+        throw error
+      })
       const attempt = () => call(question, signal)
       const { answer, error } = await persist(attempt, settings, patience, reserved, signal)
       n.calls++
@@ -137,7 +142,7 @@ export async function openAsker(options: AskerOptions): Promise<Asker> {
       }
       if (error instanceof CallError) {
         await journal.add({ ...line(), event: 'failed', error: error.message })
-        if (error.fatal) fatal = error
+        if (error.fatal) fatal.set(question.kind, error)
       }
       throw error
     } finally {

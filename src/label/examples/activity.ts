@@ -59,13 +59,17 @@ export function chooseDocuments(
   }
 }
 
+/** Where latents of one SAE fire, as it was met. */
+type Part = { token: Int32Array; latent: Int32Array; value: Float32Array }
+
 /**
- * Runs the model over documents of one half and keeps every activation of the SAE: 8 bytes each, L0 of them a token.
- * @throws TypeError or RangeError if the SAE does not fit the model, or as `planCapture`.
+ * Runs the model once over documents of one half and keeps every activation of the SAEs: 8 bytes each, L0 of them a token and SAE.
+ * @returns one each, in their order.
+ * @throws TypeError or RangeError if an SAE does not fit the model, or as `planCapture`.
  */
-export async function readActivity(
+export async function readActivities(
   model: Model,
-  runner: SaeRunner,
+  runners: readonly SaeRunner[],
   whole: TokenCorpus,
   options: {
     half: Half
@@ -73,48 +77,54 @@ export async function readActivity(
     signal?: AbortSignal
     onProgress?: (done: number, of: number) => void
   },
-): Promise<Activity> {
-  const { sae } = runner
-  checkFits(sae, model)
+): Promise<Activity[]> {
+  for (const { sae } of runners) checkFits(sae, model)
   const { corpus, doc_of } = chooseDocuments(whole, options)
   const { n_tokens } = planCapture(corpus, specialIds(model), {})
   const stop = options.signal === undefined ? {} : { signal: options.signal }
-  const parts: { token: Int32Array; latent: Int32Array; value: Float32Array }[] = []
-  const counts = new Int32Array(sae.d_sae + 1)
+  const hooks = [...new Set(runners.map(({ sae }) => sae.hook_name))]
+  const parts = runners.map((): Part[] => [])
   let done = 0
-  for await (const batch of capture(model, corpus, { hooks: [sae.hook_name], ...stop })) {
-    const acts = await runner.encode(batch.acts.get(sae.hook_name)!)
-    const n = acts.row_start[acts.n]!
-    const token = new Int32Array(n)
-    for (let row = 0; row < acts.n; row++)
-      token.fill(batch.token_index[row]!, acts.row_start[row], acts.row_start[row + 1])
-    const latent = Int32Array.from(acts.index.subarray(0, n))
-    for (const l of latent) counts[l + 1]!++
-    parts.push({ token, latent, value: acts.value.slice(0, n) })
+  for await (const batch of capture(model, corpus, { hooks, ...stop })) {
+    for (const [r, runner] of runners.entries()) {
+      const acts = await runner.encode(batch.acts.get(runner.sae.hook_name)!)
+      const n = acts.row_start[acts.n]!
+      const token = new Int32Array(n)
+      for (let row = 0; row < acts.n; row++)
+        token.fill(batch.token_index[row]!, acts.row_start[row], acts.row_start[row + 1])
+      const latent = Int32Array.from(acts.index.subarray(0, n))
+      parts[r]!.push({ token, latent, value: acts.value.slice(0, n) })
+    }
     done += batch.n_tokens
     options.onProgress?.(done, n_tokens)
   }
+  return runners.map(({ sae }, r) => {
+    const of = byLatent(parts[r]!, sae.d_sae)
+    // What is sorted need not be held twice.
+    parts[r] = []
+    return { corpus, doc_of, n_tokens, of }
+  })
+}
 
-  for (let l = 0; l < sae.d_sae; l++) counts[l + 1]! += counts[l]!
-  const first = counts.slice()
-  const tokens = new Int32Array(first[sae.d_sae]!)
+/** Sorts activations by latent, and looks one up. */
+function byLatent(parts: readonly Part[], d_sae: number): Activity['of'] {
+  const first = new Int32Array(d_sae + 1)
+  for (const { latent } of parts) for (const l of latent) first[l + 1]!++
+  for (let l = 0; l < d_sae; l++) first[l + 1]! += first[l]!
+  const next = first.slice()
+  const tokens = new Int32Array(first[d_sae]!)
   const values = new Float32Array(tokens.length)
   for (const { token, latent, value } of parts)
     for (const [e, l] of latent.entries()) {
-      const at = counts[l]!++
+      const at = next[l]!++
       tokens[at] = token[e]!
       values[at] = value[e]!
     }
-  return {
-    corpus,
-    doc_of,
-    n_tokens,
-    of: (latent) =>
-      inOrder(
-        tokens.subarray(first[latent], first[latent + 1]),
-        values.subarray(first[latent], first[latent + 1]),
-      ),
-  }
+  return (latent) =>
+    inOrder(
+      tokens.subarray(first[latent], first[latent + 1]),
+      values.subarray(first[latent], first[latent + 1]),
+    )
 }
 
 /** Batches run longest document first, so a latent's entries are not yet in the order of the text. */

@@ -17,7 +17,7 @@ import {
   chooseDocuments,
   type Half,
   isSilent,
-  readActivity,
+  readActivities,
   windowAround,
 } from '../examples/activity.ts'
 import { type Material, materialOf } from '../examples/material.ts'
@@ -228,7 +228,10 @@ describe('texts for scoring', () => {
     const sae = randomSae()
     const runner = await openRunner(sae, { threads: 1 })
     try {
-      const found = await readActivity(model, runner, corpus, { half: 'scoring', n_tokens: 1500 })
+      const options = { half: 'scoring', n_tokens: 1500 } as const
+      const [found, twin] = await readActivities(model, [runner, runner], corpus, options)
+      if (!found || !twin) throw new Error('no activities')
+      expect(twin.of(3)).toEqual(found.of(3))
       const dense = new Map<string, number>()
       for await (const batch of capture(model, found.corpus, { hooks: [sae.hook_name] })) {
         const acts = await runner.encode(batch.acts.get(sae.hook_name)!)

@@ -48,7 +48,7 @@ export function questionsOf({ scorer, subject }: Task): Question[] {
 /**
  * Works on tasks in their order, yielding each result as soon as it is there; at the cap it takes no more of them.
  * @returns whether the cap stopped it.
- * @throws CallError when the server refuses the key or does not know the model; the signal's reason when aborted.
+ * @throws CallError when the server refuses the key or does not know the language model; the signal's reason when aborted.
  */
 export async function* scoreLabels(
   tasks: Iterable<Task> | AsyncIterable<Task>,
@@ -67,7 +67,8 @@ export async function* scoreLabels(
   const pool = { width: asker.concurrency, isOver: () => stopped }
   for await (const { task, score, error } of sideBySide(tasks, pool, work)) {
     signal?.throwIfAborted()
-    if (error instanceof CallError && error.fatal) throw error
+    // Where embeddings are refused, other scorers may still be answered.
+    if (error instanceof CallError && error.fatal && task.scorer !== 'embedding') throw error
     if (error instanceof CapError) continue
     const { id, scorer } = task
     if (score) yield { type: 'score', id, scorer, score }
