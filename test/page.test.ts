@@ -1,8 +1,9 @@
 /** The page in a real browser, on a real suite: every view by mouse, every view by keyboard alone. */
-import { rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe as describeAlways, expect, it } from 'vitest'
-import { type Explorer, executablePath, openExplorer, PHONE } from './explorer.ts'
+import { type Explorer, executablePath, openExplorer } from './explorer.ts'
 import { tinyConfig } from './tinySuite.ts'
 
 const SAE = 'tiny~blocks.4.hook_resid_post~width_64~l0_8'
@@ -176,6 +177,65 @@ describe('by mouse', () => {
     await page.getByText('At 3:').waitFor()
     expect(await page.locator('.sweep-texts li').count()).toBe(2)
     expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('takes a file of labels and gives one, and says what is wrong with a bad one', async () => {
+    const { page, errors } = await open('/review')
+    await page.getByText('Export or import labels').click()
+    const form = page.getByRole('form', { name: 'Import labels' })
+    const enter = async (...rows: object[]) => {
+      const lines = rows.map((row) => JSON.stringify(row)).join('\n')
+      const buffer = Buffer.from(gzipSync(lines))
+      const file = { name: 'theirs.jsonl.gz', mimeType: 'application/gzip', buffer }
+      await form.getByLabel('File of labels').setInputFiles(file)
+      await form.getByRole('button', { name: 'Import' }).click()
+    }
+    const row = { sae: SAE.slice('tiny~'.length), latent: 40, method: 'manual', author: 'eve' }
+    await enter({ ...row, text: 'brought along' }, { ...row, text: 'x', latent: 64 })
+    await form
+      .getByRole('alert')
+      .getByText(/1 of 2 lines.*\n\s*line 2: latent is 64, expected 0 to 63/)
+      .waitFor()
+    expect(errors.splice(0)).toEqual([expect.stringContaining('400')])
+    await enter({ ...row, text: 'brought along' })
+    await form.getByText('theirs.jsonl.gz: 1 lines read, 1 labels and 0 votes entered.').waitFor()
+    const saved = page.waitForEvent('download')
+    await page.getByRole('button', { name: 'Neuronpedia’s form' }).click()
+    const text = await readFile(await (await saved).path(), 'utf8')
+    expect(text).toContain('"description":"brought along"')
+    expect(errors).toEqual([])
+    await page.close()
+  })
+
+  it('tells nothing of a label before a blind guess, and counts no second one', async () => {
+    const page = await explorer.browser.newPage()
+    const answers: string[] = []
+    page.on('response', (response) => {
+      if (!new URL(response.url()).pathname.includes('/latents/')) return
+      void response.text().then((text) => answers.push(text))
+    })
+    const said = () => answers.filter((text) => text.includes('"lexical"'))
+    await page.goto(new URL('/review?blind=on&method=lexical', explorer.server.url).href)
+    const guess = page.getByRole('textbox', { name: 'Your guess' })
+    await page.getByText('drawn at random').waitFor()
+    await guess.fill('ships')
+    // This one, and those that come next.
+    await expect.poll(() => answers.length).toBe(3)
+    expect(said()).toEqual([])
+    expect(await page.locator('.label').count()).toBe(0)
+    await guess.press('Enter')
+    await page.getByText('How does your guess compare with this label?').waitFor()
+    expect(await page.locator('.review-desk').innerText()).not.toMatch(/hooke lexical|score/)
+    expect(said()).toHaveLength(1)
+    await page.keyboard.press('3')
+    await page.keyboard.press('a')
+    const row = page.getByRole('row', { name: /hooke lexical/ })
+    await row.getByRole('cell', { name: '1', exact: true }).first().waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('u')
+    await page.getByText('asked for, so not blind').waitFor()
+    await row.waitFor({ state: 'detached' })
     await page.close()
   })
 
@@ -459,24 +519,6 @@ describe('whatever is in the data', () => {
     const { page } = await open(`/latent/${encodeURIComponent(SAE)}/9999`)
     await page.getByRole('alert').waitFor()
     expect(await page.getByRole('alert').textContent()).toMatch(/64|9999/)
-    await page.close()
-  })
-})
-
-describe('at phone width', () => {
-  it.each([
-    '/',
-    LATENT,
-    '/search?q=the',
-    `/steer?with=${encodeURIComponent(`${SAE}/3:add:1`)}`,
-    '/suite',
-    '/compare',
-  ])('nothing is wider than the page at %s', async (path) => {
-    const { page, errors } = await open(path, { viewport: PHONE })
-    await page.getByRole('main').waitFor()
-    await page.locator('[aria-busy="true"]').waitFor({ state: 'detached' })
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390)
-    expect(errors).toEqual([])
     await page.close()
   })
 })

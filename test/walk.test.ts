@@ -400,6 +400,7 @@ describe('under three clicks or keys from the first page', () => {
 
 describe('axe finds no serious fault, and nothing is wider than the page', () => {
   const paths = [
+    '/',
     FIRST,
     LATENT,
     '/search',

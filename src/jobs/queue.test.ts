@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { PgBoss } from 'pg-boss'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -119,7 +119,11 @@ it('stops a run that waits before it begins', async () => {
   await queue.stop(first)
 })
 
-it('says in the run what went wrong', async () => {
+it('says in the run what went wrong, also where its suite cannot be read either', async () => {
+  const damaged = join(config.out, 'blocks.0.hook_resid_post/width_4/l0_3')
+  await mkdir(damaged, { recursive: true })
+  await writeFile(join(damaged, 'cfg.json'), '{')
+  await writeFile(join(damaged, 'sae_weights.safetensors'), '')
   const id = await queue.enqueue('train', { ...config, hooks: ['blocks.99.*'] })
   const run = await queue.settled(id)
   expect(run.state).toBe('failed')

@@ -5,12 +5,12 @@ import type { Event } from '../api/index.ts'
 import { HttpProblem } from './problems.ts'
 
 const HEARTBEAT_MS = 15_000
-/** Events kept for a page that does not read; beyond it the oldest go and the page is told to fetch again. */
+/** Events kept for a page that does not read; beyond it its stream ends, and when it opens another it fetches everything again. */
 const BACKLOG = 1000
 /** Open streams; a page needs one. */
 const MAX_STREAMS = 64
 
-type Listener = { readonly queue: Event[]; wake: () => void }
+type Listener = { readonly queue: Event[]; isBehind: boolean; wake: () => void }
 
 /** Fans events out to listeners, each with its own bounded queue. */
 export class EventHub {
@@ -24,9 +24,8 @@ export class EventHub {
   /** Sends an event to every page that listens. */
   publish(event: Event): void {
     for (const listener of this.#listeners) {
-      if (listener.queue.length >= BACKLOG)
-        listener.queue.splice(0, listener.queue.length, { type: 'changed', what: 'workspace' })
-      listener.queue.push(event)
+      if (listener.queue.length < BACKLOG) listener.queue.push(event)
+      else listener.isBehind = true
       listener.wake()
     }
   }
@@ -43,7 +42,7 @@ export class EventHub {
         `${MAX_STREAMS} event streams are open; close a page of Hooke and load this one again`,
       )
     return streamSSE(c, async (stream) => {
-      const listener: Listener = { queue: [], wake: () => {} }
+      const listener: Listener = { queue: [], isBehind: false, wake: () => {} }
       this.#listeners.add(listener)
       let open = true
       stream.onAbort(() => {
@@ -54,13 +53,14 @@ export class EventHub {
       try {
         await stream.write('retry: 1000\n\n')
         for (const event of await replay()) await stream.writeSSE({ data: JSON.stringify(event) })
-        while (open && !this.#closed) {
+        while (open && !this.#closed && !listener.isBehind) {
           const woken = new Promise<void>((resolve) => {
             listener.wake = resolve
           })
           for (const event of listener.queue.splice(0))
             await stream.writeSSE({ data: JSON.stringify(event) })
-          if (listener.queue.length === 0 && open && !this.#closed) await woken
+          if (listener.queue.length === 0 && !listener.isBehind && open && !this.#closed)
+            await woken
         }
       } finally {
         clearInterval(heartbeat)

@@ -66,7 +66,15 @@ export function applyEvent(client: QueryClient, event: Event): void {
 
 const staleAfter = {
   workspace: [keys.workspace, keys.microscope, keys.plots, keys.selfTests],
-  labels: [keys.scoring, keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
+  labels: [
+    keys.scoring,
+    keys.agreement,
+    keys.microscope,
+    keys.latent,
+    keys.latents,
+    keys.search,
+    keys.workspace,
+  ],
   latents: [keys.microscope, keys.latent, keys.latents, keys.search, keys.workspace],
 } as const
 

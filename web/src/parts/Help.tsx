@@ -1,17 +1,25 @@
 /** How to read the page, and every key, in one dialog. */
+import { useLocation } from '@tanstack/react-router'
 import { useEffect, useRef } from 'react'
 import { keyList, printed } from '../state/keyList.ts'
+import { viewAt } from '../state/views.ts'
 
-/** A modal dialog with four sentences of explanation and the keys, grouped by where they work. */
+/** A modal dialog with a few sentences of explanation and the keys, grouped by where they work: here first. */
 export function Help(props: { open: boolean; onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     if (props.open) dialog.current?.showModal()
     else dialog.current?.close()
   }, [props.open])
-  const groups = Map.groupBy(keyList, ({ where }) => where)
+  const here = viewAt(useLocation().pathname)
+  const groups = [...Map.groupBy(keyList, ({ where }) => where)].toSorted(
+    ([a], [b]) => Number(b === here) - Number(a === here),
+  )
   return (
     <dialog ref={dialog} className="help" onClose={props.onClose} aria-labelledby="help-title">
+      <form method="dialog">
+        <button type="submit">Close</button>
+      </form>
       <h2 id="help-title">How to read this</h2>
       <p>
         A language model turns each token into a long list of numbers, and every layer rewrites that
@@ -28,26 +36,25 @@ export function Help(props: { open: boolean; onClose: () => void }) {
         All of them have an equal by touch: tap a token or a cell to read it, a dotted word for its
         definition, <q>Go to</q> in the bar for everything else.
       </p>
-      {[...groups].map(([where, entries]) => (
-        <section key={where} aria-label={`Keys: ${where}`}>
-          <h3>{where}</h3>
-          <dl className="key-list">
-            {entries.map(({ keys, does }) => (
-              <div key={does}>
-                <dt>
-                  {keys.flatMap(printed).map((key) => (
-                    <kbd key={key}>{key}</kbd>
-                  ))}
-                </dt>
-                <dd>{does}</dd>
-              </div>
-            ))}
-          </dl>
-        </section>
-      ))}
-      <form method="dialog">
-        <button type="submit">Close</button>
-      </form>
+      <div className="key-groups">
+        {groups.map(([where, entries]) => (
+          <section key={where} aria-label={`Keys: ${where}`}>
+            <h3>{where === here ? `${where}: here` : where}</h3>
+            <dl className="key-list">
+              {entries.map(({ keys, does }) => (
+                <div key={does}>
+                  <dt>
+                    {keys.flatMap(printed).map((key) => (
+                      <kbd key={key}>{key}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{does}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
     </dialog>
   )
 }

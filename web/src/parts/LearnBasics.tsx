@@ -20,19 +20,22 @@ export function LearnBasics(props: { workspace: Workspace; sae: SaeSummary | und
         {model ? count(model.d_model) : 'many'} numbers, its <em>activation</em>, and{' '}
         {model ? `each of ${model.n_layers} layers` : 'every layer'} rewrites the list.
       </Piece>
-      <Piece title="No single number means anything" bars={[dense, dense.toReversed()]}>
-        A model knows more things than it has numbers, so it stores a thing as a <em>direction</em>:
-        a mixture of all {d} numbers. Many directions lie across each other in one list.
+      <Piece title="One number rarely means one thing" bars={[dense, dense.toReversed()]}>
+        A model knows more things than a list has numbers, so it keeps a thing as a{' '}
+        <em>direction</em>: a little of each of the {d} numbers. In one list many directions are
+        added up.
       </Piece>
       <Piece title="A sparse autoencoder unmixes them" bars={[dense, sparse, rebuilt]}>
-        It learns a dictionary of {sae ? count(sae.d_sae) : 'thousands of'} directions, the{' '}
-        <em>latents</em>, and rebuilds each list from the few that it switches on
+        It learns {sae ? count(sae.d_sae) : 'thousands of'} directions, the <em>latents</em>, and
+        rebuilds each list by adding up the few that it switches on
         {sae?.metrics ? `: here about ${Math.round(sae.metrics.l0)} a token` : ''}. Nobody tells it
-        which. Sparse means few; auto means that it checks itself against what it read.
+        what to look for. <em>Sparse</em>: few are on. <em>Auto</em>: its only teacher is the list
+        that it must rebuild.
       </Piece>
       <Piece title="What a latent means is for you to find out" bars={[sparse]} lit={11}>
-        You see where it fires and what it makes the model say. A <em>label</em> is somebody’s guess
-        about that, and a guess is worth the attempts to prove it wrong. Below, you make one.
+        A latent <em>fires</em> on a token when it is switched on there. You see where, and what it
+        makes the model say next. A <em>label</em> is somebody’s guess about that, and worth as much
+        as the attempts to prove it wrong. Below, you make one.
       </Piece>
     </ol>
   )

@@ -135,8 +135,9 @@ function Look({ latent, lesson, onLesson }: StepProps) {
   return (
     <>
       <p>
-        Places in the corpus where this latent fires most. The darker a token, the stronger. Read
-        the marked token and what stands before it: the latent cannot see what comes after.
+        Places in the corpus where this latent fires most: the stronger the colour, the more it
+        fires. Read the underlined token and what stands before it: the model has not yet seen what
+        comes after.
       </p>
       {list(strongest)}
       {spread.length > 0 && (

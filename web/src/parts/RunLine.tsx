@@ -47,7 +47,7 @@ export function RunLine(props: { run: Run }) {
     <section className="run" aria-label="Run">
       <div className="run-line">
         <span className={`state ${run.state}`}>{run.state}</span>
-        <span className="run-message">{run.message}</span>
+        <span className="run-message">{run.message === run.state ? '' : run.message}</span>
         <span className="quiet">
           {run.state === 'paused'
             ? remaining(run.remaining_ms).replace('left', 'of work left')

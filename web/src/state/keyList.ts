@@ -1,9 +1,9 @@
 /** Every key of the page and what it does there. Help lists them; the palette offers those of the view one is in. */
 import { type ViewName, views } from './views.ts'
 
-/** Keys as `useKeys` names them; those that only a field or a figure with the focus hears begin with a space. */
+/** Keys as `useKeys` names them; those that only a field, a list or a figure with the focus hears begin with a space. */
 export type KeyEntry = {
-  readonly where: ViewName | 'Everywhere' | 'In a figure or text'
+  readonly where: ViewName | 'Everywhere' | 'In a field' | 'In a figure or text'
   readonly keys: readonly string[]
   readonly does: string
 }
@@ -37,6 +37,10 @@ export const keyList: readonly KeyEntry[] = [
   { where: 'Microscope', keys: ['s'], does: 'steer with that latent' },
   { where: 'Search', keys: [' up', ' down'], does: 'choose among what was found' },
   { where: 'Search', keys: [' enter'], does: 'open the chosen latent' },
+  { where: 'Compare', keys: ['left', 'right', 'up', 'down'], does: 'move over tokens and layers' },
+  { where: 'Compare', keys: ['enter'], does: 'lock what differs most in the cell' },
+  { where: 'Compare', keys: ['escape'], does: 'unlock' },
+  { where: 'Compare', keys: ['o'], does: 'open that latent' },
   { where: 'Latent', keys: ['j', 'right'], does: 'next latent' },
   { where: 'Latent', keys: ['k', 'left'], does: 'previous latent' },
   { where: 'Latent', keys: ['e'], does: 'write a label' },
@@ -56,11 +60,14 @@ export const keyList: readonly KeyEntry[] = [
   },
   { where: 'Review', keys: ['u'], does: 'take the last review back' },
   { where: 'Suite', keys: ['p'], does: 'pause or continue the run' },
+  { where: 'In a field', keys: [' enter'], does: 'send it; with Shift a new line' },
+  { where: 'In a field', keys: [' escape'], does: 'leave it, for the keys above' },
   {
     where: 'In a figure or text',
     keys: [' left', ' right'],
     does: 'read it value by value, or token by token',
   },
+  { where: 'In a figure or text', keys: [' home', ' end'], does: 'its first and last value' },
 ]
 
 const shown: Readonly<Record<string, string>> = {
@@ -70,6 +77,8 @@ const shown: Readonly<Record<string, string>> = {
   down: '↓',
   enter: 'Enter',
   escape: 'Esc',
+  home: 'Home',
+  end: 'End',
 }
 
 /** The keys of a chord as they are printed: "g m" is g, m. */

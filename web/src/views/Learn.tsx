@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { lessonQuery } from '../api/lessonQuery.ts'
 import { latentQuery, workspaceQuery } from '../api/queries.ts'
+import { middleSaes } from '../format/lessonLatents.ts'
 import { latentKey, latentName, parseLatentKey } from '../format/names.ts'
 import { Caveats, LearnBasics } from '../parts/LearnBasics.tsx'
 import { Lesson } from '../parts/Lesson.tsx'
@@ -20,7 +21,8 @@ export function Learn() {
     const parts = parseLatentKey(key)
     return parts && all.some(({ id }) => id === parts.sae) ? parts : undefined
   }
-  const suite = workspace?.suites.find(({ name }) => name === search.suite) ?? workspace?.suites[0]
+  const suites = workspace?.suites.filter(({ saes }) => middleSaes(saes).length > 0) ?? []
+  const suite = workspace?.suites.find(({ name }) => name === search.suite) ?? suites[0]
   const lessons = useQuery(lessonQuery(suite?.saes ?? []))
   const left = lessons.data?.filter((key) => !progress.finished.includes(key)) ?? []
 
@@ -56,6 +58,26 @@ export function Learn() {
         What a sparse autoencoder is, in five minutes; then one of its latents, from a first look to
         steering with it.
       </p>
+      {suites.length > 1 && (
+        <label className="quiet">
+          suite{' '}
+          <select
+            value={suite?.name}
+            onChange={(e) =>
+              void navigate({
+                search: { suite: e.target.value },
+                replace: true,
+                resetScroll: false,
+              })
+            }
+          >
+            {suites.map(({ name }) => (
+              <option key={name}>{name}</option>
+            ))}
+            {suite && !suites.includes(suite) && <option>{suite.name}</option>}
+          </select>
+        </label>
+      )}
       {error && !workspace && <Failure error={error} onRetry={() => void refetch()} />}
       {workspace && <LearnBasics workspace={workspace} sae={sae} />}
       {workspace && lessons.isError && <Failure error={lessons.error} />}
@@ -73,9 +95,19 @@ export function Learn() {
       )}
       {workspace && key === undefined && !lessons.isLoading && !lessons.isError && (
         <Notice>
-          No latent of this workspace can be read yet: the examples come with the index.{' '}
-          <code>hooke demo</code> makes a suite with everything, <code>hooke index</code> indexes
-          one that is trained. This page fills when it is there.
+          {suite && suites.includes(suite) ? (
+            <>
+              The latents of {suite.name} have too few examples to learn on: they were indexed on
+              little text. <code>hooke index</code> reads more of it.
+            </>
+          ) : (
+            <>
+              No latent {suite ? `of ${suite.name}` : 'of this workspace'} can be read yet: the
+              examples come with the index. <code>hooke demo</code> makes a suite with everything,{' '}
+              <code>hooke index</code> indexes one that is trained. This page fills when it is
+              there.
+            </>
+          )}
         </Notice>
       )}
       <div className="learn-columns">
