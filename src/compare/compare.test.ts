@@ -198,6 +198,13 @@ it('compares prompts as encoding both and subtracting does, and sets what was in
   const a = 'A farmer had nine sheep. Answer: nine.'
   const b = 'A farmer had nine sheep. Think: some ran away and came back. Answer: nine.'
   const found = await comparePrompts(base, sitesOf({ now: 0 }), { a, b }, { n_top: D_SAE })
+  const in_parts = await comparePrompts(
+    base,
+    sitesOf({ now: 0 }),
+    { a, b },
+    { n_top: D_SAE, acts_bytes: 1 },
+  )
+  expect(in_parts).toEqual(found)
   const ids_a = base.tokenizer!.tokenize(a)
   const n_inserted = base.tokenizer!.tokenize(b).length - ids_a.length
   const alone = found.columns.flatMap(({ a }, column) => (a === undefined ? [column] : []))

@@ -2,7 +2,7 @@
  * Two runs latent by latent: two prompts in one model (chain of thought or not), or one text in two models.
  *
  * 1. The tokens are aligned by their ids (`align.ts`).
- * 2. One pass of each: activations at all sites, losses, the last residual stream.
+ * 2. One pass of each: activations at the sites, losses, the last residual stream; further passes for sites that memory is not for.
  * 3. Per site: both are encoded, and compared on every pair of aligned tokens (`compareSite.ts`).
  * 4. What is predicted next: behind every pair the divergence, behind the last tokens the most probable ones.
  */
@@ -13,12 +13,17 @@ import { compareSite, type SiteOptions } from './compareSite.ts'
 import { divergences, guessesBehind, lastStream } from './predictions.ts'
 import type { Column, CompareSite, Run, RunComparison, Side } from './types.ts'
 
-export type CompareOptions = Partial<SiteOptions> & { readonly signal?: AbortSignal }
+export type CompareOptions = Partial<SiteOptions> & {
+  /** Activations of both runs that one pass may hold (default 512 MiB); of one site always. */
+  readonly acts_bytes?: number
+  readonly signal?: AbortSignal
+}
 
 const N_TOP = 8
 const N_LATENTS = 100
 /** As in the microscope: what fires on more than a tenth of all tokens says little about these. */
 const MAX_DENSITY = 0.1
+const ACTS_BYTES = 2 ** 29
 
 /**
  * Compares two texts in one model.
@@ -53,11 +58,13 @@ export async function compareRuns(
   sites: readonly CompareSite[],
   options: CompareOptions = {},
 ): Promise<RunComparison> {
-  const { n_top = N_TOP, n_latents = N_LATENTS, max_density = MAX_DENSITY, signal } = options
+  const { n_top = N_TOP, n_latents = N_LATENTS, max_density = MAX_DENSITY } = options
+  const { acts_bytes = ACTS_BYTES, signal } = options
   const pairs = alignTokens(a.ids, b.ids)
-  const hooks = new Set(sites.map(({ hook }) => hook))
-  const pass_a = await pass(a, hooks, signal)
-  const pass_b = await pass(b, hooks, signal)
+  const bytes = ({ hook }: CompareSite) => 4 * a.model.width(hook) * (a.ids.length + b.ids.length)
+  const [first = [], ...others] = groupsOf(sites, bytes, acts_bytes)
+  const pass_a = await firstPass(a, first, signal)
+  const pass_b = await firstPass(b, first, signal)
   const streams = [
     { model: a.model, data: pass_a.acts.get(lastStream(a.model))!.data },
     { model: b.model, data: pass_b.acts.get(lastStream(b.model))!.data },
@@ -74,23 +81,26 @@ export async function compareRuns(
     !special[side].has((side === 'a' ? a : b).ids[token]!)
   const compared = []
   let n_dense = 0
-  for (const { id, hook, open } of sites) {
-    signal?.throwIfAborted()
-    const site = await open()
-    if (site === undefined) continue
-    try {
-      const acts_a = await site.runner.encode(pass_a.acts.get(hook)!.data)
-      const acts_b = await site.runner.encode(pass_b.acts.get(hook)!.data)
-      const limits = { n_top, n_latents, max_density }
-      const { n_dense: left_out, ...found } = compareSite(
-        site,
-        { acts_a, acts_b, columns, isRead },
-        limits,
-      )
-      n_dense += left_out
-      compared.push({ id, hook, ...found })
-    } finally {
-      await site.close?.()
+  for (const group of [first, ...others]) {
+    const [in_a, in_b] =
+      group === first
+        ? [pass_a.acts, pass_b.acts]
+        : [await actsOf(a, group, signal), await actsOf(b, group, signal)]
+    for (const { id, hook, open } of group) {
+      signal?.throwIfAborted()
+      const site = await open()
+      if (site === undefined) continue
+      try {
+        const acts_a = await site.runner.encode(in_a.get(hook)!.data)
+        const acts_b = await site.runner.encode(in_b.get(hook)!.data)
+        const limits = { n_top, n_latents, max_density }
+        const runs = { acts_a, acts_b, columns, isRead }
+        const { n_dense: left_out, ...found } = compareSite(site, runs, limits)
+        n_dense += left_out
+        compared.push({ id, hook, ...found })
+      } finally {
+        await site.close?.()
+      }
     }
   }
   const last = { a: a.ids.length - 1, b: b.ids.length - 1 }
@@ -115,14 +125,42 @@ function requireTokenizer({ name, tokenizer }: Model): Tokenizer {
 const specialIds = ({ tokenizer }: Model): ReadonlySet<number> =>
   tokenizer?.special_ids ?? new Set()
 
-function pass({ model, ids }: Run, hooks: ReadonlySet<HookName>, signal?: AbortSignal) {
-  const asked = new Set([...hooks, lastStream(model)])
-  return model.forward(padBatch([ids]), {
-    hooks: model.hooks.filter((hook) => asked.has(hook)),
-    loss: true,
-    ...(signal === undefined ? {} : { signal }),
-  })
+/** Sites in their order, as many together as there is room for. */
+function groupsOf(
+  sites: readonly CompareSite[],
+  bytesOf: (site: CompareSite) => number,
+  most_bytes: number,
+): CompareSite[][] {
+  const groups: CompareSite[][] = []
+  let bytes = Infinity
+  for (const site of sites) {
+    bytes += bytesOf(site)
+    if (bytes > most_bytes) {
+      groups.push([])
+      bytes = bytesOf(site)
+    }
+    groups.at(-1)!.push(site)
+  }
+  return groups
 }
+
+function firstPass({ model, ids }: Run, sites: readonly CompareSite[], signal?: AbortSignal) {
+  const hooks = hooksOf(model, [...sites.map(({ hook }) => hook), lastStream(model)])
+  return model.forward(padBatch([ids]), { hooks, loss: true, ...(signal ? { signal } : {}) })
+}
+
+async function actsOf({ model, ids }: Run, sites: readonly CompareSite[], signal?: AbortSignal) {
+  const hooks = hooksOf(
+    model,
+    sites.map(({ hook }) => hook),
+  )
+  const pass = await model.forward(padBatch([ids]), { hooks, ...(signal ? { signal } : {}) })
+  return pass.acts
+}
+
+/** In the order of the pass, each once. */
+const hooksOf = (model: Model, asked: readonly HookName[]): HookName[] =>
+  model.hooks.filter((hook) => asked.includes(hook))
 
 /** A loss that is not a number is none: of a model whose logits overflow. */
 function sideOf({ ids }: Run, losses: Float32Array): Side {
