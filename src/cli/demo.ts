@@ -7,6 +7,7 @@ import { aborted } from './serve.ts'
 import { renderSteeringExample } from './steeringExample.ts'
 import { suiteTable } from './suiteTable.ts'
 import { openProgress, renderDuration } from './terminal.ts'
+import { databaseOption } from './workspace.ts'
 
 type Options = { workspace: string; port: number; open: boolean; threads: number; exit?: boolean }
 
@@ -30,7 +31,12 @@ export function addDemoCommand(program: Command, { signal }: Context): void {
       const started = performance.now()
       const workspace = resolve(options.workspace)
       const suite = join(workspace, SUITE)
-      const server = await startServer({ workspace, port: options.port, open: options.open })
+      const server = await startServer({
+        workspace,
+        port: options.port,
+        open: options.open,
+        ...databaseOption(),
+      })
       let isStopped = false
       try {
         console.log(`Hooke is at ${server.url}`)

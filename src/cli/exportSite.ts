@@ -20,6 +20,7 @@ import { openWorkspace } from '../server/index.ts'
 import { type Database, labelsOf, type StoredLabel, scoresOf, suiteLabels } from '../store/index.ts'
 import { CliError } from './errors.ts'
 import { SiteFolder } from './siteFiles.ts'
+import { databaseOption } from './workspace.ts'
 
 /** Latents a file: a visitor who opens one fetches that many. */
 const LATENTS_A_FILE = 100
@@ -59,7 +60,11 @@ export async function exportSite(
   const folders = [dirname(folder), ...(model === undefined ? [] : [dirname(model)]), packageRoot()]
   const site = await SiteFolder.open(out, { page, folders })
   try {
-    const open = await openWorkspace({ workspace: dirname(folder), any_host: true })
+    const open = await openWorkspace({
+      workspace: dirname(folder),
+      ...databaseOption(),
+      any_host: true,
+    })
     try {
       await open.imported
       const client = createClient('http://localhost', {

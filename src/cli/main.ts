@@ -4,7 +4,10 @@
 import { setFlagsFromString } from 'node:v8'
 import { CommanderError } from 'commander'
 import { exitCode, renderError } from './errors.ts'
+import { restartLean } from './lean.ts'
 import { createProgram } from './program.ts'
+
+restartLean()
 
 // Threads share V8's cache of compiled wrappers around functions that WebAssembly calls, and in V8 13.6 two threads may
 // free one wrapper twice, which ends the process ("Check failed: jit_page.has_value()"). So none is compiled.
@@ -28,6 +31,8 @@ try {
   process.exit(interrupt.signal.aborted ? 130 : 0)
 } catch (error) {
   if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2)
-  process.stderr.write(`hooke: ${renderError(error, process.env.HOOKE_DEBUG !== undefined)}\n`)
+  const { withoutSecrets } = await import('../files/index.ts')
+  const said = renderError(error, process.env.HOOKE_DEBUG !== undefined)
+  process.stderr.write(`hooke: ${withoutSecrets(said)}\n`)
   process.exit(exitCode(error))
 }

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { CliError } from './errors.ts'
 import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import type { Context } from './options.ts'
+import { databaseOption } from './workspace.ts'
 
 type Options = ModelFlags & { url?: string; token?: string }
 
@@ -30,15 +31,16 @@ export function addMcpCommand(program: Command, { signal }: Context): void {
     ])
     const about = { version: packageVersion(), signal }
     if (options.url !== undefined) {
-      if (!URL.canParse(options.url))
-        throw new CliError(
-          `--url is ${options.url}, expected an address such as http://127.0.0.1:4665`,
-        )
+      // The rest may hold a token.
+      const [address = ''] = options.url.split('?')
+      if (!URL.canParse(options.url) || !/^https?:\/\//.test(address))
+        throw new CliError(`--url is ${address}, expected one such as http://127.0.0.1:4665`)
       return serveMcp(createClient(options.url, { token: options.token }), about)
     }
     const { openWorkspace } = await import('../server/index.ts')
     const open = await openWorkspace({
       workspace,
+      ...databaseOption(),
       model: modelOptionsOf(options),
       any_host: true,
     }).catch((cause: unknown) => {

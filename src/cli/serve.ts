@@ -1,9 +1,10 @@
 /** `hooke serve`: the explorer and the API for a workspace. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { AskSettings } from '../jobs/index.ts'
 import { type AskFlags, addProviderOptions, askSettingsOf, requireKey } from './askOptions.ts'
 import { addModelOptions, type ModelFlags, modelOptionsOf } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
+import { databaseOption } from './workspace.ts'
 
 type Options = ModelFlags &
   AskFlags & {
@@ -28,7 +29,9 @@ export function addServeCommand(program: Command, { signal }: Context): void {
       'address to listen on; any but loopback asks for a token',
       '127.0.0.1',
     )
-    .option('--token <text>', 'token to ask for')
+    .addOption(
+      new Option('--token <text>', 'token to ask for, 16 characters or more').env('HOOKE_TOKEN'),
+    )
     .option(
       '--allow-model <model>',
       "a model that may be compared with, beside the suites' own and the bundled ones; give it again for each (default: any on loopback, none beyond)",
@@ -48,6 +51,7 @@ export function addServeCommand(program: Command, { signal }: Context): void {
         ...(allowModel === undefined ? {} : { models: allowModel }),
         ...(judge === undefined ? {} : { judge }),
         ...(open === undefined ? {} : { open }),
+        ...databaseOption(),
         model: modelOptionsOf(options),
       })
       try {

@@ -4,12 +4,18 @@ import type { SaeEntry } from '../sae/index.ts'
 import type { Database } from '../store/index.ts'
 import { CliError } from './errors.ts'
 
+/** The database that DATABASE_URL names, in place of a workspace's own. */
+export function databaseOption(): { database?: string } {
+  const url = process.env.DATABASE_URL?.trim()
+  return url ? { database: url } : {}
+}
+
 /** The database of the workspace that holds a suite, with the suite imported; damaged files are named on standard error. */
 export async function openSuiteDatabase(suite: string): Promise<Database> {
   const { openDatabase } = await import('../store/index.ts')
   const { importSuite } = await import('../jobs/index.ts')
   await suiteEntries(suite)
-  const location = process.env.DATABASE_URL ?? join(dirname(resolve(suite)), '.hooke', 'db')
+  const location = databaseOption().database ?? join(dirname(resolve(suite)), '.hooke', 'db')
   const db = await openDatabase(location)
   try {
     for (const { message } of await importSuite(db, resolve(suite)))

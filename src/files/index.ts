@@ -14,6 +14,7 @@ export {
   readJson,
   readText,
 } from './read.ts'
+export { withoutSecrets } from './secrets.ts'
 export { packageVersion } from './version.ts'
 export {
   appendText,

@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
 import { PgBoss } from 'pg-boss'
+import { withoutSecrets } from '../files/index.ts'
 import {
   createRun,
   type Database,
@@ -287,7 +288,7 @@ export class JobQueue {
     } catch (error) {
       // Where it is the ledger that could not write, this is the error it has thrown already.
       await ledger.finish().catch(() => {})
-      const message = error instanceof Error ? error.message : String(error)
+      const message = withoutSecrets(error instanceof Error ? error.message : String(error))
       this.#tell(
         await updateRun(this.#db, id, { state: 'failed', message: 'failed', error: message }),
       )
@@ -314,7 +315,7 @@ export class JobQueue {
       const run = await getRun(this.#db, id)
       return run && !hasEnded(run.state) ? job : undefined
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = withoutSecrets(error instanceof Error ? error.message : String(error))
       this.#tell(
         await updateRun(this.#db, id, { state: 'failed', message: 'failed', error: message }),
       )

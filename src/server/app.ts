@@ -18,7 +18,7 @@ import { addSelfTestRoutes } from './routes/selfTests.ts'
 import { addSteerRoutes } from './routes/steer.ts'
 import { addSuiteRoutes } from './routes/suites.ts'
 import { addWorkspaceRoutes } from './routes/workspace.ts'
-import { headers, requireToken, sameHost } from './security.ts'
+import { headers, limitWork, requireToken, sameHost } from './security.ts'
 import { staticPage } from './staticPage.ts'
 
 /** The largest request: 20,000 characters of text at four bytes, escaped, and room for the rest. */
@@ -53,6 +53,7 @@ export function createApp(
   app.use(headers)
   app.use(sameHost({ any_host: options.any_host }))
   if (options.token !== undefined) app.use(requireToken(options.token))
+  app.use('/api/*', limitWork())
   const [small, large] = [limitBody(MAX_BODY_BYTES), limitBody(MAX_IMPORT_BYTES)]
   app.use('/api/*', (c, next) => (LABELS_PATH.test(c.req.path) ? large : small)(c, next))
 

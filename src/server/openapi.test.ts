@@ -63,7 +63,13 @@ describe('the description', () => {
       expect(operation.operationId, route).toMatch(/^[a-z][A-Za-z]+$/)
       expect(operation.summary, route).toMatch(/\w{3}/)
       expect(operation.tags, route).toHaveLength(1)
-      const refusals = ['400', '401', '403', '503', ...(operation.requestBody ? ['413'] : [])]
+      const refusals = [
+        '400',
+        '401',
+        '403',
+        '503',
+        ...(operation.requestBody ? ['413', '415'] : []),
+      ]
       for (const status of refusals)
         expect(operation.responses[status]?.content, `${route} ${status}`).toEqual({
           'application/json': { schema: { $ref: '#/components/schemas/Problem' } },

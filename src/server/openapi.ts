@@ -19,7 +19,11 @@ const REFUSALS: Readonly<Record<number, string>> = {
   403: 'The request names another host, or comes from a page of another origin',
   503: 'Too much is waiting or open; try again shortly',
 }
-const TOO_LARGE = 'The body is larger than this server takes'
+/** And what carries a body. */
+const OF_BODIES: Readonly<Record<number, string>> = {
+  413: 'The body is larger than this server takes',
+  415: 'The body is no application/json',
+}
 
 /** The description of an application's routes. @param version of Hooke. */
 export function describeApi(app: OpenAPIHono, version: string): Description {
@@ -72,7 +76,7 @@ function completeOperation(operation: Operation, route: string): void {
   const answer = responses['200'] as { description?: string } | undefined
   if (answer?.description !== undefined) operation.summary ??= answer.description
   operation.tags ??= [route.split('/')[2] ?? 'api']
-  const shared = operation.requestBody ? { ...REFUSALS, 413: TOO_LARGE } : REFUSALS
+  const shared = operation.requestBody ? { ...REFUSALS, ...OF_BODIES } : REFUSALS
   for (const [status, description] of Object.entries(shared))
     responses[status] ??= {
       description,

@@ -1,15 +1,26 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { type IncomingHttpHeaders, request } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { TINY_SAE as SAE, TINY_OPTIONS } from '../../test/tinyServer.ts'
 import { type temporaryFolder, tinyWorkspace } from '../../test/tinySuite.ts'
 import { createClient, Problem } from '../api/index.ts'
+import { answerError } from './problems.ts'
+import { limitWork } from './security.ts'
 import { type RunningServer, startServer } from './server.ts'
 
 const TOKEN = 'tok-7f3a-this-stays-between-us'
 const API_KEY = 'sk-live-9c1b-this-too'
-const KEYS = ['OPENAI_API_KEY', 'ANTHROPIC_API_KEY', 'GOOGLE_GENERATIVE_AI_API_KEY', 'HF_TOKEN']
+const KEYS = [
+  'OPENAI_API_KEY',
+  'ANTHROPIC_API_KEY',
+  'GOOGLE_GENERATIVE_AI_API_KEY',
+  'HOOKE_EMBED_API_KEY',
+  'HF_TOKEN',
+]
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let server: RunningServer
@@ -22,7 +33,7 @@ beforeAll(async () => {
   for (const name of KEYS) vi.stubEnv(name, API_KEY)
   for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
     vi.spyOn(console, method).mockImplementation(
-      (...args) => void said.push(args.map(String).join(' ')),
+      (...args) => void said.push(args.map((arg) => inspect(arg, { depth: 9 })).join(' ')),
     )
   const page = join(folder.path, '.page')
   await mkdir(join(page, 'assets'), { recursive: true })
@@ -80,6 +91,17 @@ const post = (path: string, body: unknown, at = server): Promise<Answer> =>
     },
     at,
   )
+/** The beginning of what comes back for bytes on a socket. */
+function written(bytes: string): Promise<string> {
+  const { port } = new URL(server.url)
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), '127.0.0.1', () => socket.write(bytes))
+    socket.once('error', reject).once('data', (data) => {
+      resolve(data.toString())
+      socket.destroy()
+    })
+  })
+}
 const problemOf = ({ text }: Answer): string => Problem.parse(JSON.parse(text)).error
 
 /** Every GET route that answers once, with values of the tiny suite. */
@@ -186,6 +208,45 @@ describe('who may ask', () => {
     expect(preflight.headers).not.toHaveProperty('access-control-allow-methods')
   })
 
+  it('does nothing for a form or a beacon of another page, nor for a socket', async () => {
+    const { host } = new URL(server.url)
+    const types = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data']
+    for (const type of types) {
+      const body = JSON.stringify({ text: 'forged', author: 'x' })
+      const path = `/api/saes/${SAE}/latents/9/labels`
+      const headers = { host, 'content-type': type }
+      for (const from of [
+        { origin: 'https://evil.example' },
+        { origin: 'null' },
+        { 'sec-fetch-site': 'cross-site' },
+      ]) {
+        const asked = { method: 'POST', headers: { ...headers, ...from }, body }
+        expect((await raw(path, asked)).status, type).toBe(403)
+      }
+      // Not even without a word of where it comes from: only JSON is read.
+      expect((await raw(path, { method: 'POST', headers, body })).status, type).toBe(415)
+    }
+    const { text } = await raw(`/api/saes/${encodeURIComponent(SAE)}/latents/9`)
+    expect(text).not.toContain('forged')
+    for (const path of ['/api/runs/none/stop', '/api/labels/1/undo']) {
+      const headers = { host, origin: 'https://evil.example' }
+      expect((await raw(path, { method: 'POST', headers })).status, path).toBe(403)
+    }
+    const upgrade = `GET /api/events HTTP/1.1\r\nHost: ${host}\r\nOrigin: https://evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
+    expect(await written(upgrade)).toMatch(/^HTTP\/1\.1 403/)
+    expect(await written('GET /api/workspace HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 400/)
+    const elsewhere = `GET http://evil.example/api/workspace HTTP/1.1\r\nHost: evil.example\r\n\r\n`
+    expect(await written(elsewhere)).toMatch(/^HTTP\/1\.1 403/)
+  })
+
+  it('takes no token that is easily guessed or would not arrive', async () => {
+    for (const token of ['', 'short', 'with spaces in the middle', 'sixteen&more=characters'])
+      await expect(
+        startServer({ workspace: folder.path, ...TINY_OPTIONS, token }).then((it) => it.close()),
+        token,
+      ).rejects.toThrow(`the token has ${token.length} characters, expected 16 or more`)
+  })
+
   it('asks for the token on every path beyond loopback, and never says it', async () => {
     const answers: Answer[] = []
     for (const path of ['/', '/icon.svg', '/api/openapi.json', ...(await addresses())]) {
@@ -235,8 +296,23 @@ describe('who may ask', () => {
     await post('/api/nothing', {})
     expect(said.join('\n')).not.toContain(TOKEN)
     expect(said.join('\n')).not.toContain(API_KEY)
-    for (const file of ['tiny/suite.json', 'tiny/points.jsonl'])
-      expect(await readFile(join(folder.path, file), 'utf8')).not.toContain(API_KEY)
+    for (const name of await readdir(folder.path, { recursive: true })) {
+      if (!/\.(jsonl?|md|svg)$/.test(name)) continue
+      const content = await readFile(join(folder.path, name), 'utf8')
+      expect(content, name).not.toContain(API_KEY)
+      expect(content, name).not.toContain(TOKEN)
+    }
+  })
+
+  it('names a key in place of showing it, where what failed repeats it', async () => {
+    const app = new Hono()
+      .onError(answerError)
+      .get('/', () => Promise.reject(new Error(`no such key: ${API_KEY}`, { cause: { API_KEY } })))
+    const from = said.length
+    const answer = await app.request('/')
+    expect(await answer.text()).toMatch(/no such key: \[\w+_(KEY|TOKEN)\]/)
+    expect(said.slice(from).join('\n')).toContain('no such key')
+    expect(said.slice(from).join('\n')).not.toContain(API_KEY)
   })
 })
 
@@ -302,6 +378,22 @@ describe('limits', () => {
     stop.abort()
     const again = async () => (await post('/api/microscope', { text: 'The ship' })).status
     await expect.poll(again, { timeout: 20_000 }).toBe(200)
+  })
+
+  it('of requests that are worked on: one too many is told so, and taken when another is done', async () => {
+    const gate = Promise.withResolvers<void>()
+    const app = new Hono().onError(answerError).use(limitWork(2))
+    app.get('/', async (c) => {
+      await gate.promise
+      return c.text('done')
+    })
+    const waiting = [app.request('/'), app.request('/')]
+    const refused = await app.request('/')
+    expect(refused.status).toBe(503)
+    expect(await refused.text()).toContain('2 requests are worked on; try again')
+    gate.resolve()
+    for (const answer of waiting) expect((await answer).status).toBe(200)
+    expect((await app.request('/')).status).toBe(200)
   })
 
   it('of open event streams', async () => {

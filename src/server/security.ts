@@ -77,6 +77,35 @@ function sameAuthority(origin: string, host: string): boolean {
   }
 }
 
+/** A token as it fits into an address, a cookie and a header, and is not guessed. */
+const TOKEN = /^[\w.~-]{16,}$/
+
+/** @throws RangeError if a token is too short, or would not arrive as it is; it is not in the message. */
+export function checkToken(token: string): string {
+  if (!TOKEN.test(token))
+    throw new RangeError(
+      `the token has ${token.length} characters, expected 16 or more of A-Z a-z 0-9 . _ ~ -; without one, a long random one is made.`,
+    )
+  return token
+}
+
+/** Requests that are worked on at once; event streams and texts that a model writes are counted where they begin. */
+const MOST_AT_ONCE = 128
+
+/** Refuses requests while too many wait for an answer: the database takes one at a time. */
+export function limitWork(most: number = MOST_AT_ONCE): MiddlewareHandler {
+  let n = 0
+  return async (_c, next) => {
+    if (n >= most) throw new HttpProblem(503, `${most} requests are worked on; try again shortly`)
+    n++
+    try {
+      await next()
+    } finally {
+      n--
+    }
+  }
+}
+
 /**
  * Asks for the token on every path: as `Authorization: Bearer`, or as `?token=` in the address, which is put into a
  * cookie of this server (HttpOnly, SameSite=Strict) and taken out of the address.

@@ -7,7 +7,7 @@ import { type AskSettings, askingFromEnvironment, type JobQueue } from '../jobs/
 import type { OpenModelOptions } from '../model/index.ts'
 import { openBrowser } from './openBrowser.ts'
 import { type OpenWorkspace, openWorkspace } from './openWorkspace.ts'
-import { isLoopback } from './security.ts'
+import { checkToken, isLoopback } from './security.ts'
 
 export type ServerOptions = {
   /** Folder of suites; made where missing. */
@@ -16,7 +16,7 @@ export type ServerOptions = {
   readonly port: number
   /** Default 127.0.0.1. Any other than loopback is guarded by a token. */
   readonly host?: string
-  /** Asked for on every request; generated where the host is not loopback and none is given. */
+  /** Asked for on every request, 16 characters or more; generated where the host is not loopback and none is given. */
   readonly token?: string
   /** Models that a request may name beside the suites' own and the bundled ones (default: any on loopback, none beyond). */
   readonly models?: readonly string[]
@@ -45,13 +45,15 @@ export type RunningServer = {
 
 /**
  * Serves a workspace: API, events and page. It listens before suites are imported, so that the page answers at once.
- * @throws Error if the port is taken or may not be used (says what to do), or the database is in use by another program.
+ * @throws Error if the port is taken or may not be used (says what to do), or the database is in use by another program;
+ * RangeError as `checkToken`.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const workspace = resolve(options.workspace)
   const host = options.host ?? '127.0.0.1'
   const beyond = !isLoopback(host)
-  const token = options.token ?? (beyond ? randomBytes(24).toString('base64url') : undefined)
+  const generated = beyond ? randomBytes(24).toString('base64url') : undefined
+  const token = options.token === undefined ? generated : checkToken(options.token)
 
   const closers: (() => Promise<void>)[] = []
   const close = async (): Promise<void> => {

@@ -3,6 +3,7 @@ import type { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { Problem } from '../../api/index.ts'
+import { withoutSecrets } from '../../files/index.ts'
 
 const problem = (description: string) => ({
   description,
@@ -44,7 +45,8 @@ export function relay(c: Context, open: (signal: AbortSignal) => AsyncGenerator<
       for await (const event of open(stop.signal)) await write(event)
     } catch (error) {
       if (stop.signal.aborted) return
-      await write({ type: 'error', error: error instanceof Error ? error.message : String(error) })
+      const message = error instanceof Error ? error.message : String(error)
+      await write({ type: 'error', error: withoutSecrets(message) })
     }
   })
 }
