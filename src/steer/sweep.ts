@@ -182,33 +182,46 @@ async function meanDivergence(
   const divergences: number[] = []
   for (const answer of answers) {
     if (answer.length === 0) continue
-    const plain = await predictions(model, prompt, answer, {}, options)
-    const steered = await predictions(model, prompt, answer, steering, options)
-    divergences.push(...divergence(steered, plain, answer.length))
+    const predict = [steering, {}].map((edits) =>
+      openPredictions(model, [...prompt, ...answer], { ...edits, ...options }),
+    )
+    try {
+      const step = Math.max(1, Math.floor(CHUNK_LOGITS / model.config.d_vocab))
+      // What comes at the first token is predicted at the last of the prompt.
+      for (let from = prompt.length - 1; from < prompt.length + answer.length - 1; from += step) {
+        const to = Math.min(prompt.length + answer.length - 1, from + step)
+        const [steered, plain] = [await predict[0]!.at(from, to), await predict[1]!.at(from, to)]
+        divergences.push(...divergence(steered, plain, to - from))
+      }
+    } finally {
+      for (const { close } of predict) close()
+    }
   }
   return divergences.length === 0 ? undefined : mean(divergences)
 }
 
-/** Logits of what comes at every token of an answer, [n_tokens, d_vocab]; those of the prompt's own tokens are never made. */
-async function predictions(
+/** Logits held at a time, of each way to read: 16 MiB. */
+const CHUNK_LOGITS = 2 ** 22
+
+/** Reads a text a stretch at a time, in order: `at` gives the logits behind tokens from .. to - 1, [to - from, d_vocab]. */
+function openPredictions(
   model: Model,
-  prompt: Int32Array,
-  answer: readonly number[],
-  steering: Steering,
-  { signal }: Stoppable,
-): Promise<Float32Array> {
-  const options = { ...steering, ...(signal === undefined ? {} : { signal }) }
-  const cache = model.openCache(1, prompt.length + answer.length)
-  try {
-    const [before, last] = [prompt.subarray(0, -1), prompt.subarray(-1)]
-    if (before.length > 0) {
-      await model.forward(padBatch([before]), { ...options, cache, logits: 'last' })
-    }
-    const rest = Int32Array.from([...last, ...answer.slice(0, -1)])
-    const { logits } = await model.forward(padBatch([rest]), { ...options, cache, logits: true })
-    return logits!
-  } finally {
-    cache.close()
+  ids: readonly number[],
+  { edits = [], reads = [], signal }: Steering & Stoppable,
+): { at: (from: number, to: number) => Promise<Float32Array>; close: () => void } {
+  const cache = model.openCache(1, ids.length)
+  const read = async (from: number, to: number, logits: true | 'last') => {
+    const batch = padBatch([Int32Array.from(ids.slice(from, to))])
+    const stop = signal === undefined ? {} : { signal }
+    return (await model.forward(batch, { cache, logits, edits, reads, ...stop })).logits!
+  }
+  return {
+    async at(from, to) {
+      // Logits of what lies before are not asked for, only that it is in the cache.
+      if (cache.length < from) await read(cache.length, from, 'last')
+      return read(from, to, true)
+    },
+    close: () => cache.close(),
   }
 }
 
