@@ -108,7 +108,7 @@ function bringIntoSight(axis: Virtualizer<HTMLDivElement, Element>, index: numbe
   if (to !== undefined) axis.scrollElement?.scrollTo({ [horizontal ? 'left' : 'top']: to })
 }
 
-const block = 4
+const block = 2
 
 /** What is in sight and what borders on it, in whole blocks: the table changes once a block, not once a column. */
 function wholeBlocks({ startIndex, endIndex, count }: Range): number[] {
