@@ -1,5 +1,5 @@
 /** One steering example for the end of the demo, chosen by measurement from the latents themselves. */
-import type { LatentView, SteerEvent } from '../server/index.ts'
+import { type Client, createClient } from '../api/index.ts'
 import { renderSideBySide } from './terminal.ts'
 import { suiteEntries } from './workspace.ts'
 
@@ -36,18 +36,17 @@ export async function renderSteeringExample(
   suite: string,
   folder: string,
 ): Promise<string> {
+  const client = createClient(url)
   const found = await candidates(suite, folder)
   const trials: Trial[] = []
   for (const candidate of found)
-    for (const strength of STRENGTHS) trials.push(await steer(url, candidate, strength))
+    for (const strength of STRENGTHS) trials.push(await steer(client, candidate, strength))
   const [best] = trials.sort((a, b) => b.gain - a.gain)
   if (best === undefined)
     return 'No latent raises the words it fires on, so there is no steering example.'
   const { candidate, strength, plain, steered } = best
-  const view = (await (
-    await fetch(new URL(`/api/saes/${candidate.id}/latents/${candidate.index}`, url))
-  ).json()) as LatentView
-  const title = `Steering ${candidate.hook}/${candidate.index}, labelled ${view.label ?? 'not yet'}, by ${strength} times its maximum`
+  const { label } = await client.latent({ sae: candidate.id, index: candidate.index })
+  const title = `Steering ${candidate.hook}/${candidate.index}, labelled ${label ?? 'not yet'}, by ${strength} times its maximum`
   const why = `(of ${found.length} latents that raise the words they fire on, the one whose words ${candidate.words.join(', ')} came up most)`
   const texts = [`default: ${PROMPT}${plain}`, `steered: ${PROMPT}${steered}`]
   return `${title}\n${why}\n\n${renderSideBySide(texts)}`
@@ -96,26 +95,14 @@ async function candidates(suite: string, folder: string): Promise<Candidate[]> {
   return found.sort((a, b) => b.n_shared - a.n_shared || b.effect - a.effect).slice(0, N_CANDIDATES)
 }
 
-async function steer(url: string, candidate: Candidate, strength: number): Promise<Trial> {
+async function steer(client: Client, candidate: Candidate, strength: number): Promise<Trial> {
   const { id: sae, index: latent, words } = candidate
-  const response = await fetch(new URL('/api/steer', url), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      prompt: PROMPT,
-      interventions: [{ sae, latent, mode: 'add', strength }],
-      max_tokens: 40,
-      temperature: 0.7,
-      seed: 1,
-    }),
-  })
-  const events = (await response.text())
-    .split('\n')
-    .filter((line) => line.startsWith('data:'))
-    .map((line) => JSON.parse(line.slice('data:'.length)) as SteerEvent)
+  const interventions = [{ sae, latent, mode: 'add' as const, strength }]
+  const asked = { prompt: PROMPT, interventions, max_tokens: 40, temperature: 0.7, seed: 1 }
+  const events = await Array.fromAsync(client.steer(asked))
   const end = events.find((event) => event.type !== 'token')
   if (end?.type !== 'done')
-    throw new Error(`steering ${sae} latent ${latent}: ${end?.error ?? response.statusText}`)
+    throw new Error(`steering ${sae} latent ${latent}: ${end?.error ?? 'it ended too early'}`)
   const wordsOf = (text: string) => text.toLowerCase().match(/\p{L}+/gu) ?? []
   const raised = new Set(words.map((word) => word.toLowerCase()))
   const heard = (text: string) => new Set(wordsOf(text).filter((word) => raised.has(word))).size
