@@ -32,7 +32,8 @@ export function Review() {
   const [reviewer, setReviewer] = useRemembered('author', 'me')
   const blind = search.blind === 'on'
   const suites = workspace?.suites ?? []
-  const suite = search.suite ?? suites.find(({ saes }) => saes.some((s) => s.n_labelled > 0))?.name
+  const labelled = suites.find(({ saes }) => saes.some((s) => s.n_labelled > 0))
+  const suite = search.suite ?? (labelled ?? suites[0])?.name
   const query = reviewQuery({
     ...{ suite, sae: search.sae, method: search.method, author: search.author },
     ...{ reviewer, blind },
