@@ -1,5 +1,5 @@
 /** Labels by a language model and tests of labels, ordered over HTTP: priced first, performed by the queue, capped; the key of the judge is nobody's to see. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -17,6 +17,7 @@ const SAE = 'tiny~blocks.1.hook_resid_post~width_256~l0_2'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 let index: number
+let sae_folder: string
 let base_url: string
 let n_calls = 0
 /** What the judge says to n texts; undefined keeps the client waiting. */
@@ -63,7 +64,8 @@ beforeAll(async () => {
   }
   await runPipeline(config)
   const [entry] = await listSuite(config.out)
-  const file = await openLatents(entry!.path)
+  sae_folder = entry!.path
+  const file = await openLatents(sae_folder)
   const n_active = await file.column('n_active')
   await file.close()
   index = Array.from(n_active.keys())
@@ -127,10 +129,13 @@ it('tests lexical labels without a language model, and says what the other tests
     score_method: expect.stringMatching(/^lexical, balanced accuracy over \d+ texts/),
   })
 
-  // Ordered again it finds nothing to do, and the suite's import leaves the tested label alone.
+  // Ordered again it finds nothing to do; labels.json, written again, is imported and leaves the tested label alone.
+  await utimes(join(sae_folder, 'labels.json'), new Date(), new Date())
   const again = await client.scoreLabels({ ...here(), scorers: ['lexical'] })
   expect((await open.jobs.settled(again.id)).message).toContain('nothing to do')
   expect((await client.offerScores(here())).offers[0]?.n_labels).toBe(0)
+  const now = (await client.latent({ sae: SAE, index })).labels
+  expect(now.filter(({ retired_at }) => retired_at === undefined)).toEqual(labels)
 })
 
 it('asks the language model that the server has, within the cap, and never tells the key', async () => {
