@@ -9,22 +9,38 @@ export type Time = { readonly ms: number; readonly cpu_ms: number }
 /** What every answer carries: the most memory that the process has held so far. */
 export type Peak = { readonly peak_bytes: number }
 
+type Start = {
+  readonly python?: string
+  readonly flags?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
 export class Contestant {
   readonly name: string
   readonly #child: ChildProcessWithoutNullStreams
   readonly #lines: AsyncIterator<string>
 
-  /** @param program a file of this folder, run by Node, or by the Python given. */
-  constructor(name: string, program: string, threads: number, python?: string) {
+  /** @param program a file of this folder, run by Node, or by the Python given. @param flags of Node. @param env more of its environment. */
+  constructor(
+    name: string,
+    program: string,
+    threads: number,
+    { python, flags = [], env = {} }: Start = {},
+  ) {
     this.name = name
-    this.#child = spawn(python ?? process.execPath, [join(import.meta.dirname, program)], {
-      env: {
-        ...process.env,
-        OMP_NUM_THREADS: String(threads),
-        OPENBLAS_NUM_THREADS: String(threads),
-        MKL_NUM_THREADS: String(threads),
+    this.#child = spawn(
+      python ?? process.execPath,
+      [...flags, join(import.meta.dirname, program)],
+      {
+        env: {
+          ...process.env,
+          ...env,
+          OMP_NUM_THREADS: String(threads),
+          OPENBLAS_NUM_THREADS: String(threads),
+          MKL_NUM_THREADS: String(threads),
+        },
       },
-    })
+    )
     this.#child.stderr.pipe(process.stderr)
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }

@@ -112,10 +112,13 @@ async function withTorch<Value>(
   for (const [name, sizes] of tensorShapes(shape))
     bytes += sizes.reduce((a, b) => a * b, name === EMBEDDING ? 2 : 4)
   checkMemory('PyTorch', bytes)
-  return withContestant(new Contestant('PyTorch', 'forward.py', threads, python), async (torch) => {
-    await torch.ask({ do: 'open', folder })
-    return use(torch)
-  })
+  return withContestant(
+    new Contestant('PyTorch', 'forward.py', threads, { python }),
+    async (torch) => {
+      await torch.ask({ do: 'open', folder })
+      return use(torch)
+    },
+  )
 }
 
 async function measureProducts(

@@ -17,6 +17,7 @@ import { ensureCheckpoint } from './checkpoint.ts'
 import { benchDecode } from './decode.ts'
 import { benchOpen } from './open.ts'
 import { benchPrefill } from './prefill.ts'
+import { compileHooke } from './program.ts'
 import { benchQuality } from './quality.ts'
 import { printTable, type Row, renderJson } from './report.ts'
 import type { Setup } from './setup.ts'
@@ -64,6 +65,7 @@ async function setupOf(shape: ShapeName): Promise<Setup> {
   await ensureCheckpoint(folder, SHAPES[shape])
   return {
     folder,
+    program: compileHooke(),
     shape: SHAPES[shape],
     threads: Number(values.threads),
     rounds: Number(values.rounds),

@@ -1,5 +1,6 @@
 /** What every part of the model bench is given, and what it makes of it. */
 import { freemem } from 'node:os'
+import { leanStart } from '../../src/cli/lean.ts'
 import { bytesOf, type Precision } from '../../src/model/memory.ts'
 import { openRandom } from '../../src/model/random.ts'
 import { Contestant, type Peak, type Time } from './contestant.ts'
@@ -9,6 +10,8 @@ import { parameterCount, type Shape } from './shape.ts'
 export type Setup = {
   /** The checkpoint's. */
   readonly folder: string
+  /** Hooke, compiled. */
+  readonly program: string
   readonly shape: Shape
   readonly threads: number
   /** How often the contestants take turns. */
@@ -65,7 +68,7 @@ export class Hooke {
 
   /** Opens the checkpoint, uses it, and ends the process. */
   static async with<Value>(
-    { folder, shape, threads }: Setup,
+    { folder, program, shape, threads }: Setup,
     opening: Opening,
     use: (hooke: Hooke) => Promise<Value>,
   ): Promise<Value> {
@@ -74,7 +77,8 @@ export class Hooke {
         `Hooke in ${opening.weights}`,
         parameterCount(shape) * bytesOf(opening.weights, 2),
       )
-    const process = new Contestant('Hooke', 'hooke.ts', threads)
+    const start = leanStart('weights' in opening ? opening.weights : 'bf16')
+    const process = new Contestant('Hooke', program, threads, start)
     try {
       const request = { do: 'open', folder, threads, ...opening } as const
       return await use(new Hooke(process, await process.ask<Opened>(request)))
