@@ -55,6 +55,8 @@ export function SteerSweep(props: {
           repetition: of.repetition,
           activation: mean(of.acts[lead] ?? []),
         }
+  // One that failed at once has nothing to draw.
+  const isBarren = sweep.state === 'failed' && sweep.plain === undefined
   const at = chosen ?? props.strength
   const point = sweep.points.find(({ strength }) => strength === at)
   const pick = (i: number) => {
@@ -79,33 +81,35 @@ export function SteerSweep(props: {
         </span>
       </header>
       {sweep.error !== undefined && <Failure error={sweep.error} />}
-      <div className="sweep-panels">
-        {panels.map(({ of, name, term }) => (
-          <div key={of} className="sweep-panel">
-            <p>
-              <Term of={term}>{name}</Term>
-              <span className="value">{point && short(figures(point)[of])}</span>
-              {of !== 'kl' && (
-                <span className="quiet">default {short(figures(sweep.plain)[of])}</span>
-              )}
-            </p>
-            <Panel
-              of={of}
-              sweep={sweep}
-              figures={sweep.strengths.map((strength) =>
-                figures(sweep.points.find((measured) => measured.strength === strength)),
-              )}
-              plain={figures(sweep.plain)[of]}
-              at={at}
-              onPick={pick}
-            />
+      {!isBarren && (
+        <div className="sweep-panels">
+          {panels.map(({ of, name, term }) => (
+            <div key={of} className="sweep-panel">
+              <p>
+                <Term of={term}>{name}</Term>
+                <span className="value">{point && short(figures(point)[of])}</span>
+                {of !== 'kl' && (
+                  <span className="quiet">default {short(figures(sweep.plain)[of])}</span>
+                )}
+              </p>
+              <Panel
+                of={of}
+                sweep={sweep}
+                figures={sweep.strengths.map((strength) =>
+                  figures(sweep.points.find((measured) => measured.strength === strength)),
+                )}
+                plain={figures(sweep.plain)[of]}
+                at={at}
+                onPick={pick}
+              />
+            </div>
+          ))}
+          <div className="sweep-panel">
+            <p className="quiet">strength</p>
+            <Strengths sweep={sweep} at={at} onPick={pick} />
           </div>
-        ))}
-        <div className="sweep-panel">
-          <p className="quiet">strength</p>
-          <Strengths sweep={sweep} at={at} onPick={pick} />
         </div>
-      </div>
+      )}
       {point && <Texts point={point} prompt={sweep.prompt} />}
       {sweep.rule && (
         <p className="quiet sweep-rule">
