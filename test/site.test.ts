@@ -243,9 +243,12 @@ describe('hooke export --site', () => {
     await expect(exportSite(suite, suite, { ...options, page: page_built })).rejects.toThrow(
       'holds no site',
     )
-    await expect(
-      exportSite(suite, join(folder.path, 'x'), { ...options, page: join(folder.path, 'none') }),
-    ).rejects.toThrow('npm run build:web')
+    const none = join(folder.path, 'none')
+    const tried = () => exportSite(suite, join(folder.path, 'x'), { ...options, page: none })
+    await expect(tried()).rejects.toThrow('is not there: build the page first')
+    await mkdir(none)
+    await writeFile(join(none, 'index.html'), '<meta charset="utf-8" />')
+    await expect(tried()).rejects.toThrow('is older than this command')
     expect(renderIndex('<meta charset="utf-8" /><script src="/a.js">')).toContain('src="./a.js"')
   })
 })

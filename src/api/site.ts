@@ -1,5 +1,8 @@
 /** What a static site holds in place of a server: `data/index.json`, which names the other files. */
 
+/** The name by which a site's entry says what it is to the page; another form of the files takes another. */
+export const SITE_MARK = 'hooke-site-2'
+
 /** All addresses are relative to the site's entry; what ends in `.gz` is gzipped JSON. */
 export type SiteIndex = {
   /** ISO 8601. */

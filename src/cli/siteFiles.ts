@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
+import { SITE_MARK } from '../api/index.ts'
 import {
   listFolder,
   makeFolder,
@@ -20,7 +21,7 @@ const packed = promisify(gzip)
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types hooke-svg"
 
-const MARK = '<meta name="hooke-site" content="data/index.json" />'
+const MARK = `<meta name="${SITE_MARK}" content="data/index.json" />`
 
 /** The page's entry with addresses relative to itself, its policy, and the word that there is no server. */
 export function renderIndex(html: string): string {
@@ -60,7 +61,7 @@ export class SiteFolder {
   /**
    * Begins a site, with the page's own files.
    * @param folders of this machine, which no file may name.
-   * @throws CliError where the page is not built, or `out` holds something else than a site.
+   * @throws CliError where the page is not built or an old one, or `out` holds something else than a site.
    */
   static async open(
     out: string,
@@ -69,6 +70,8 @@ export class SiteFolder {
     const index = join(page, 'index.html')
     if (!(await pathExists(index)))
       throw new CliError(`${index} is not there: build the page first (npm run build:web).`)
+    if (!(await knowsSites(page)))
+      throw new CliError(`${page} is older than this command: build the page (npm run build:web).`)
     if (!(await isFree(out)))
       throw new CliError(`${out} is there and holds no site of Hooke. Give a new folder.`)
     const site = new SiteFolder(resolve(out), folders)
@@ -132,7 +135,19 @@ async function isFree(out: string): Promise<boolean> {
   if (!(await pathExists(out))) return true
   const { files, folders } = await listFolder(out)
   if (files.length + folders.length === 0) return true
-  return files.includes('index.html') && (await readText(join(out, 'index.html'))).includes(MARK)
+  return (
+    files.includes('index.html') &&
+    (await readText(join(out, 'index.html'))).includes('name="hooke-site')
+  )
+}
+
+/** Whether a script of the page looks for the mark. */
+async function knowsSites(page: string): Promise<boolean> {
+  const assets = join(page, 'assets')
+  const { files } = (await pathExists(assets)) ? await listFolder(assets) : { files: [] }
+  for (const name of files.filter((name) => name.endsWith('.js')))
+    if ((await readText(join(assets, name))).includes(SITE_MARK)) return true
+  return false
 }
 
 /** More digits than anybody reads are a fifth of what a visitor fetches. */

@@ -8,6 +8,7 @@ import { siteName } from '../format/names.ts'
 import { count } from '../format/numbers.ts'
 import { readLines } from '../format/readLines.ts'
 import { saveFile } from '../state/saveFile.ts'
+import { siteIndexAt } from '../state/site.ts'
 import { Failure } from './Notice.tsx'
 
 /** Escaped for the request it stays below what the server takes. */
@@ -15,6 +16,7 @@ const mostBytes = 20 * 2 ** 20
 
 /** Folded until it is wanted. */
 export function ReviewFiles(props: { suite: string; saes: readonly SaeSummary[] }) {
+  if (siteIndexAt !== undefined) return null
   return (
     <details className="label-files">
       <summary>Export or import labels</summary>
