@@ -90,10 +90,11 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
   app.openapi(textRoute, async (c) => {
     const started = performance.now()
     const { text, tokens, by, scale, max_density, limit, ...filters } = c.req.valid('json')
+    const suite = await folderOf(filters)
     const ranked = await inference.call(
       'textSearch',
       {
-        suite: await folderOf(filters),
+        suite,
         text,
         tokens,
         by,
@@ -103,9 +104,9 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
       },
       c.req.raw.signal,
     )
-    const { left_out } = ranked
+    const left_out = [...ranked.left_out, ...(await otherSuites(filters, suite))]
     const hits = await shownHits(db, ranked.hits, { filters, limit, left_out })
-    return c.json({ ...ranked, hits, took_ms: performance.now() - started }, 200)
+    return c.json({ ...ranked, hits, left_out, took_ms: performance.now() - started }, 200)
   })
 
   app.openapi(vectorRoute, async (c) => {
@@ -125,24 +126,26 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
       },
       c.req.raw.signal,
     )
-    const { left_out } = nearest
+    const left_out = [...nearest.left_out, ...(await otherSuites(filters, suite))]
     const hits = await shownHits(db, nearest.hits, { filters, limit, left_out })
-    return c.json({ ...nearest, hits, took_ms: performance.now() - started }, 200)
+    return c.json({ ...nearest, hits, left_out, took_ms: performance.now() - started }, 200)
   })
 
   app.openapi(contrastRoute, async (c) => {
     const started = performance.now()
     const { a, b, scale, max_density, limit, ...filters } = c.req.valid('json')
+    const suite = await folderOf(filters)
     const contrast = await inference.call(
       'contrastSearch',
-      { suite: await folderOf(filters), a, b, scale, max_density, most: LOOKED_THROUGH },
+      { suite, a, b, scale, max_density, most: LOOKED_THROUGH },
       c.req.raw.signal,
     )
-    const asked = { filters, limit, left_out: contrast.left_out }
+    const left_out = [...contrast.left_out, ...(await otherSuites(filters, suite))]
+    const asked = { filters, limit, left_out }
     const more_in_a = await shownHits(db, contrast.more_in_a, asked)
     const more_in_b = await shownHits(db, contrast.more_in_b, asked)
     const took_ms = performance.now() - started
-    return c.json({ ...contrast, more_in_a, more_in_b, took_ms }, 200)
+    return c.json({ ...contrast, more_in_a, more_in_b, left_out, took_ms }, 200)
   })
 
   /** The suite asked for, with the SAEs that pass the filters. */
@@ -158,5 +161,19 @@ export function addSearchRoutes(app: OpenAPIHono, context: ServerContext): void 
           : `none of the ${suite.saes.length} trained SAEs of ${suite.suite} is of that layer and site; widen the filters`,
       )
     return { ...suite, saes }
+  }
+
+  /** Weights are searched a suite at a time, each having its model; said where no suite was asked for. */
+  async function otherSuites(
+    { suite, sae }: SearchFilters,
+    searched: SuiteFolder,
+  ): Promise<string[]> {
+    const asked = suite !== undefined || sae !== undefined
+    const n = asked ? 0 : (await suites.present()).length - 1
+    return n > 0
+      ? [
+          `all suites but ${searched.suite}: they are searched one at a time, by the filter on suites`,
+        ]
+      : []
   }
 }

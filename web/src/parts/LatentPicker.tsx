@@ -16,13 +16,17 @@ export function LatentPicker(props: {
   const [chosen, setChosen] = useState(0)
   const id = useId()
   const query = useDebounced(text, 150)
-  const { data, error } = useInfiniteQuery(searchQuery({ q: query, kind: 'all' }))
+  const { data, error, isPlaceholderData } = useInfiniteQuery(
+    searchQuery({ q: query, kind: 'all' }),
+  )
+  const isCurrent = query === text && !isPlaceholderData
   const hits =
     text.trim() === ''
       ? []
       : (data?.pages[0]?.hits ?? [])
           .filter((h) => !props.taken.some((t) => t.sae === h.sae && t.latent === h.index))
           .slice(0, 8)
+  const at = Math.min(chosen, hits.length - 1)
   const take = (chip: LatentChip | undefined) => {
     if (!chip) return
     props.onPick(chip)
@@ -30,9 +34,9 @@ export function LatentPicker(props: {
     setChosen(0)
   }
   const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'ArrowDown') setChosen((c) => Math.min(hits.length - 1, c + 1))
-    else if (event.key === 'ArrowUp') setChosen((c) => Math.max(0, c - 1))
-    else if (event.key === 'Enter') take(hits[chosen])
+    if (event.key === 'ArrowDown') setChosen(Math.min(hits.length - 1, at + 1))
+    else if (event.key === 'ArrowUp') setChosen(Math.max(0, at - 1))
+    else if (event.key === 'Enter') take(isCurrent ? hits[at] : undefined)
     else if (event.key === 'Escape') setText('')
     else return
     event.preventDefault()
@@ -45,7 +49,7 @@ export function LatentPicker(props: {
         aria-label="Add a latent: find it by words"
         aria-expanded={hits.length > 0}
         aria-controls={`${id}-list`}
-        aria-activedescendant={hits[chosen] ? `${id}-${chosen}` : undefined}
+        aria-activedescendant={hits[at] ? `${id}-${at}` : undefined}
         autoComplete="off"
         placeholder="add a latent: words of its label or its tokens"
         value={text}
@@ -63,7 +67,7 @@ export function LatentPicker(props: {
               type="button"
               id={`${id}-${i}`}
               role="option"
-              aria-selected={i === chosen}
+              aria-selected={i === at}
               tabIndex={-1}
               onPointerDown={(e) => e.preventDefault()}
               onClick={() => take(hit)}
@@ -74,7 +78,7 @@ export function LatentPicker(props: {
           ))}
         </div>
       )}
-      {text.trim() !== '' && query === text && data && hits.length === 0 && (
+      {text.trim() !== '' && isCurrent && data && hits.length === 0 && (
         <p className="quiet">Nothing found. Try a word that its examples hold.</p>
       )}
       {error && <p className="quiet">{error.message}</p>}

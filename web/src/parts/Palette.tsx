@@ -22,7 +22,7 @@ export function Palette(props: { onClose: () => void; onTheme: () => void }) {
   }, [chosen])
 
   const take = (command: Command | undefined) => {
-    if (!command) return
+    if (!command || command.stale) return
     // Closed first: the focus goes back to the page, and the command may move it on.
     dialog.current?.close()
     command.run()

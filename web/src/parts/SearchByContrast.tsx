@@ -102,7 +102,10 @@ function Side(props: { name: string; hits: ContrastSearch['more_in_a']; percents
     <section aria-label={props.name}>
       <h2>
         {props.name}
-        {props.percents && <span className="quiet"> · % of each latent’s maximum</span>}
+        <span className="quiet">
+          {' '}
+          · by how much{props.percents && ', % of each latent’s maximum'}; density
+        </span>
       </h2>
       {props.hits.length === 0 && <p className="quiet">None.</p>}
       <ol className="hits">

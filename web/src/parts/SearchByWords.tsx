@@ -12,7 +12,7 @@ import { Term } from './Term.tsx'
 type Hit = SearchResult['hits'][number]
 const matchedWords = { token: 'fires on', logit: 'raises' } as const
 
-/** How the box moves through the hits below it. */
+/** How the box moves through the hits below it; none is chosen while they are still those of another query. */
 export type HitCursor = { move: (step: number) => void; chosen: () => Hit | undefined }
 
 /** The hits for a query of words; `ref` moves through them. */
@@ -24,10 +24,11 @@ export function SearchByWords(props: {
 }) {
   const { query } = props
   const [place, setPlace] = useState({ of: query.q, at: 0 })
-  const { data, error, refetch, isFetching, hasNextPage, fetchNextPage } = useInfiniteQuery(
-    searchQuery(query),
-  )
-  const asked = query.q.trim() !== ''
+  const { data, error, refetch, isFetching, isPlaceholderData, hasNextPage, fetchNextPage } =
+    useInfiniteQuery(searchQuery(query))
+  const { q, kind: _, ...filters } = query
+  const asked = q.trim() !== ''
+  const isFiltered = Object.values(filters).some((value) => value !== undefined)
   const hits = asked ? (data?.pages.flatMap((page) => page.hits) ?? []) : []
   const first = data?.pages[0]
   // Another query begins at its first hit.
@@ -38,7 +39,7 @@ export function SearchByWords(props: {
       setPlace({ of: query.q, at })
       document.getElementById('hits')?.children[at]?.scrollIntoView({ block: 'nearest' })
     },
-    chosen: () => hits[chosen],
+    chosen: () => (isPlaceholderData ? undefined : hits[chosen]),
   }))
   if (!asked) return props.children
   return (
@@ -71,9 +72,11 @@ export function SearchByWords(props: {
         <p className="quiet empty">
           Nothing for “<bdi>{query.q}</bdi>”
           {first.more ? ' in the part that was looked through' : ''}.{' '}
-          {query.kind === 'all'
-            ? 'Try a shorter word, or a token as the model writes it.'
-            : 'Try all.'}
+          {isFiltered
+            ? 'Only some latents are looked among: press “all latents” for the rest.'
+            : query.kind === 'all'
+              ? 'Try a shorter word, or a token as the model writes it.'
+              : 'Try “words”: labels and tokens together.'}
         </p>
       )}
     </>

@@ -22,6 +22,8 @@ export type Command = {
   /** In place of the words. */
   readonly shown?: ReactNode
   readonly keys?: readonly string[]
+  /** Found for what was typed before: shown until the answer is there, and not to be taken. */
+  readonly stale?: boolean
   readonly run: () => void
 }
 
@@ -102,6 +104,7 @@ export function useCommands(
         run: () => open(sae, index),
       }
     })
+  const stale = settled !== asked || search.isPlaceholderData
   const found = (search.data?.hits ?? []).map(
     (hit): Command => ({
       id: `latent ${hit.sae}/${hit.index}`,
@@ -112,6 +115,7 @@ export function useCommands(
           <span className="place">{latentName(hit.hook, hit.index)}</span> <LabelText chip={hit} />
         </>
       ),
+      stale,
       run: () => open(hit.sae, hit.index),
     }),
   )

@@ -65,7 +65,8 @@ export function Search() {
     const digit = event.altKey ? /^Digit(\d)$/.exec(event.code)?.[1] : undefined
     const asked = digit === undefined ? undefined : searchModes[Number(digit) - 1]
     const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    const hit = cursor.current?.chosen()
+    // Hits are those of the words as they stand, or Enter would open another word's.
+    const hit = settled === text ? cursor.current?.chosen() : undefined
     if (asked) choose(asked)
     else if (event.key === 'Escape') field.current?.blur()
     else if (event.target !== field.current || isLong) return
