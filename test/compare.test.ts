@@ -271,6 +271,24 @@ describe('served', () => {
       await page.close()
     })
 
+    it('draws of long texts what is in sight, the place in the address among it', async () => {
+      const text = 'The sea was calm and the ship came home. '.repeat(18)
+      const asked = new URLSearchParams({ tab: 'prompts', dense: 'shown', a: text, b: `${text}So` })
+      const { page, errors } = await open(`/compare?${asked}&at=1.150`, 900)
+      await strip(page).locator('td.focused').waitFor()
+      const n_columns = Number(await strip(page).getAttribute('aria-colcount'))
+      expect(n_columns).toBeGreaterThan(180)
+      const heads = strip(page).locator('thead [data-c]')
+      expect(await heads.count()).toBeLessThan(n_columns / 2)
+      expect(await strip(page).locator('.focused').getAttribute('aria-colindex')).toBe('152')
+      await page.keyboard.press('ArrowRight')
+      await strip(page).locator('.focused[aria-colindex="153"]').waitFor()
+      await page.locator('.compare-text.side-a [data-c="151"].at').waitFor()
+      expect(await page.locator('.compare-text .at').count()).toBe(2)
+      expect(errors).toEqual([])
+      await page.close()
+    })
+
     it('compares models from an address, and finds the planted latent first', async () => {
       const address = `/compare?tab=models&tokens=600&model=${encodeURIComponent(other)}`
       const { page, errors } = await open(address, 390)
