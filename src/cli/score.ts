@@ -152,9 +152,9 @@ async function tellCost(
   const { estimateScoring } = await import('../jobs/index.ts')
   let total: number | undefined
   for (const { scorer, n_labels, n_calls, cost, ...usage } of await estimateScoring(order, due)) {
-    console.error(
-      `${scorer}: ${n_labels} labels to score, about ${n_calls} calls, ${usage.input_tokens} tokens in, ${usage.output_tokens} out, ${cost === undefined ? 'price not known' : `about ${renderCost(cost)}`}`,
-    )
+    const price = cost === undefined ? 'price not known' : `about ${renderCost(cost)}`
+    const asked = `about ${n_calls} calls, ${usage.input_tokens} tokens in, ${usage.output_tokens} out, ${price}`
+    console.error(`${scorer}: ${n_labels} labels to score, ${n_calls === 0 ? 'free' : asked}`)
     if (cost !== undefined) total = (total ?? 0) + cost
   }
   return total
