@@ -45,7 +45,8 @@ export function SteerTexts(props: {
       ))}
       {run.error !== undefined && <Failure error={run.error} />}
       <p className="quiet side-note" role="status">
-        {run.state === 'stopped' && 'Stopped. '}
+        {run.state === 'running' && last?.default.length === 0 && 'Waiting for the model.'}
+        {run.state === 'stopped' && 'Stopped.'}
         {run.state === 'done' && last && differenceWords(last)}
       </p>
     </div>
