@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { renderError } from '../src/cli/errors.ts'
 import { createProgram } from '../src/cli/program.ts'
 import { openFile } from '../src/files/index.ts'
@@ -156,6 +156,16 @@ describe('bad input', () => {
     ['an unknown flag', ['run', 'thimble-5m', '--txet', 'x'], 2, /unknown option '--txet'/],
     ['an unknown command', ['trian'], 2, /unknown command 'trian'/],
     ['a folder without SAEs', ['export', 'test', '--out', 'x'], 2, /holds no SAE.*hooke train/],
+    ['a site and a layout', ['export', 'x', '--site', 'a', '--out', 'b'], 2, /are two exports/],
+    ['a site in a format', ['export', 'x', '--site', 'a', '--format', 'saelens'], 2, /two exports/],
+    ['a text for no site', ['export', 'x', '--out', 'a', '--text', 't'], 2, /of a --site/],
+    ['a token of few characters', ['serve', '--token', 'short'], 1, /has 5 characters/],
+    [
+      'a server without its http',
+      ['mcp', '--url', 'localhost:4665/?token=between-us'],
+      2,
+      /^--url is localhost:4665\/, expected one such as http:\/\/127\.0\.0\.1:4665$/,
+    ],
     ['no data', ['capture', 'thimble-5m', '--out', 'x'], 2, /needs a model, --data and --hooks/],
   ])('%s ends with a clear message and the right exit code', async (_, args, code, pattern) => {
     const result = await hooke(...args)
@@ -211,6 +221,21 @@ describe('bad input', () => {
     const { code, message } = await hooke('run', model, '--ids', '2')
     expect(message).toMatch(/model\.safetensors/)
     expect(code).toBe(1)
+  })
+
+  it('a Postgres that is away is said without its password, by every command that opens a workspace', async () => {
+    vi.stubEnv('DATABASE_URL', 'postgres://ada:between-us-only@127.0.0.1:9/hooke')
+    const workspace = join(folder, 'empty')
+    for (const args of [
+      ['serve', workspace, '--port', '0'],
+      ['mcp', workspace],
+    ]) {
+      const { code, message } = await hooke(...args)
+      expect(message, args[0]).toMatch(/ada:\*\*\*@127\.0\.0\.1.*cannot connect to Postgres/)
+      expect(message, args[0]).not.toContain('between-us')
+      expect(code).toBe(1)
+    }
+    vi.unstubAllEnvs()
   })
 
   it('a busy port is said, with what to do', async () => {

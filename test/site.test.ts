@@ -67,6 +67,9 @@ beforeAll(async () => {
   await before.close()
   await spoilPieces(join(folder.path, 'tiny', 'pieces.json'))
   site = join(folder.path, '.site')
+  const left = join(folder.path, '..site.partial', 'data', 'saes', '7')
+  await mkdir(left, { recursive: true })
+  await writeFile(join(left, '0.json.gz'), 'half')
   await exportTo(site)
   host = await serveFiles(site, '/some/where/')
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
@@ -217,24 +220,19 @@ describe('hooke export --site', () => {
     await page.close()
   })
 
-  it('is whole or not there, however it was stopped, and an earlier one stays until then', async () => {
-    const stop = new AbortController()
-    const stopped = (out: string) => exportTo(out, () => stop.abort(), stop.signal)
-    const first = join(folder.path, '.first')
-    await expect(stopped(first)).rejects.toThrow('nothing is kept')
+  it('is whole or not there, and an earlier one stays until the next is whole', async () => {
+    const files = () => readdir(site, { recursive: true })
     const inFolder = () => readdir(folder.path)
-    expect((await inFolder()).filter((name) => name.includes('first'))).toEqual([])
-    const before = await readFile(join(site, 'data', 'index.json'), 'utf8')
-    await expect(stopped(site)).rejects.toThrow('nothing is kept')
-    expect(await readFile(join(site, 'data', 'index.json'), 'utf8')).toBe(before)
-    // As a killed run leaves it.
-    const partial = join(folder.path, '..first.partial', 'data', 'saes', '7')
-    await mkdir(partial, { recursive: true })
-    await writeFile(join(partial, '0.json.gz'), 'half')
-    await mkdir(first)
-    await exportTo(first)
-    expect((await readdir(join(first, 'data', 'saes'))).toSorted()).toEqual(['0', '1'])
-    expect((await inFolder()).filter((name) => name.includes('first'))).toEqual(['.first'])
+    // What a killed run had left is neither beside it nor in it.
+    const [before, beside] = [await files(), await inFolder()]
+    expect(beside.filter((name) => name.includes('site'))).toEqual(['.site'])
+    expect(before.filter((name) => name.startsWith('data/saes/7'))).toEqual([])
+    const stop = new AbortController()
+    const stopped = exportTo(site, () => stop.abort(), stop.signal)
+    await expect(stopped).rejects.toThrow(/an earlier one is as it was/)
+    await expect(stopped).rejects.toHaveProperty('name', 'AbortError')
+    expect(await files()).toEqual(before)
+    expect(await inFolder()).toEqual(beside)
   })
 
   it('writes into its own folder only', async () => {

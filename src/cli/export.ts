@@ -10,7 +10,13 @@ import { suiteEntries } from './workspace.ts'
 const FORMATS = ['saelens', 'gemma-scope', 'neuronpedia'] as const
 type Format = (typeof FORMATS)[number]
 
-type Options = { format: Format; out?: string; site?: string; text: readonly string[] }
+type Options = {
+  format: Format
+  out?: string
+  site?: string
+  text: readonly string[]
+  json?: boolean
+}
 
 export function addExportCommand(program: Command, { signal }: Context): void {
   program
@@ -31,21 +37,27 @@ export function addExportCommand(program: Command, { signal }: Context): void {
       (text: string, before: readonly string[]) => [...before, text],
       [],
     )
-    .action(async (suite: string, { format, out, site, text }: Options) => {
-      const entries = await suiteEntries(suite)
-      if (site !== undefined) return writeSite(suite, site, text, signal)
-      if (out === undefined)
+    .option('--json', 'print the outcome as JSON')
+    .action(async (suite: string, options: Options, command: Command) => {
+      const { format, out, site, text, json } = options
+      const isAsked = (name: string) => command.getOptionValueSource(name) === 'cli'
+      if (site !== undefined && (out !== undefined || isAsked('format')))
+        throw new CliError('export: --site and a layout (--out, --format) are two exports.')
+      if (site === undefined && text.length > 0)
+        throw new CliError('export: --text is for the microscope of a --site.')
+      if (site === undefined && out === undefined)
         throw new CliError('export: where to? Give --out FOLDER for a layout, or --site FOLDER.')
+      const entries = await suiteEntries(suite)
+      if (site !== undefined) return writeSite(suite, site, { texts: text, json, signal })
       const write = await exporterOf(format)
       let n_left_out = 0
-      for await (const exported of write(resolve(suite), entries, out)) {
-        if ('written' in exported) {
+      for await (const exported of write(resolve(suite), entries, out ?? '')) {
+        if (json) console.log(JSON.stringify(exported))
+        else if ('written' in exported) {
           console.log(exported.written)
           if (exported.note !== undefined) console.error(`  ${exported.note}`)
-        } else {
-          n_left_out++
-          console.error(`left out: ${exported.left_out}: ${exported.why}`)
-        }
+        } else console.error(`left out: ${exported.left_out}: ${exported.why}`)
+        if ('left_out' in exported) n_left_out++
         signal.throwIfAborted()
       }
       if (n_left_out > 0)
@@ -58,17 +70,21 @@ export function addExportCommand(program: Command, { signal }: Context): void {
 async function writeSite(
   suite: string,
   folder: string,
-  texts: readonly string[],
-  signal: AbortSignal,
+  asked: { texts: readonly string[]; json: boolean | undefined; signal: AbortSignal },
 ): Promise<void> {
   const { exportSite } = await import('./exportSite.ts')
   const progress = openProgress()
   const onProgress = (message: string, share: number) => progress.update(message, share)
-  const { n_files, n_bytes } = await exportSite(suite, folder, { texts, signal, onProgress })
-  progress.clear()
-  console.log(
-    `${folder}: ${n_files} files of data, ${renderBytes(n_bytes)}; put the folder on any web host`,
-  )
+  const { texts, signal, json } = asked
+  try {
+    const written = await exportSite(suite, folder, { texts, signal, onProgress })
+    progress.clear()
+    const { n_files, n_bytes } = written
+    const said = `${folder}: ${n_files} files of data, ${renderBytes(n_bytes)}; put the folder on any web host`
+    console.log(json ? JSON.stringify({ folder, ...written }) : said)
+  } finally {
+    progress.clear()
+  }
 }
 
 type Exporter = (
