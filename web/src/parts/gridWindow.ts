@@ -22,7 +22,7 @@ export type GridMode = keyof typeof sizes
 export type Cell = { readonly row: number; readonly column: number }
 
 /** The part of the table that is in the document, and how much lies around it, in px. */
-export type View = {
+type View = {
   readonly columns: readonly VirtualItem[]
   readonly rows: readonly VirtualItem[]
   readonly before: number
