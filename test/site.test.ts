@@ -270,6 +270,8 @@ describe('a view kept as a file', () => {
     [latent(3), 'Strongest examples'],
     ['/suite', 'tiny'],
     ['/search?q=foghorn', 'onerror'],
+    [`/compare?tab=prompts&a=The+fog&b=${hostileText}`, 'onerror'],
+    ['/review', 'onerror'],
     [`/steer?with=${encodeURIComponent(`${SAE}/3:add:1`)}`, 'Steer'],
   ])('is %s offline, without scripts, and asks for nothing', async (path, says) => {
     const { page, errors } = await open(new URL(path, server.url).href)
