@@ -5,6 +5,7 @@ import type { Intervention, LatentChip } from '../../../src/api/index.ts'
 import { searchQuery } from '../api/searchQueries.ts'
 import { latentName } from '../format/names.ts'
 import { useDebounced } from '../state/debounced.ts'
+import { useWhenReady } from '../state/whenReady.ts'
 import { LabelText } from './LatentLink.tsx'
 
 /** The field; latents already taken are not offered again. */
@@ -33,10 +34,11 @@ export function LatentPicker(props: {
     setText('')
     setChosen(0)
   }
+  const enter = useWhenReady(text, isCurrent, () => take(hits[at]))
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'ArrowDown') setChosen(Math.min(hits.length - 1, at + 1))
     else if (event.key === 'ArrowUp') setChosen(Math.max(0, at - 1))
-    else if (event.key === 'Enter') take(isCurrent ? hits[at] : undefined)
+    else if (event.key === 'Enter') enter()
     else if (event.key === 'Escape') setText('')
     else return
     event.preventDefault()

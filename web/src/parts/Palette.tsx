@@ -1,5 +1,6 @@
 /** Go to anything: views, latents, suites, and what can be done here. A dialog with a combobox over one list. */
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react'
+import { useWhenReady } from '../state/whenReady.ts'
 import { type Command, useCommands } from './paletteCommands.tsx'
 
 /** The palette while it is open; it closes itself by `onClose`. */
@@ -22,18 +23,21 @@ export function Palette(props: { onClose: () => void; onTheme: () => void }) {
   }, [chosen])
 
   const take = (command: Command | undefined) => {
-    if (!command || command.stale) return
+    if (!command) return
     // Closed first: the focus goes back to the page, and the command may move it on.
     dialog.current?.close()
     command.run()
   }
+  const enter = useWhenReady(text, !(waiting && commands[chosen]?.stale), () =>
+    take(commands[chosen]),
+  )
   const onKeyDown = (event: KeyboardEvent) => {
     const last = commands.length - 1
     if (event.key === 'ArrowDown') setAt(chosen >= last ? 0 : chosen + 1)
     else if (event.key === 'ArrowUp') setAt(chosen <= 0 ? last : chosen - 1)
     else if (event.key === 'PageDown') setAt(Math.min(last, chosen + 8))
     else if (event.key === 'PageUp') setAt(Math.max(0, chosen - 8))
-    else if (event.key === 'Enter' && !event.nativeEvent.isComposing) take(commands[chosen])
+    else if (event.key === 'Enter' && !event.nativeEvent.isComposing) enter()
     else return
     event.preventDefault()
   }

@@ -5,6 +5,7 @@ import type { SearchResult } from '../../../src/api/index.ts'
 import { searchQuery, type WordSearch } from '../api/searchQueries.ts'
 import { visiblePiece } from '../format/names.ts'
 import { count, fixed } from '../format/numbers.ts'
+import { useWhenReady } from '../state/whenReady.ts'
 import { Failure } from './Notice.tsx'
 import { HitHead, HitRow } from './SearchHits.tsx'
 import { Term } from './Term.tsx'
@@ -12,13 +13,14 @@ import { Term } from './Term.tsx'
 type Hit = SearchResult['hits'][number]
 const matchedWords = { token: 'fires on', logit: 'raises' } as const
 
-/** How the box moves through the hits below it; none is chosen while they are still those of another query. */
-export type HitCursor = { move: (step: number) => void; chosen: () => Hit | undefined }
+/** How the box moves through the hits below it, and opens one: once they are those of what was typed. */
+export type HitCursor = { move: (step: number) => void; open: (typed: string) => void }
 
 /** The hits for a query of words; `ref` moves through them. */
 export function SearchByWords(props: {
   query: WordSearch
   ref: React.Ref<HitCursor>
+  onOpen: (hit: Hit) => void
   /** What stands there while nothing is asked. */
   children: ReactNode
 }) {
@@ -33,13 +35,17 @@ export function SearchByWords(props: {
   const first = data?.pages[0]
   // Another query begins at its first hit.
   const chosen = place.of === query.q ? Math.min(place.at, hits.length - 1) : 0
+  const open = useWhenReady(query.q, data !== undefined && !isPlaceholderData, () => {
+    const hit = hits[chosen]
+    if (hit) props.onOpen(hit)
+  })
   useImperativeHandle(props.ref, () => ({
     move(step) {
       const at = Math.max(0, Math.min(hits.length - 1, chosen + step))
       setPlace({ of: query.q, at })
       document.getElementById('hits')?.children[at]?.scrollIntoView({ block: 'nearest' })
     },
-    chosen: () => (isPlaceholderData ? undefined : hits[chosen]),
+    open,
   }))
   if (!asked) return props.children
   return (

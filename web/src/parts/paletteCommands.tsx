@@ -22,7 +22,7 @@ export type Command = {
   /** In place of the words. */
   readonly shown?: ReactNode
   readonly keys?: readonly string[]
-  /** Found for what was typed before: shown until the answer is there, and not to be taken. */
+  /** Found for what was typed before: shown until the answer is there. */
   readonly stale?: boolean
   readonly run: () => void
 }

@@ -65,17 +65,11 @@ export function Search() {
     const digit = event.altKey ? /^Digit(\d)$/.exec(event.code)?.[1] : undefined
     const asked = digit === undefined ? undefined : searchModes[Number(digit) - 1]
     const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0
-    // Hits are those of the words as they stand, or Enter would open another word's.
-    const hit = settled === text ? cursor.current?.chosen() : undefined
     if (asked) choose(asked)
     else if (event.key === 'Escape') field.current?.blur()
     else if (event.target !== field.current || isLong) return
     else if (step !== 0) cursor.current?.move(step)
-    else if (event.key === 'Enter' && hit)
-      void navigate({
-        to: '/latent/$sae/$index',
-        params: { sae: hit.sae, index: String(hit.index) },
-      })
+    else if (event.key === 'Enter') cursor.current?.open(text)
     else return
     event.preventDefault()
   }
@@ -134,7 +128,13 @@ export function Search() {
           </p>
         )
       ) : (
-        <SearchByWords ref={cursor} query={{ ...filters, q: settled, kind: mode }}>
+        <SearchByWords
+          ref={cursor}
+          query={{ ...filters, q: settled, kind: mode }}
+          onOpen={({ sae, index }) =>
+            void navigate({ to: '/latent/$sae/$index', params: { sae, index: String(index) } })
+          }
+        >
           <p className="quiet empty">
             {mode === 'meaning' && scope?.meaning
               ? `By the embeddings of ${scope.meaning.model}.`
