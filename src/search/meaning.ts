@@ -128,6 +128,14 @@ export async function searchByMeaning(
   return { n_total: nearest.length, more, took_ms: performance.now() - started, hits }
 }
 
+/** Searches for no meaning in particular, so that the index is read before somebody waits for it; the embedder is not opened. */
+export async function warmMeaning(db: Database): Promise<void> {
+  const stored = await storedEmbedder(db)
+  if (!stored) return
+  const anywhere = new Float32Array(stored.dims).fill(1 / Math.sqrt(stored.dims))
+  await latentsByMeaning(db, anywhere, await readScope(db, {}), EXACT)
+}
+
 type Near = { sae: SaeId; index: number; snippet: string; rank: number }
 
 /** Latents by the cosine of their nearest label, largest first. */

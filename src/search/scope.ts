@@ -4,7 +4,6 @@ import {
   type Database,
   type LabelMethod,
   type LatentChip,
-  listSaes,
   type SaeId,
 } from '../store/index.ts'
 
@@ -56,7 +55,7 @@ export async function readScope(db: Database, filters: SearchFilters): Promise<S
   const { density_from, density_to, score_from, method, author } = filters
   const by_sae = ['suite', 'layer_from', 'layer_to', 'site'] as const
   const saes = by_sae.some((name) => filters[name] !== undefined)
-    ? (await listSaes(db, filters.suite))
+    ? (await saesWithin(db, filters.suite))
         .filter((sae) => passesFilters(sae, filters))
         .map(({ id }) => id)
     : filters.sae === undefined
@@ -64,6 +63,13 @@ export async function readScope(db: Database, filters: SearchFilters): Promise<S
       : [filters.sae]
   return { saes, density_from, density_to, score_from, method, author }
 }
+
+/** Not `listSaes`, which counts their labels. */
+const saesWithin = (
+  db: Database,
+  suite: string | undefined,
+): Promise<{ id: SaeId; hook: string }[]> =>
+  db.query('select id, hook from hooke.saes where $1::text is null or suite = $1', [suite ?? null])
 
 /** Whether any label passes the filters on labels; true where there are none. */
 export async function anyLabelPasses(db: Database, scope: Scope): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** The first search of a process, made before somebody waits for it. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Database } from '../store/index.ts'
+import { warmMeaning } from './meaning.ts'
 import { type SearchKind, searchLatents } from './searchLatents.ts'
 import { searchScope } from './searchScope.ts'
 
@@ -24,5 +25,7 @@ export async function warmSearch(db: Database, signal: AbortSignal): Promise<voi
   if (signal.aborted) return
   await searchLatents(db, { query: NOWHERE })
   await nextTurn()
-  if (!signal.aborted) await searchScope(db)
+  if (signal.aborted) return
+  await searchScope(db)
+  await warmMeaning(db)
 }
