@@ -15,7 +15,7 @@ type Start = { readonly env: Readonly<Record<string, string>>; readonly flags: r
 const start = (most: number): Start => ({
   env: {
     MALLOC_MMAP_THRESHOLD_: String(most),
-    MALLOC_TRIM_THRESHOLD_: String(4 * most),
+    MALLOC_TRIM_THRESHOLD_: String(8 * most),
     MALLOC_ARENA_MAX: '2',
   },
   flags: ['--max-semi-space-size=1'],
@@ -25,7 +25,7 @@ const start = (most: number): Start => ({
 export function leanStart(weights: Precision | undefined): Start | undefined {
   switch (weights) {
     case 'i16':
-      return start(8 * 2 ** 20)
+      return start(4 * 2 ** 20)
     case 'bf16':
     case 'q8':
     case 'q4':

@@ -10,8 +10,10 @@ import { mlpGraph, projectGraph, type WeightedGraph } from './graphs.ts'
 import { runRows } from './runRows.ts'
 import type { ModelConfig } from './types.ts'
 
-/** Rows at a time: 96 to 512 take the same time to 8 %, and arrays of more would have to be taken anew in every run. */
-const CHUNK_ROWS = 128
+/** Numbers of the widest array inside, at a time: larger ones the allocator would take from the system in every run (src/cli/lean.ts). */
+const CHUNK_NUMBERS = 10 ** 6
+/** Rows of the batch at a time, if there are as many: 96 to 512 take the same time to 8 %. */
+const MIN_CHUNK_ROWS = 64
 
 /**
  * Opens the sessions of every layer; matrices are read once.
@@ -23,7 +25,7 @@ export async function openDigitBlocks(
   read: (layer: number, part: BlockPart) => Promise<Float32Array>,
   threads: number,
 ): Promise<BlockPieces> {
-  const { d_model } = config
+  const { d_model, d_mlp } = config
   const open = (
     layer: number,
     name: string,
@@ -48,7 +50,7 @@ export async function openDigitBlocks(
 
   const chunksOf = (resid_pre: Float32Array) => ({
     m: resid_pre.length / d_model,
-    most: CHUNK_ROWS,
+    most: Math.max(MIN_CHUNK_ROWS, Math.floor(CHUNK_NUMBERS / d_mlp)),
   })
 
   return {

@@ -31,7 +31,7 @@ export type ReviewItem = {
   readonly density: number
 }
 
-export type DoubtReason = 'score' | 'votes' | 'guesses' | 'labels'
+type DoubtReason = 'score' | 'votes' | 'guesses' | 'labels'
 export type ReviewDecision = 'accept' | 'edit' | 'dispute' | 'skip'
 export type Verdict = 'same' | 'partly' | 'different'
 
