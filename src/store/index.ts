@@ -1,3 +1,4 @@
+export { type Agreement, agreement } from './agreement.ts'
 export { type BossOptions, type Database, openDatabase, type Queryable } from './database.ts'
 export {
   addLabel,
@@ -11,8 +12,6 @@ export {
 } from './labels.ts'
 export { chipsOf, latentChips, listLatents, putLatents } from './latents.ts'
 export {
-  type Agreement,
-  agreement,
   blindSample,
   claimants,
   type ReviewDecision,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { agreement } from './agreement.ts'
 import { type Database, openDatabase } from './database.ts'
 import {
   addLabel,
@@ -10,14 +11,7 @@ import {
   undoLabel,
 } from './labels.ts'
 import { latentChips, putLatents } from './latents.ts'
-import {
-  agreement,
-  blindSample,
-  reviewProgress,
-  reviewQueue,
-  saveReview,
-  undoReview,
-} from './reviews.ts'
+import { blindSample, reviewProgress, reviewQueue, saveReview, undoReview } from './reviews.ts'
 import { removeSuite, upsertSae } from './suites.ts'
 import type { LabelEntry, StoredLabel } from './types.ts'
 import { addVotes, voteOnLabel } from './votes.ts'

@@ -115,7 +115,15 @@ export type LabelEntry = {
   readonly created_at?: string | undefined
 }
 
-export type RunKind = 'demo' | 'capture' | 'train' | 'evaluate' | 'index' | 'label' | 'score' | 'explain'
+export type RunKind =
+  | 'demo'
+  | 'capture'
+  | 'train'
+  | 'evaluate'
+  | 'index'
+  | 'label'
+  | 'score'
+  | 'explain'
 /** `paused` is under way too: its thread waits between two pieces of work, everything in memory. */
 export type RunState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'stopped'
 
