@@ -31,7 +31,7 @@ export function randomFrom(seed: number): () => number {
 /**
  * Opens `location` with `n_labels` latents of SAEs of 16,384, a label each, in the suite `bench`. SAEs that are there already are
  * left as they are, so filling that was broken off goes on.
- * @returns the SAEs, and the longest that the event loop was held while filling.
+ * @returns the database and the ids of its SAEs.
  */
 export async function openManyLabels(
   n_labels: number,

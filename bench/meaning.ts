@@ -30,7 +30,7 @@ function directionOf(word: string): Float32Array {
   return direction
 }
 
-export function vectorOf(text: string): Float32Array {
+function vectorOf(text: string): Float32Array {
   const sum = new Float32Array(D)
   for (const word of text.match(/\p{L}+/gu) ?? [])
     if (word !== 'near') for (let i = 0; i < D; i++) sum[i]! += directionOf(word)[i]!

@@ -13,7 +13,7 @@ import { openSuiteDatabase } from './workspace.ts'
 const WORD_KINDS = ['all', 'label', 'token', 'logit', 'meaning'] as const
 type WordKind = (typeof WORD_KINDS)[number]
 
-export type SearchFlags = ModelFlags & {
+type SearchFlags = ModelFlags & {
   kind: WordKind | WeightKind
   against?: string[]
   tokens?: number[]

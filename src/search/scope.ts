@@ -35,7 +35,7 @@ export type Scope = Pick<
 }
 
 /** The site of a hook without its block. */
-export const siteOf = (hook: string): string => hook.replace(/^blocks\.\d+\./, '')
+const siteOf = (hook: string): string => hook.replace(/^blocks\.\d+\./, '')
 
 /** Whether an SAE passes the filters on SAEs. */
 export function passesFilters(
