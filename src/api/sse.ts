@@ -32,14 +32,15 @@ export async function* readEvents<T>(response: Response): AsyncGenerator<T> {
   if (!response.body) throw new TypeError(`readEvents: ${response.url} has no body to read`)
   const parser = new SseParser()
   const decoder = new TextDecoder()
-  for await (const bytes of streamOf(response.body)) {
+  for await (const bytes of chunksOf(response.body)) {
     for (const data of parser.push(decoder.decode(bytes, { stream: true }))) {
       yield JSON.parse(data) as T
     }
   }
 }
 
-async function* streamOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** What a stream holds, in order; not every browser lets one loop over it. What is left when the loop ends is let go. */
+export async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
   const reader = body.getReader()
   try {
     for (;;) {

@@ -1,4 +1,5 @@
 /** Files of JSON lines that are given to the page, packed or not. */
+import { chunksOf } from '../../../src/api/index.ts'
 
 /**
  * The text of a file; one whose name ends in .gz is unpacked.
@@ -14,7 +15,7 @@ export async function readLines(file: File, most_bytes: number): Promise<string>
   let text = ''
   let n_bytes = 0
   try {
-    for await (const chunk of parts(bytes)) {
+    for await (const chunk of chunksOf(bytes)) {
       n_bytes += chunk.length
       if (n_bytes > most_bytes)
         throw new RangeError(
@@ -29,20 +30,5 @@ export async function readLines(file: File, most_bytes: number): Promise<string>
     throw new TypeError(`${file.name} cannot be read as ${expected}, a JSON object a line.`, {
       cause,
     })
-  }
-}
-
-/** Not every browser lets one loop over a stream. */
-async function* parts(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } finally {
-    // What is left is not wanted; an error that broke the stream has been thrown already.
-    reader.cancel().catch(() => {})
   }
 }

@@ -4,6 +4,7 @@ import { siteName, visiblePiece } from '../format/names.ts'
 import { count } from '../format/numbers.ts'
 import type { ReviewState } from '../state/urlState.ts'
 import { methodName } from './LabelClaim.tsx'
+import { SuiteChoice } from './SuiteChoice.tsx'
 
 type Change = Partial<{ [K in keyof ReviewState]: ReviewState[K] | undefined }>
 
@@ -22,24 +23,13 @@ export function ReviewFilters(props: {
   const whose = JSON.stringify([search.method ?? '', search.author ?? ''])
   return (
     <div className="review-filters">
-      {suites.length > 1 && (
-        <select
-          aria-label="Suite"
-          value={suite ?? ''}
-          onChange={(e) =>
-            onChange({
-              suite: e.target.value,
-              sae: undefined,
-              method: undefined,
-              author: undefined,
-            })
-          }
-        >
-          {suites.map(({ name }) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
-      )}
+      <SuiteChoice
+        suites={suites.map(({ name }) => name)}
+        suite={suite}
+        onSuite={(name) =>
+          onChange({ suite: name, sae: undefined, method: undefined, author: undefined })
+        }
+      />
       <select
         aria-label="Site"
         value={search.sae ?? ''}

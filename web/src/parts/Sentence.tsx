@@ -1,5 +1,6 @@
 /** The sentence under the microscope: typed, sent by Enter, and through which suite. */
 import { type FormEvent, useState } from 'react'
+import { SuiteChoice } from './SuiteChoice.tsx'
 
 /** The text box; `tooLong` says that the text is not in the address. */
 export function Sentence(props: {
@@ -39,17 +40,7 @@ export function Sentence(props: {
         <button type="submit" className="primary" disabled={draft.trim() === ''}>
           Look
         </button>
-        {props.suites.length > 1 && (
-          <select
-            aria-label="Suite"
-            value={props.suite}
-            onChange={(e) => props.onSuite(e.target.value)}
-          >
-            {props.suites.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
+        <SuiteChoice {...props} />
         <span className="quiet" role="status">
           {props.busy
             ? 'reading…'

@@ -9,6 +9,7 @@ import { type BoardPlace, CompareBoard } from '../parts/CompareBoard.tsx'
 import { CompareLayers } from '../parts/CompareLayers.tsx'
 import { CompareShifts } from '../parts/CompareShifts.tsx'
 import { Failure } from '../parts/Notice.tsx'
+import { SuiteChoice } from '../parts/SuiteChoice.tsx'
 import { useAddressed } from '../state/addressed.ts'
 import { type ModelsProgress, modelsQuery } from '../state/compareQueries.ts'
 import { type CompareState, longestInUrl } from '../state/urlState.ts'
@@ -187,13 +188,7 @@ function Form(props: {
           />
           tokens at most
         </label>
-        {props.suites.length > 1 && (
-          <select aria-label="Suite" value={suite} onChange={(e) => setSuite(e.target.value)}>
-            {props.suites.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
+        <SuiteChoice suites={props.suites} suite={suite} onSuite={setSuite} />
       </div>
     </form>
   )

@@ -5,6 +5,7 @@ import { type FormEvent, useCallback, useState } from 'react'
 import { workspaceQuery } from '../api/queries.ts'
 import { type BoardPlace, CompareBoard } from '../parts/CompareBoard.tsx'
 import { Failure, Notice } from '../parts/Notice.tsx'
+import { SuiteChoice } from '../parts/SuiteChoice.tsx'
 import { useAddressed } from '../state/addressed.ts'
 import { promptsQuery } from '../state/compareQueries.ts'
 import type { CompareState } from '../state/urlState.ts'
@@ -162,17 +163,7 @@ function Prompts(props: {
         <button type="button" onClick={() => props.onCompare({ a: b, b: a })} disabled={!isReady}>
           Swap
         </button>
-        {props.suites.length > 1 && (
-          <select
-            aria-label="Suite"
-            value={props.suite}
-            onChange={(e) => props.onSuite(e.target.value)}
-          >
-            {props.suites.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
+        <SuiteChoice {...props} />
         <label className="check">
           <input
             type="checkbox"
