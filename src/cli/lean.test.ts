@@ -9,7 +9,7 @@ const argv = (line: string): string[] => ['node', 'main.ts', ...line.split(' ')]
 describe('startOf', () => {
   it.each([
     ['generate a --weights q8', 'q8'],
-    ['generate a --weights=i16 --memory 4GB', 'i16'],
+    ['generate a --weights=q4 --memory 4GB', 'q4'],
     ['capture a --memory=4GB', 'bf16'],
     ['capture a --memory 4GB --weights f32', 'bf16'],
     ['generate a --weights f32 --weights q4', 'q4'],
@@ -21,6 +21,7 @@ describe('startOf', () => {
   it.each([
     'generate a',
     'generate a --weights f32',
+    'generate a --weights i16',
     'generate a --weights none',
     'generate a --weights',
   ])('leaves %s as it is', (line) => {

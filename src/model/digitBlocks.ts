@@ -10,10 +10,8 @@ import { mlpGraph, projectGraph, type WeightedGraph } from './graphs.ts'
 import { runRows } from './runRows.ts'
 import type { ModelConfig } from './types.ts'
 
-/** Numbers of the widest array inside, at a time: larger ones the allocator would take from the system in every run (src/cli/lean.ts). */
-const CHUNK_NUMBERS = 10 ** 6
-/** Rows of the batch at a time, if there are as many: 96 to 512 take the same time to 8 %. */
-const MIN_CHUNK_ROWS = 64
+/** Rows at a time: 96 to 512 take the same time to 8 %, and arrays of more would have to be taken anew in every run. */
+const CHUNK_ROWS = 128
 
 /**
  * Opens the sessions of every layer; matrices are read once.
@@ -25,7 +23,7 @@ export async function openDigitBlocks(
   read: (layer: number, part: BlockPart) => Promise<Float32Array>,
   threads: number,
 ): Promise<BlockPieces> {
-  const { d_model, d_mlp } = config
+  const { d_model } = config
   const open = (
     layer: number,
     name: string,
@@ -42,24 +40,26 @@ export async function openDigitBlocks(
       build(graph, config),
     )
   }
-  const layers: { project: GraphSession; mlp: GraphSession }[] = []
-  for (let layer = 0; layer < config.n_layers; layer++) {
-    const project = await open(layer, 'project', projectGraph)
-    layers.push({ project, mlp: await open(layer, 'mlp', mlpGraph) })
-  }
+  // Sessions of one kind after each other: each fills the holes that the one before it left in the heap.
+  const mlps: GraphSession[] = []
+  for (let layer = 0; layer < config.n_layers; layer++)
+    mlps.push(await open(layer, 'mlp', mlpGraph))
+  const projects: GraphSession[] = []
+  for (let layer = 0; layer < config.n_layers; layer++)
+    projects.push(await open(layer, 'project', projectGraph))
 
   const chunksOf = (resid_pre: Float32Array) => ({
     m: resid_pre.length / d_model,
-    most: Math.max(MIN_CHUNK_ROWS, Math.floor(CHUNK_NUMBERS / d_mlp)),
+    most: CHUNK_ROWS,
   })
 
   return {
     project: (layer, resid_pre) =>
-      runRows(layers[layer]!.project, { resid_pre }, ['q', 'k', 'v'], chunksOf(resid_pre)),
+      runRows(projects[layer]!, { resid_pre }, ['q', 'k', 'v'], chunksOf(resid_pre)),
     mlp: (layer, resid_pre, z, outputs) =>
-      runRows(layers[layer]!.mlp, { resid_pre, z }, outputs, chunksOf(resid_pre)),
+      runRows(mlps[layer]!, { resid_pre, z }, outputs, chunksOf(resid_pre)),
     async close() {
-      await Promise.all(layers.flatMap(({ project, mlp }) => [project.close(), mlp.close()]))
+      await Promise.all([...mlps, ...projects].map((session) => session.close()))
     },
   }
 }
