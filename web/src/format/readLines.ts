@@ -1,5 +1,5 @@
 /** Files of JSON lines that are given to the page, packed or not. */
-import { chunksOf } from '../../../src/api/index.ts'
+import { chunksOf } from '../../../src/api/sse.ts'
 
 /**
  * The text of a file; one whose name ends in .gz is unpacked.
