@@ -1,6 +1,6 @@
 /** What every part of the model bench is given, and what it makes of it. */
 import { freemem } from 'node:os'
-import { leanStart } from '../../src/cli/lean.ts'
+import { LEAN } from '../../src/cli/lean.ts'
 import { bytesOf, type Precision } from '../../src/model/memory.ts'
 import { openRandom } from '../../src/model/random.ts'
 import { Contestant, type Peak, type Time } from './contestant.ts'
@@ -77,7 +77,8 @@ export class Hooke {
         `Hooke in ${opening.weights}`,
         parameterCount(shape) * bytesOf(opening.weights, 2),
       )
-    const start = leanStart('weights' in opening ? opening.weights : 'bf16')
+    // As the command line does.
+    const start = 'weights' in opening && opening.weights === 'q4' ? LEAN : undefined
     const process = new Contestant('Hooke', program, threads, start)
     try {
       const request = { do: 'open', folder, threads, ...opening } as const
