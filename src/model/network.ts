@@ -93,7 +93,8 @@ export async function openNetwork(
     const read = async (part: string): Promise<Float32Array> =>
       (await store.block(layer, [part as BlockPart])).get(part as BlockPart)!.slice()
     const constants = hasConstants ? { backend, areDigits: false, read } : undefined
-    const isLean = !store.isFloat
+    // Digits lie there three bytes a number, and quick products make attention weigh more: its arrays are kept.
+    const isLean = !store.isFloat && digits === undefined
     const session = await openGraphSession(name, shapes, { threads, constants, isLean }, build)
     sessions.push(session)
     return session
