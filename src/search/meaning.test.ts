@@ -1,10 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { onnxGraph } from '../formats/index.ts'
+import { writeWordEncoder } from '../../test/wordEncoder.ts'
 import {
   addLabels,
   countVectors,
@@ -21,31 +21,24 @@ import { embedLabels, searchByMeaning } from './meaning.ts'
 import { searchScope } from './searchScope.ts'
 
 const SAE = 'tiny~blocks.0.hook_resid_post~width_9~l0_3'
-const WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'sea', 'ship', 'moon', 'star', 'the']
-const D = 3
-/** Rows of the table: what sails lies along the first axis, what shines along the second. */
-const TABLE = Float32Array.from(
-  [
-    [9, 9, 9],
-    [0, 0, 1],
-    [0, 0, 0.5],
-    [0, 0, 0.5],
-    [5, 0, 0],
-    [4, 1, 0],
-    [0, 5, 0],
-    [1, 4, 0],
-    [0, 0, 1],
-  ].flat(),
-)
+/** What sails lies along the first axis, what shines along the second. */
+const WORDS = {
+  '[PAD]': [9, 9, 9],
+  '[UNK]': [0, 0, 1],
+  '[CLS]': [0, 0, 0.5],
+  '[SEP]': [0, 0, 0.5],
+  sea: [5, 0, 0],
+  ship: [4, 1, 0],
+  moon: [0, 5, 0],
+  star: [1, 4, 0],
+  the: [0, 0, 1],
+}
 
 let folder: string
 let db: Database
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hooke-encoder-'))
-  await mkdir(join(folder, 'onnx'))
-  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer))
-  await writeFile(join(folder, 'config.json'), JSON.stringify({ max_position_embeddings: 6 }))
-  await writeFile(join(folder, 'onnx/model.onnx'), encoder())
+  await writeWordEncoder(folder, WORDS, 6)
   db = await openDatabase('memory://')
   await upsertSae(db, {
     id: SAE,
@@ -92,59 +85,6 @@ const open = async (source: EmbedderSource) => {
   const embedder = await openEmbedder(source, { threads: 1 })
   opened.push(embedder)
   return embedder
-}
-
-const tokenizer = {
-  version: '1.0',
-  added_tokens: WORDS.slice(0, 4).map((content, id) => ({
-    id,
-    content,
-    special: true,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-  })),
-  normalizer: {
-    type: 'BertNormalizer',
-    clean_text: true,
-    handle_chinese_chars: true,
-    strip_accents: null,
-    lowercase: true,
-  },
-  pre_tokenizer: { type: 'BertPreTokenizer' },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [
-      { SpecialToken: { id: '[CLS]', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { SpecialToken: { id: '[SEP]', type_id: 0 } },
-    ],
-    pair: [],
-    special_tokens: {
-      '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
-      '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
-    },
-  },
-  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-  model: {
-    type: 'WordPiece',
-    unk_token: '[UNK]',
-    continuing_subword_prefix: '##',
-    max_input_chars_per_word: 100,
-    vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
-  },
-}
-
-/** An encoder that looks each token up. */
-function encoder(): Uint8Array {
-  const graph = onnxGraph('encoder')
-  const ids = graph.input('input_ids', 'I64', ['batch', 'tokens'])
-  graph.input('attention_mask', 'I64', ['batch', 'tokens'])
-  const table = graph.constant('table', 'F32', [WORDS.length, D], new Uint8Array(TABLE.buffer))
-  const rows = graph.node('Gather', [table, ids])
-  graph.output('last_hidden_state', rows, 'F32', ['batch', 'tokens', D])
-  return graph.finish()
 }
 
 const find = async (query: string, more: object = {}) =>
