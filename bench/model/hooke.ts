@@ -2,6 +2,7 @@
 import { open } from 'node:fs/promises'
 import {
   generate,
+  type HookActs,
   type HookEdit,
   type HookName,
   type Model,
@@ -16,8 +17,11 @@ export type HookeRequest =
   | {
       readonly do: 'forward'
       readonly ids: readonly number[][]
-      /** All of them as one result; `last` is the last residual stream alone. */
-      readonly sites: 'last' | 'all'
+      /**
+       * `captured`: copied into arrays that stay from request to request, as the pass goes by, which is how Hooke itself captures.
+       * `returned`: all of them as one result. `last`: the last residual stream alone, returned.
+       */
+      readonly sites: 'last' | 'captured' | 'returned'
       /** A file for the sites' numbers, raw float32, one after the other. */
       readonly keep?: string
     }
@@ -43,12 +47,22 @@ const STRENGTH = 0.1
 
 let model: Model
 
-function sitesOf(sites: 'last' | 'all'): readonly HookName[] {
+/** What a capture fills. */
+const captured = new Map<HookName, Float32Array>()
+
+function sitesOf(sites: 'last' | 'captured' | 'returned'): readonly HookName[] {
   const { n_layers } = model.config
   if (sites === 'last') return [`blocks.${n_layers - 1}.hook_resid_post`]
   return Array.from({ length: n_layers }, (_, layer) =>
     SITES.map((site) => `blocks.${layer}.${site}` as const),
   ).flat()
+}
+
+/** Copies a site's rows into its array, which is made at the first capture of so many. */
+function takeRows({ hook, data }: HookActs): void {
+  const kept = captured.get(hook)
+  if (kept?.length === data.length) kept.set(data)
+  else captured.set(hook, data.slice())
 }
 
 /** Adds one vector in the middle of the model at every position. */
@@ -98,7 +112,11 @@ await serve<HookeRequest>(async (request) => {
     case 'forward': {
       const batch = batchOf(request.ids)
       const hooks = sitesOf(request.sites)
-      const { value, ms, cpu_ms } = await timed(() => model.forward(batch, { hooks }))
+      const asked =
+        request.sites === 'captured'
+          ? { reads: hooks.map((hook) => ({ hook, read: takeRows })) }
+          : { hooks }
+      const { value, ms, cpu_ms } = await timed(() => model.forward(batch, asked))
       if (request.keep !== undefined)
         await keepArrays(
           request.keep,

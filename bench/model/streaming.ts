@@ -24,7 +24,7 @@ export async function benchStreaming(setup: Setup, name: string): Promise<Row[]>
   const paths = [join(folder, 'streamed'), join(folder, 'whole')] as const
   const capture = (keep: string, opening: Opening) =>
     Hooke.with(setup, opening, (hooke) =>
-      hooke.ask<Captured>({ do: 'forward', ids, sites: 'all', ...(isCompared && { keep }) }),
+      hooke.ask<Captured>({ do: 'forward', ids, sites: 'returned', ...(isCompared && { keep }) }),
     )
   try {
     warnIfBusy()

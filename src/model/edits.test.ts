@@ -184,6 +184,25 @@ describe('reads', () => {
     expect(logits).toEqual(returned.logits)
   })
 
+  it('are given arrays that the pass empties behind them, unless somebody else keeps them', async () => {
+    const seen = new Map<HookName, Float32Array>()
+    const reads = model.hooks.map((hook) => ({
+      hook,
+      read: ({ data }: HookActs) => void seen.set(hook, data),
+    }))
+    const [returned, edited] = ['blocks.1.hook_mlp_out', 'blocks.2.hook_resid_post'] as const
+    await model.forward(batch, { reads, hooks: [returned], edits: [add(edited)] })
+    const blocks = model.hooks.filter((hook) => hook.startsWith('blocks.'))
+    const last = `blocks.${model.config.n_layers - 1}.hook_resid_post` as const
+    expect(blocks.filter((hook) => seen.get(hook)!.length > 0)).toEqual([
+      'blocks.0.hook_resid_pre', // the embedding's
+      returned,
+      edited,
+      'blocks.3.hook_resid_pre', // the edited array again
+      last, // the final norm's
+    ])
+  })
+
   it('let an edit at a later site depend on an earlier one', async () => {
     const [ln2, mlp] = ['blocks.2.ln2.hook_normalized', 'blocks.2.hook_mlp_out'] as const
     const found = new Float32Array(values(mlp).length)

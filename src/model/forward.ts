@@ -86,6 +86,8 @@ type Pass = {
   reaches(site: HookName): boolean
   /** Runs a site's edits and reads, returns its array to the caller if asked to, and gives the array to go on with. */
   visit(site: HookName, array: Float32Array): Promise<Float32Array>
+  /** Gives back an array that the pass no longer needs, unless one of its sites is returned or edited. */
+  release(array: Float32Array, ...sites: readonly HookName[]): void
 }
 
 function openPass(sites: readonly HookName[], batch: TokenBatch, options: ForwardOptions): Pass {
@@ -140,6 +142,9 @@ function openPass(sites: readonly HookName[], batch: TokenBatch, options: Forwar
       }
       return data
     },
+    release(array, ...sites) {
+      if (!sites.some((site) => returning.has(site) || edits.has(site))) giveBack(array)
+    },
   }
 }
 
@@ -171,10 +176,9 @@ async function runBlocks(
     if (!pass.reaches(at('hook_attn_out'))) return undefined
     const finish = network.config.parallel ? runParallel : runMlp
     const resid_post = await finish(network, pass, at, layer, resid, z)
-    const isSeen = (site: HookName): boolean => pass.wanted(site) || pass.edited(site)
-    if (!isSeen(at('attn.hook_z'))) giveBack(z)
+    pass.release(z, at('attn.hook_z'))
     const before = `blocks.${layer - 1}.hook_resid_post` as const
-    if (layer > first && !isSeen(before) && !isSeen(at('hook_resid_pre'))) giveBack(resid)
+    if (layer > first) pass.release(resid, before, at('hook_resid_pre'))
     resid = resid_post
   }
   return pass.reaches('ln_final.hook_normalized') ? resid : undefined
@@ -213,15 +217,20 @@ async function runMlp(
   if (!editsMlp) wanted.push('resid_post')
   const out: Partial<Record<MlpOutput, Float32Array>> = await network.mlp(layer, input, z, wanted)
 
-  if (out.attn_out !== undefined) await pass.visit(at('hook_attn_out'), out.attn_out)
-  if (out.resid_mid !== undefined) await pass.visit(at('hook_resid_mid'), out.resid_mid)
-  if (needs('ln2.hook_normalized')) {
-    const normalized = normalize((resid_mid ?? out.resid_mid)!, network.config)
-    await pass.visit(at('ln2.hook_normalized'), normalized)
-  }
-  if (out.mlp_out !== undefined) await pass.visit(at('hook_mlp_out'), out.mlp_out)
-  const resid_post = out.resid_post ?? sum((resid_mid ?? out.resid_mid)!, out.mlp_out!, 1)
+  if (out.attn_out !== undefined) await visitLast(pass, at('hook_attn_out'), out.attn_out)
+  if (out.resid_mid !== undefined) resid_mid = await pass.visit(at('hook_resid_mid'), out.resid_mid)
+  if (resid_mid !== undefined && needs('ln2.hook_normalized'))
+    await visitLast(pass, at('ln2.hook_normalized'), normalize(resid_mid, network.config))
+  if (out.mlp_out !== undefined) await visitLast(pass, at('hook_mlp_out'), out.mlp_out)
+  const resid_post = out.resid_post ?? sum(resid_mid!, out.mlp_out!, 1)
+  if (resid_mid !== undefined) pass.release(resid_mid, at('hook_resid_mid'))
   return pass.visit(at('hook_resid_post'), resid_post)
+}
+
+/** Visits a site from whose array the pass does not go on, unless the site is edited. */
+async function visitLast(pass: Pass, site: HookName, array: Float32Array): Promise<void> {
+  await pass.visit(site, array)
+  pass.release(array, site)
 }
 
 /**
@@ -254,10 +263,12 @@ async function runParallel(
   ): Promise<Float32Array | undefined> => array && pass.visit(at(hook), array)
   const attn_out = await visit('hook_attn_out', out.attn_out)
   if (pass.wanted(at('ln2.hook_normalized'))) {
-    await pass.visit(at('ln2.hook_normalized'), normalize(resid_pre, network.config))
+    await visitLast(pass, at('ln2.hook_normalized'), normalize(resid_pre, network.config))
   }
   const mlp_out = await visit('hook_mlp_out', out.mlp_out)
   const resid_post = out.resid_post ?? sum(sum(resid_pre, attn_out!, 1), mlp_out!, 1)
+  if (attn_out !== undefined) pass.release(attn_out, at('hook_attn_out'))
+  if (mlp_out !== undefined) pass.release(mlp_out, at('hook_mlp_out'))
   return pass.visit(at('hook_resid_post'), resid_post)
 }
 

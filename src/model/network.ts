@@ -234,7 +234,9 @@ export async function openNetwork(
         const n = Math.min(step, n_seqs - seq)
         const own = resid_pre.subarray(seq * seq_len * d_model, (seq + n) * seq_len * d_model)
         const part = cache === undefined ? undefined : viewRows(cache, seq, n)
-        z.set(await runAttn(session, feeds, layer, n, own, part), seq * seq_len * d_z)
+        const found = await runAttn(session, feeds, layer, n, own, part)
+        z.set(found, seq * seq_len * d_z)
+        giveBack(found)
       }
       return z
     },

@@ -35,7 +35,10 @@ export type HookEdit = {
   readonly apply: (acts: HookActs) => void | Promise<void>
 }
 
-/** Looks at the activations at a hook site, after its edits and before the pass goes on, without changing them. */
+/**
+ * Looks at the activations at a hook site, after its edits and before the pass goes on, without changing them. Their array is the
+ * pass's own and is emptied behind it, so that capturing every site holds one at a time: copy what is to stay.
+ */
 export type HookRead = {
   readonly hook: HookName
   readonly read: (acts: HookActs) => void | Promise<void>
