@@ -157,8 +157,9 @@ export const saeCondition = (p: Parameters, { saes }: Scope, sae: string): strin
 export function labelCondition(p: Parameters, scope: Scope, row: string): string {
   const { method, author, score_from } = scope
   const parts = []
-  if (method !== undefined) parts.push(`${row}.method = ${p.add(method, 'text')}`)
-  if (author !== undefined) parts.push(`${row}.author = ${p.add(author, 'text')}`)
+  // As their indices have them.
+  if (method !== undefined) parts.push(`${row}.method || '' = ${p.add(method, 'text')}`)
+  if (author !== undefined) parts.push(`${row}.author || '' = ${p.add(author, 'text')}`)
   if (score_from !== undefined) parts.push(`${row}.score >= ${p.add(score_from, 'float8')}`)
   return parts.map((part) => ` and ${part}`).join('')
 }

@@ -382,6 +382,7 @@ describe.each(backends)('the store on $name', ({ name, open, keeps }) => {
         { version: 4 },
         { version: 5 },
         { version: 6 },
+        { version: 7 },
       ])
     },
   )
@@ -412,6 +413,22 @@ async function reopenPast(name: string, open: () => Promise<Database>): Promise<
   }
   return open()
 }
+
+describe('a first import', () => {
+  it('reads no more of the labels for each of many, before there are statistics', async () => {
+    const db = await openDatabase('memory://')
+    const n = 3000
+    await upsertSae(db, { ...entry(), d_sae: n })
+    const labels = Array.from({ length: n }, (_, i) => label(i, `word ${i}`))
+    expect(await addLabels(db, labels)).toBe(n)
+    const [read] = await db.query<{ n: number }>(
+      `select (sum(i.idx_tup_read) + max(t.seq_tup_read))::int as n from pg_stat_user_tables t
+       join pg_stat_user_indexes i on i.relid = t.relid where t.schemaname = 'hooke' and t.relname = 'labels'`,
+    )
+    expect(read!.n).toBeLessThan(2 * n)
+    await db.close()
+  })
+})
 
 describe('the lock beside an embedded database', () => {
   const lock = join(root, 'locked.lock')

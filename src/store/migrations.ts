@@ -272,6 +272,16 @@ alter table hooke.labels add column doubt double precision generated always as (
 create index labels_doubt on hooke.labels (sae, doubt desc) where retired_at is null and doubt is not null;
 `,
   },
+  {
+    name: 'labels are looked up by their latent',
+    sql: `
+-- Before there are statistics, an index over fewer columns looks as good as labels_in_force, and labels_author was read from end
+-- to end for every label that came in. As expressions these serve only who asks for them, as filters of a search do.
+drop index hooke.labels_author;
+create index labels_method on hooke.labels ((method || '')) where retired_at is null;
+create index labels_author on hooke.labels ((author || '')) where retired_at is null;
+`,
+  },
 ]
 
 /** Any constant: programs that start at the same time on one server wait for each other on it. */
