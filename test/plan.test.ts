@@ -121,6 +121,33 @@ describe('what is trained', () => {
     expect(other.message).toMatch(/begun with .*(recipe|hook_out)/)
   })
 
+  it.each([
+    ['with activations on disk', []],
+    ['in a stream', ['--stream']],
+  ])(
+    'holds the model in the precision that is asked for, %s, and keeps to it',
+    async (how, more) => {
+      const flags = ['--hooks', 'blocks.1.hook_resid_post', '--width', '64', '--l0', '5', ...more]
+      const [f32, q4] = [await planned(...flags), await planned(...flags, '--weights', 'q4')]
+      // Blocks and the embedding; four bits, and a scale of two bytes for 32 of them.
+      const n_weights = 4_593_664
+      expect(f32.memory.model_bytes - q4.memory.model_bytes).toBe(n_weights * (4 - 0.5 - 2 / 32))
+      const name = how.replaceAll(' ', '-')
+      for (const precision of ['f32', 'q4'])
+        expect(await train(`${name}-${precision}`, ...flags, '--weights', precision)).toMatchObject(
+          { code: 0, message: '' },
+        )
+      const sae = (precision: string) =>
+        loadSae(
+          join(folder.path, `${name}-${precision}`, 'blocks.1.hook_resid_post', 'width_64', 'l0_5'),
+        )
+      expect((await sae('q4')).W_enc).not.toEqual((await sae('f32')).W_enc)
+      expect((await readSuiteFile(join(folder.path, `${name}-q4`)))!.pipeline!.weights).toBe('q4')
+      const other = await train(`${name}-q4`, ...flags)
+      expect(other.message).toMatch(/begun with weights "q4", now asked for unset/)
+    },
+  )
+
   it('is refused where flags do not go together', async () => {
     const wrong = [
       ['--skip'],

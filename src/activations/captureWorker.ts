@@ -5,7 +5,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import type { FloatDtype } from '../formats/index.ts'
-import { type HookName, openModel } from '../model/index.ts'
+import { type HookName, openModel, type Precision } from '../model/index.ts'
 import { capture } from './capture.ts'
 import { selectDocuments } from './corpus.ts'
 import { sumOfSquares, toStored } from './rows.ts'
@@ -16,6 +16,7 @@ export type CaptureWorkerInput = {
   readonly model: string
   /** The model that must be found there. */
   readonly model_hash: string
+  readonly weights: Precision
   readonly threads: number
   /** In shared memory. */
   readonly corpus: TokenCorpus
@@ -50,12 +51,14 @@ if (port === null)
 const input = workerData as CaptureWorkerInput
 const send = (message: FromCaptureWorker): void => port.postMessage(message)
 
-const opening = openModel(input.model, { threads: input.threads }).then((model) => {
-  if (model.hash === input.model_hash) return model
-  throw new RangeError(
-    `${input.model}: holds another model than the one that was planned with. Did it change meanwhile? Run it again.`,
-  )
-})
+const opening = openModel(input.model, { threads: input.threads, weights: input.weights }).then(
+  (model) => {
+    if (model.hash === input.model_hash) return model
+    throw new RangeError(
+      `${input.model}: holds another model than the one that was planned with. Did it change meanwhile? Run it again.`,
+    )
+  },
+)
 opening.catch(() => {}) // reported by the first job
 /** Jobs run one after another. */
 let work: Promise<void> = Promise.resolve()

@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto'
 import { DTYPE_BYTES, type FloatDtype } from '../formats/index.ts'
-import { type HookName, type Model, openRandom } from '../model/index.ts'
+import { type HookName, type Model, openRandom, type Precision } from '../model/index.ts'
 import { type BucketSource, batchesOf, streamOf } from './buckets.ts'
 import { specialIds } from './capture.ts'
 import { CaptureThread } from './captureThread.ts'
@@ -31,6 +31,8 @@ export type StreamOptions = {
   readonly hooks: readonly HookName[]
   /** What the capturing thread opens the model by: a bundled name or a path. */
   readonly model_path: string
+  /** How it opens them (default f32). */
+  readonly weights?: Precision
   /** Most tokens of a bucket (default a million); at least twice the longest document. */
   readonly bucket_tokens?: number
   /** Of the activations in buckets (default BF16). */
@@ -74,7 +76,7 @@ export async function openStream(
   options: StreamOptions,
 ): Promise<ActivationStream> {
   const { hooks, dtype = 'BF16', bucket_tokens = BUCKET_TOKENS, batch_tokens = 4096 } = options
-  const { threads = 1, model_path, signal, onCapture = () => {} } = options
+  const { threads = 1, weights = 'f32', model_path, signal, onCapture = () => {} } = options
   if (hooks.length === 0) throw new RangeError('openStream: no hook sites given.')
   const missing = hooks.find((hook) => !model.hooks.includes(hook))
   if (missing !== undefined)
@@ -90,8 +92,9 @@ export async function openStream(
   }
   const sites = hooks.map((hook) => [hook, width(hook)])
   const content = { model: model.hash, corpus: corpus.hash, sites, dtype, bucket_tokens }
+  const precision = weights === 'f32' ? {} : { weights }
   const hash = createHash('sha256')
-    .update(JSON.stringify({ ...content, batch_tokens, norm_tokens: NORM_TOKENS }))
+    .update(JSON.stringify({ ...content, ...precision, batch_tokens, norm_tokens: NORM_TOKENS }))
     .digest('hex')
 
   const slots = Array.from({ length: Math.min(dealing.n_buckets, STREAM_BUCKETS) }, () =>
@@ -100,6 +103,7 @@ export async function openStream(
   const thread = new CaptureThread({
     model: model_path,
     model_hash: model.hash,
+    weights,
     threads,
     corpus: { ...corpus, ids: shared(corpus.ids), doc_start: shared(corpus.doc_start) },
     hooks,

@@ -26,5 +26,7 @@ export function restartLean(): void {
   })
 }
 
+/** Training wants speed of whatever else it holds. */
 const isLean = (argv: readonly string[]): boolean =>
+  argv[2] !== 'train' &&
   argv.some((word, i) => word === '--weights=q4' || (word === 'q4' && argv[i - 1] === '--weights'))

@@ -32,15 +32,17 @@ const renderChoices = (choices: Readonly<Record<string, string>>): string =>
     .map(([name, meaning]) => `${name}: ${meaning}`)
     .join('; ')
 
+/** @param usual what the weights are where it is not given. */
+export const weightsOption = (usual: string): Option =>
+  new Option(
+    '--weights <precision>',
+    `how the model's weights lie in memory (${renderChoices(WEIGHTS)}; default ${usual})`,
+  ).choices(Object.keys(WEIGHTS))
+
 export function addModelOptions(command: Command): Command {
   return command
     .option('--threads <n>', 'threads (0: one a core)', wholeNumber(0), 0)
-    .addOption(
-      new Option(
-        '--weights <precision>',
-        `how the model's weights lie in memory (${renderChoices(WEIGHTS)}; default f32, or what --memory allows without changing the numbers)`,
-      ).choices(Object.keys(WEIGHTS)),
-    )
+    .addOption(weightsOption('f32, or what --memory allows without changing the numbers'))
     .option(
       '--memory <size>',
       'most memory the model may take, e.g. 4GB; one that does not fit is read block by block at every pass',

@@ -2,8 +2,10 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { PipelineConfig, RunPlan } from '../jobs/index.ts'
+import type { Precision } from '../model/index.ts'
 import { CliError } from './errors.ts'
 import { failureLines } from './failures.ts'
+import { weightsOption } from './modelOptions.ts'
 import {
   byteSize,
   type Context,
@@ -45,6 +47,7 @@ type Options = {
   stream?: boolean
   keepActivations?: boolean
   memory?: number
+  weights?: Precision
   threads: number
   out: string
   dryRun?: boolean
@@ -116,6 +119,7 @@ export function addTrainCommand(program: Command, { signal }: Context): void {
     .option('--checkpoint-every <n>', 'steps between checkpoints (default: 500)', wholeNumber(1))
     .option('--stream', 'capture while training, with no activations on disk')
     .option('--keep-activations', 'keep the activation store after training')
+    .addOption(weightsOption('f32; measuring and indexing the suite keep to it'))
     .option('--memory <size>', 'stay within so much memory, e.g. 4GiB', byteSize)
     .option('--seed <n>', 'the same seed gives the same bytes', wholeNumber(0), 0)
     .option('--threads <n>', 'threads (does not change the result)', wholeNumber(1, 256), 2)
@@ -187,6 +191,7 @@ function checkStoreOptions(store: string, options: Options): void {
     ['--keep-activations', options.keepActivations],
     ['--stream', options.stream],
     ['--dtype', options.dtype],
+    ['--weights', options.weights],
   ] as const)
     if (given !== undefined)
       throw new CliError(
@@ -209,6 +214,9 @@ async function modelConfig(
   return {
     ...common,
     model: lastingModelName(model),
+    ...(options.weights === undefined || options.weights === 'f32'
+      ? {}
+      : { weights: options.weights }),
     data: await lastingData(options.data),
     ...(options.textColumn === undefined ? {} : { text_column: options.textColumn }),
     hooks: options.hooks ?? ['blocks.*.hook_resid_post'],

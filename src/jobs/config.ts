@@ -1,11 +1,14 @@
 /** What a pipeline run is asked to do. Plain JSON: it travels to worker threads, into the queue and into suite.json. */
 
+import type { Precision } from '../model/index.ts'
 import type { RecipeInput, SaeSpec, TrainPoint } from '../train/index.ts'
 
 /** Settings of one suite, from text to labels. Paths are absolute. */
 export type PipelineConfig = {
   /** A bundled name, a folder in Hugging Face's layout, or a Hub id. */
   readonly model: string
+  /** How its weights lie in memory; float32 where absent. */
+  readonly weights?: Precision
   /** Text to train and evaluate on: files, or data sets on the Hub. */
   readonly data: readonly string[]
   /** Field or column of the data that holds the text; `text` where absent. */

@@ -3,11 +3,14 @@
 import { STREAM_BUCKETS } from '../activations/index.ts'
 import type { FloatDtype } from '../formats/index.ts'
 import { DTYPE_BYTES } from '../formats/index.ts'
-import { countParameters, type HookName, type ModelConfig, passBytes } from '../model/index.ts'
+import { type HookName, type Model, type ModelConfig, passBytes } from '../model/index.ts'
 import { type RecipeInput, type SaeSpec, trainingMemory } from '../train/index.ts'
 
 /** One SAE with the widths of its sites. */
 type SaeSize = SaeSpec & { readonly d_in: number; readonly d_out: number }
+
+/** A model as far as its memory goes. */
+type RunModel = Pick<Model, 'config' | 'memory'>
 
 /** What is known of a run before it begins. */
 export type RunFacts = {
@@ -25,7 +28,7 @@ export type RunFacts = {
   readonly threads: number
   readonly recipe?: RecipeInput
   /** Absent where the model is not run. */
-  readonly model?: ModelConfig
+  readonly model?: RunModel
 }
 
 /** Bytes at once. */
@@ -98,7 +101,8 @@ export function settleMemory(
   const parts = {
     program_bytes: PROGRAM_BYTES + (facts.mode === 'stream' ? STREAM_BYTES : 0),
     model_bytes: facts.model === undefined ? 0 : modelBytes(facts.model),
-    forward_bytes: facts.model === undefined ? 0 : capturePassBytes(facts.model, facts.sites),
+    forward_bytes:
+      facts.model === undefined ? 0 : capturePassBytes(facts.model.config, facts.sites),
     training_bytes: trainingBytes(facts),
   }
   const besides =
@@ -198,7 +202,7 @@ function add(
     facts.model === undefined
       ? 0
       : facts.saes.reduce((sum, { d_in, d_out, d_sae }) => sum + 4 * d_sae * (d_in + d_out), 0) +
-        passBytes(facts.model, EVALUATION_TOKENS)
+        passBytes(facts.model.config, EVALUATION_TOKENS)
   const capture_bytes =
     mode === 'store'
       ? 0
@@ -229,7 +233,7 @@ function refusal(
   const parts = [
     ['training', training_bytes, 'fewer --hooks, a smaller --width, or a smaller --batch'],
     ['activations', activation_bytes, facts.dtype === 'F32' ? '--dtype BF16' : 'fewer --hooks'],
-    ['the model', model_bytes, 'a smaller model'],
+    ['the model', model_bytes, 'a smaller model, or its weights in fewer bits (--weights bf16)'],
     ['capturing', capture_bytes, 'fewer --hooks'],
     ['the program', program_bytes, 'fewer --threads'],
   ] as const
@@ -247,10 +251,10 @@ function refusal(
 
 /** The most memory of a capture into a store by itself, in shards of the usual size. */
 export function captureMemory(
-  config: ModelConfig,
+  model: RunModel,
   capture: Pick<RunFacts, 'sites' | 'dtype' | 'text_tokens'>,
 ): number {
-  const forward = modelBytes(config) + capturePassBytes(config, capture.sites)
+  const forward = modelBytes(model) + capturePassBytes(model.config, capture.sites)
   return PROGRAM_BYTES + forward + shardBytes(capture, SHARD_TOKENS)
 }
 
@@ -262,8 +266,7 @@ const shardBytes = (
   Math.min(shard_tokens + BATCH_TOKENS, facts.text_tokens) *
   (8 * sumWidths(facts.sites) + 2 * tokenBytes(facts))
 
-/** Weights in float32, a tied embedding once. */
-const modelBytes = (config: ModelConfig): number => SESSIONS_BYTES + 4 * countParameters(config)
+const modelBytes = ({ memory }: RunModel): number => SESSIONS_BYTES + memory.weights_bytes
 
 /** A capture's passes, and the activations of a batch: as they come, and those of its counted tokens. */
 const capturePassBytes = (config: ModelConfig, sites: RunFacts['sites']): number =>

@@ -188,12 +188,12 @@ export async function planPipeline(
 
 /** A name of the Hub is resolved once: every opening of a run has the same files. */
 async function openConfigured(
-  { model, threads }: PipelineConfig,
+  { model, weights, threads }: PipelineConfig,
   signal: AbortSignal,
   onProgress?: (progress: PullProgress) => void,
 ): Promise<RestingModel> {
   const path = await resolveModel(model, { signal, onProgress })
-  return openRestingModel(() => openModel(path, { threads }))
+  return openRestingModel(() => openModel(path, { threads, ...(weights && { weights }) }))
 }
 
 /** @throws TypeError if the model has none. */

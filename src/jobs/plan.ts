@@ -244,7 +244,7 @@ export function checkTrainingText(out: string, suite: SuiteFile, whole: TokenCor
 /** What decides the trained SAEs: a resumed run must have the same. Where files lie and what is measured later may change. */
 function settingsOf(config: PipelineConfig): Record<string, unknown> {
   const { hooks, d_sae, l0, n_tokens, held_out, batch_size, seed, dtype, recipe } = config
-  const { hook_out, stream, activation_bytes } = config
+  const { weights, hook_out, stream, activation_bytes } = config
   return {
     hooks,
     d_sae,
@@ -254,6 +254,7 @@ function settingsOf(config: PipelineConfig): Record<string, unknown> {
     batch_size,
     seed,
     dtype,
+    ...(weights === undefined ? {} : { weights }),
     ...(recipe === undefined ? {} : { recipe }),
     ...(hook_out === undefined ? {} : { hook_out }),
     ...(stream === true ? { stream } : {}),

@@ -62,7 +62,7 @@ function factsOfModel(config: PipelineConfig, model: Model, corpus: TokenCorpus)
   const hooks = expandHooks(config.hooks, model.hooks)
   const { n_tokens } = planCapture(corpus, specialIds(model))
   const facts = factsOf(config, askedSaes(config, hooks, model.width), model.width, n_tokens)
-  return { ...facts, mode: config.stream === true ? 'stream' : 'capture', model: model.config }
+  return { ...facts, mode: config.stream === true ? 'stream' : 'capture', model }
 }
 
 /** What is known of a run from a store. */
@@ -241,7 +241,7 @@ export async function planStore(
     sites: hooks,
     n_tokens: text_tokens,
     disk_bytes: storeBytes({ sites, dtype, text_tokens }),
-    memory_bytes: captureMemory(model.config, { sites, dtype, text_tokens }),
+    memory_bytes: captureMemory(model, { sites, dtype, text_tokens }),
     time_ms: (1000 * text_tokens) / forward_tokens!,
   }
 }

@@ -32,12 +32,13 @@ export async function openSuiteStream(
     readonly onCapture: NonNullable<StreamOptions['onCapture']>
   },
 ): Promise<ActivationStream> {
-  const { out, dtype, threads, n_tokens, batch_size } = config
+  const { out, dtype, weights, threads, n_tokens, batch_size } = config
   const path = normsPath(out)
   const known = (await pathExists(path)) ? Norms.safeParse(await readJson(path)).data : undefined
   const stream = await openStream(model, corpus, {
     model_path: await resolveModel(config.model, { signal: options.signal }),
     dtype,
+    ...(weights && { weights }),
     threads,
     n_rows: Math.floor(n_tokens / batch_size) * batch_size,
     ...(known === undefined ? {} : { norms: known }),

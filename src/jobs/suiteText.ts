@@ -50,7 +50,8 @@ export async function openSuiteText(suite: string, options: SuiteTextOptions): P
     signal,
     onProgress: (progress) => options.onProgress(renderPull(progress), 0),
   })
-  const model = await openModel(path)
+  const weights = file.pipeline?.weights
+  const model = await openModel(path, weights && { weights })
   const { tokenizer } = model
   if (!tokenizer) {
     await model.close()
