@@ -57,6 +57,35 @@ it('an imported SAE is measured, indexed, labelled and steered with, once text i
   expect(steered).toMatchObject({ code: 0, message: '' })
 })
 
+it('a suite of imported SAEs keeps to the precision that its model was opened in', async () => {
+  const imported = join(folder.path, 'in-four-bits')
+  const from = join(suite, 'blocks.1.hook_resid_post', 'width_64', 'l0_8')
+  const importing = (...more: string[]) =>
+    hooke(
+      'import',
+      from,
+      '--model',
+      'thimble-5m',
+      '--l0',
+      '8',
+      '--out',
+      imported,
+      '--no-check',
+      ...more,
+    )
+  expect(await importing('--weights', 'q4')).toMatchObject({ code: 0, message: '' })
+  expect(await importing()).toMatchObject({ code: 0, message: '' })
+  expect((await importing('--weights', 'f32')).message).toMatch(/in q4, now asked for f32/)
+  const fvu = async (...asked: string[]): Promise<number> => {
+    const { printed, message } = await hooke('eval', ...asked, '--tokens', '150', '--json')
+    expect(message).toBe('')
+    return JSON.parse(printed)[0].fvu
+  }
+  const [f32, q4] = [await fvu(suite, '--data', text), await fvu(imported, '--data', text)]
+  expect(q4).not.toBe(f32)
+  expect(q4).toBeCloseTo(f32, 1)
+})
+
 it("a transcoder goes out as Gemma Scope's, comes in again, and is measured, indexed and steered with", async () => {
   const random = openRandom(3)
   const noise = (n: number) => Float32Array.from({ length: n }, () => 2 * random() - 1)

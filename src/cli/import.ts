@@ -1,10 +1,11 @@
 /** `hooke import`: published SAEs become part of a suite. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { HookName } from '../model/index.ts'
+import type { HookName, Precision } from '../model/index.ts'
 import type { Sites } from '../sae/index.ts'
 import { checkTable, testSaes } from './check.ts'
 import { CliError } from './errors.ts'
+import { weightsOption } from './modelOptions.ts'
 import { type Context, wholeNumber } from './options.ts'
 import { fetchModel, withProgress } from './pull.ts'
 
@@ -14,6 +15,7 @@ type Options = {
   hook?: string
   hookOut?: string
   l0?: number
+  weights?: Precision
   check: boolean
 }
 
@@ -33,6 +35,7 @@ export function addImportCommand(program: Command, { signal }: Context): void {
     .option('--hook <name>', 'site it reads, where neither the files nor the path tell')
     .option('--hook-out <name>', 'site it writes if it is a transcoder, with --hook')
     .option('--l0 <n>', 'L0, where neither the files nor the path tell', wholeNumber(1))
+    .addOption(weightsOption('as the suite was begun, else f32; it is measured and indexed so'))
     .option('--no-check', 'leave out the self-test (hooke check) that ends an import')
     .action(async (saes: string[], options: Options) => {
       const { checkFits, parseHookName, RELEASES_VERSION, saeFolder } = await import(
@@ -41,10 +44,11 @@ export function addImportCommand(program: Command, { signal }: Context): void {
       const { fetchPublishedSae, loadPublishedSae, saveSae } = await import('../sae/disk.ts')
       const { openModel, readMlpNorm } = await import('../model/index.ts')
       const { lastingModelName } = await import('../hub/index.ts')
-      const { adoptSaes } = await import('../jobs/index.ts')
+      const { adoptSaes, weightsOfSuite } = await import('../jobs/index.ts')
       const sites = parseSites(options, parseHookName)
       const path = await fetchModel(options.model, signal)
-      const model = await openModel(path)
+      const weights = await weightsOfSuite(resolve(options.out), options.weights)
+      const model = await openModel(path, { weights })
       const { name, hash } = model
       const origin = { name, hash, path: lastingModelName(options.model) }
       const folders: string[] = []
@@ -74,7 +78,7 @@ export function addImportCommand(program: Command, { signal }: Context): void {
           const trained_on = release?.base_model ?? published.model_name
           const table =
             release === undefined ? {} : { release: wanted, releases_version: RELEASES_VERSION }
-          await adoptSaes(resolve(options.out), origin, [entry])
+          await adoptSaes(resolve(options.out), origin, [entry], weights)
           await saveSae(folder, { ...sae, metadata: { ...sae.metadata, source, ...table } })
           console.log(`${folder}: ${dialect}, ${hook_name}${to}, ${d_in} x ${d_sae}, L0 ${l0}`)
           for (const note of notes) console.log(`  ${note}`)

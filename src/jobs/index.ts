@@ -22,7 +22,7 @@ export { LABELS_FILE, type LabelsFile, readLabelsFile, writeLabelsFile } from '.
 export { dashed, neuronpediaSource } from './neuronpediaSource.ts'
 export { openPieces, readPieces, showPiece, writePieces } from './pieces.ts'
 export { type PipelineOptions, planPipeline, runPipeline } from './pipeline.ts'
-export { adoptSaes, outputOf } from './plan.ts'
+export { adoptSaes, outputOf, weightsOfSuite } from './plan.ts'
 export { readPoints } from './pointsFile.ts'
 export { JobQueue, type QueueEvent } from './queue.ts'
 export { type CapturePlan, planStore, type RunPlan } from './runPlan.ts'

@@ -8,6 +8,7 @@ import {
   type HookName,
   isReadOnly,
   type Model,
+  type Precision,
   type Tokenizer,
 } from '../model/index.ts'
 import type { SaeEntry } from '../sae/index.ts'
@@ -170,14 +171,33 @@ export async function beginSuite(
 }
 
 /**
+ * How the model of a suite lies in memory: as the suite was begun, or as asked where it is not there.
+ * @throws RangeError if it was begun otherwise than asked.
+ */
+export async function weightsOfSuite(
+  out: string,
+  asked: Precision | undefined,
+): Promise<Precision> {
+  const found = await readSuiteFile(out)
+  const begun = found && (found.pipeline?.weights ?? 'f32')
+  if (begun !== undefined && asked !== undefined && asked !== begun)
+    throw new RangeError(
+      `${out}: this suite is measured with the model's weights in ${begun}, now asked for ${asked}. Leave out --weights, or give another folder.`,
+    )
+  return begun ?? asked ?? 'f32'
+}
+
+/**
  * suite.json of a suite that holds SAEs from elsewhere, so that it is measured, indexed and shown like one that was trained
  * here; one that is there is told of those that are new to it.
+ * @param weights how its model lies in memory, of a suite that begins.
  * @throws RangeError if the folder's suite belongs to another model.
  */
 export async function adoptSaes(
   out: string,
   model: { readonly name: string; readonly path: string; readonly hash: string },
   entries: readonly SaeEntry[],
+  weights: Precision = 'f32',
 ): Promise<void> {
   const found = await readSuiteFile(out)
   if (found && found.model.hash !== model.hash)
@@ -186,6 +206,7 @@ export async function adoptSaes(
     )
   const config: PipelineConfig = found?.pipeline ?? {
     model: model.path,
+    ...(weights === 'f32' ? {} : { weights }),
     data: [],
     out,
     hooks: [...new Set(entries.map(({ hook }) => hook))],
