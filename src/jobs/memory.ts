@@ -61,6 +61,8 @@ export type Sizes = {
 
 /** Padded tokens of a forward pass while capturing. */
 export const BATCH_TOKENS = 4096
+/** Rows that evaluation takes the logits of at a time, at least. */
+const READOUT_ROWS = 64
 /** Padded tokens of a forward pass while evaluating. */
 const EVALUATION_TOKENS = 2048
 /** Memory for activations where no budget is given. */
@@ -202,7 +204,8 @@ function add(
     facts.model === undefined
       ? 0
       : facts.saes.reduce((sum, { d_in, d_out, d_sae }) => sum + 4 * d_sae * (d_in + d_out), 0) +
-        passBytes(facts.model.config, EVALUATION_TOKENS)
+        passBytes(facts.model.config, EVALUATION_TOKENS) +
+        readoutBytes(facts.model.config)
   const capture_bytes =
     mode === 'store'
       ? 0
@@ -267,6 +270,10 @@ const shardBytes = (
   (8 * sumWidths(facts.sites) + 2 * tokenBytes(facts))
 
 const modelBytes = ({ memory }: RunModel): number => SESSIONS_BYTES + memory.weights_bytes
+
+/** The unembedding with the norm's gain folded in, and logits at a time where the vocabulary is large: four arrays of some rows. */
+const readoutBytes = ({ d_model, d_vocab }: ModelConfig): number =>
+  4 * d_vocab * d_model + 4 * 4 * Math.max(0, READOUT_ROWS * d_vocab - 2 ** 22)
 
 /** A capture's passes, and the activations of a batch: as they come, and those of its counted tokens. */
 const capturePassBytes = (config: ModelConfig, sites: RunFacts['sites']): number =>

@@ -9,20 +9,19 @@ export type RestingModel = Model & {
 
 /** @param open opens the model; called again after every rest. @throws RangeError from a pass if another model lies there by then. */
 export async function openRestingModel(open: () => Promise<Model>): Promise<RestingModel> {
-  const first = await open()
-  let current: Promise<Model> | undefined = Promise.resolve(first)
-  /** The same, once it is there: caches lie in its memory. */
-  let awake: Model | undefined = first
+  /** Caches lie in its memory. Nothing else here may hold on to it: the memory of its threads goes when it is no longer seen. */
+  let awake: Model | undefined = await open()
+  let current: Promise<Model> | undefined = Promise.resolve(awake)
+  const { name, hash, config, tokenizer, hooks, memory, backend } = awake
+  const widths = new Map(hooks.map((hook) => [hook, awake!.width(hook)]))
   const wake = (): Promise<Model> => {
     current ??= open().then(async (model) => {
-      if (model.hash === first.hash) {
+      if (model.hash === hash) {
         awake = model
         return model
       }
       await model.close()
-      throw new RangeError(
-        `${first.name}: its files have changed since the run began. Run it again.`,
-      )
+      throw new RangeError(`${name}: its files have changed since the run began. Run it again.`)
     })
     return current
   }
@@ -32,12 +31,13 @@ export async function openRestingModel(open: () => Promise<Model>): Promise<Rest
     await (await model)?.close()
   }
   return {
-    ...first,
+    ...{ name, hash, config, tokenizer, hooks, memory, backend },
+    width: (hook) => widths.get(hook) ?? config.d_model,
     forward: async (batch, options) => (await wake()).forward(batch, options),
     unembedding: async () => (await wake()).unembedding(),
     openCache(n_seqs, n_ctx) {
       if (awake !== undefined) return awake.openCache(n_seqs, n_ctx)
-      throw new Error(`${first.name} rests, and has no room for a cache before its next pass.`)
+      throw new Error(`${name} rests, and has no room for a cache before its next pass.`)
     },
     rest,
     close: rest,
