@@ -60,19 +60,8 @@ it('an imported SAE is measured, indexed, labelled and steered with, once text i
 it('a suite of imported SAEs keeps to the precision that its model was opened in', async () => {
   const imported = join(folder.path, 'in-four-bits')
   const from = join(suite, 'blocks.1.hook_resid_post', 'width_64', 'l0_8')
-  const importing = (...more: string[]) =>
-    hooke(
-      'import',
-      from,
-      '--model',
-      'thimble-5m',
-      '--l0',
-      '8',
-      '--out',
-      imported,
-      '--no-check',
-      ...more,
-    )
+  const into = ['--model', 'thimble-5m', '--l0', '8', '--out', imported]
+  const importing = (...more: string[]) => hooke('import', from, ...into, '--no-check', ...more)
   expect(await importing('--weights', 'q4')).toMatchObject({ code: 0, message: '' })
   expect(await importing()).toMatchObject({ code: 0, message: '' })
   expect((await importing('--weights', 'f32')).message).toMatch(/in q4, now asked for f32/)

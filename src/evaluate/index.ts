@@ -11,7 +11,14 @@ export { importance } from './importance.ts'
 export { l0 } from './l0.ts'
 export { addToRatio, l2Ratio, type RatioSum, ratioSum } from './l2Ratio.ts'
 export { type Bins, binRuns, binStart, byPosition, positionBin } from './position.ts'
-export { type Head, headOf, openReadout, type Readout, type Reference } from './readout.ts'
+export {
+  type Head,
+  headOf,
+  openReadout,
+  type Readout,
+  type Reference,
+  readoutBytes,
+} from './readout.ts'
 export { addToBias, type BiasSums, biasSums, reconstructionBias } from './reconstructionBias.ts'
 export {
   type SelfTestOptions,

@@ -70,11 +70,21 @@ const MIN_CHUNK_ROWS = 64
 /** Probabilities kept of one batch: 256 MiB. */
 const REFERENCE_LOGITS = 2 ** 26
 
+const chunkRows = (d_vocab: number): number =>
+  Math.max(MIN_CHUNK_ROWS, Math.floor(CHUNK_LOGITS / d_vocab))
+
+/** What a readout takes: the unembedding, and what four arrays of logits at a time are beyond those of a small vocabulary. */
+export const readoutBytes = ({
+  d_model,
+  d_vocab,
+}: Pick<Model['config'], 'd_model' | 'd_vocab'>): number =>
+  4 * d_vocab * d_model + 4 * 4 * Math.max(0, chunkRows(d_vocab) * d_vocab - CHUNK_LOGITS)
+
 /** Opens the head; `threads` as ONNX Runtime's, 0 lets it choose. */
 export async function openReadout(head: Head, threads: number = 0): Promise<Readout> {
   const { d_model, unembedding } = head
   const d_vocab = unembedding.length / d_model
-  const chunk_rows = Math.max(MIN_CHUNK_ROWS, Math.floor(CHUNK_LOGITS / d_vocab))
+  const chunk_rows = chunkRows(d_vocab)
   const options: InferenceSession.SessionOptions = {
     intraOpNumThreads: threads,
     logSeverityLevel: 3,

@@ -1,6 +1,7 @@
 /** What a run needs in memory, part by part, and how a budget is shared out among what can be sized. */
 
 import { STREAM_BUCKETS } from '../activations/index.ts'
+import { readoutBytes } from '../evaluate/index.ts'
 import type { FloatDtype } from '../formats/index.ts'
 import { DTYPE_BYTES } from '../formats/index.ts'
 import { type HookName, type Model, type ModelConfig, passBytes } from '../model/index.ts'
@@ -61,8 +62,6 @@ export type Sizes = {
 
 /** Padded tokens of a forward pass while capturing. */
 export const BATCH_TOKENS = 4096
-/** Rows that evaluation takes the logits of at a time, at least. */
-const READOUT_ROWS = 64
 /** Padded tokens of a forward pass while evaluating. */
 const EVALUATION_TOKENS = 2048
 /** Memory for activations where no budget is given. */
@@ -270,10 +269,6 @@ const shardBytes = (
   (8 * sumWidths(facts.sites) + 2 * tokenBytes(facts))
 
 const modelBytes = ({ memory }: RunModel): number => SESSIONS_BYTES + memory.weights_bytes
-
-/** The unembedding with the norm's gain folded in, and logits at a time where the vocabulary is large: four arrays of some rows. */
-const readoutBytes = ({ d_model, d_vocab }: ModelConfig): number =>
-  4 * d_vocab * d_model + 4 * 4 * Math.max(0, READOUT_ROWS * d_vocab - 2 ** 22)
 
 /** A capture's passes, and the activations of a batch: as they come, and those of its counted tokens. */
 const capturePassBytes = (config: ModelConfig, sites: RunFacts['sites']): number =>
